@@ -1,1 +1,1 @@
-
+"""Faces: wire -> Request, Reply -> wire. Nothing about CRM."""

@@ -1,1 +1,1 @@
-
+"""Dataverse and nothing else; usable without the bot."""
