@@ -1,0 +1,47 @@
+"""What a running operation may touch."""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from crm.client import Session
+
+from .request import Face, Place, Principal, Quote
+
+T = TypeVar("T")
+
+_NAMESPACE = uuid.UUID("8f6f1b1e-6c1c-5f0e-9f43-6a1d0f5d3c77")
+
+
+async def _plainly(_name: str, call: Callable[[], Awaitable[T]]) -> T:
+    return await call()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything an operation needs, and nothing it should not have."""
+
+    principal: Principal
+    place: Place
+    key: str
+    """The intent key: the same for every retry and *Try again* of one wish."""
+    crm: Session
+    """Dataverse as this person (or the one named by `user_id`, where policy allowed it)."""
+    now: datetime
+    """Aware, in the person's zone; relative dates count from here."""
+    face: Face | None = None
+    """The chat platform of `place`; None for agents."""
+    quote: Quote | None = None
+    """The message that this case is made from."""
+    etag: str = "*"
+    """What an update sends as If-Match: the version seen on the card that it came from, or `*`."""
+    org: str = ""
+    """Name of the environment, where there are several."""
+    step: Callable[..., Awaitable[object]] = field(default=_plainly)
+    """`await ctx.step("attach", call)`: run once, remembered across restarts. The result must be JSON."""
+
+    def row_id(self, part: str = "") -> uuid.UUID:
+        """The id of the row that this intent creates; `part` tells several rows of one intent apart."""
+        return uuid.uuid5(_NAMESPACE, f"{self.key}/{part}" if part else self.key)
