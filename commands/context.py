@@ -4,9 +4,10 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from crm.client import Session
+from crm.records import Ref
 
 from .request import Face, Place, Principal, Quote
 
@@ -17,6 +18,27 @@ _NAMESPACE = uuid.UUID("8f6f1b1e-6c1c-5f0e-9f43-6a1d0f5d3c77")
 
 async def _plainly(_name: str, call: Callable[[], Awaitable[T]]) -> T:
     return await call()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A record that a card has shown to this person."""
+
+    ref: Ref
+    title: str
+    at: datetime
+
+
+class Memory(Protocol):
+    """What this person has been shown. The dispatcher notes every card with a `record`; operations only read."""
+
+    async def last(self, table: str | None = None) -> Ref | None:
+        """`it`: the record last shown to this person in this thread or conversation, within 30 minutes."""
+        ...
+
+    async def recent(self, limit: int = 10) -> list[Shown]:
+        """Records shown to this person anywhere, newest first, each once."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +53,7 @@ class Context:
     """Dataverse as this person (or the one named by `user_id`, where policy allowed it)."""
     now: datetime
     """Aware, in the person's zone; relative dates count from here."""
+    memory: Memory
     face: Face | None = None
     """The chat platform of `place`; None for agents."""
     quote: Quote | None = None
