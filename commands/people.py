@@ -1,0 +1,102 @@
+"""From a person on a chat platform to the Dynamics user that their calls run as."""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from crm.client import Application, Caller, Dataverse, Impersonated, Session
+from crm.query import Condition, Query, col
+from crm.tables import USER
+
+from .errors import NotConnected
+from .request import Faces, Principal, Standing
+
+
+class Identity(StrEnum):
+    """CRMCHAT_IDENTITY."""
+
+    IMPERSONATION = "impersonation"
+    DELEGATED = "delegated"
+    APPLICATION = "application"
+
+
+_CACHED = 300.0
+_CACHE_SIZE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    caller: Caller
+    until: float
+
+
+class People:
+    """Finds the Dynamics user of a principal, and opens a session as that user."""
+
+    def __init__(
+        self, dataverse: Dataverse, *, identity: Identity, faces: Faces, unknown_as_application: bool = False
+    ) -> None:
+        self._dataverse = dataverse
+        self._identity = identity
+        self._faces = faces
+        self._unknown_as_application = unknown_as_application
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+
+    async def session(self, principal: Principal) -> Session:
+        """Dataverse as this person. Raises NotConnected with a sentence that says how to get access."""
+        if self._identity is Identity.APPLICATION:
+            return self._dataverse.acting_as(Application())
+        known = self._known.get(principal.key)
+        if known is None or known.until < time.monotonic():
+            known = _Known(await self._find(principal), time.monotonic() + _CACHED)
+            self._known[principal.key] = known
+            while len(self._known) > _CACHE_SIZE:
+                self._known.popitem(last=False)
+        return self._dataverse.acting_as(known.caller)
+
+    async def _find(self, principal: Principal) -> Caller:
+        try:
+            return await self._match(principal)
+        except NotConnected:
+            if self._unknown_as_application:
+                return Application()
+            raise
+
+    async def _match(self, principal: Principal) -> Caller:
+        if principal.entra_id and _is_guid(principal.entra_id):
+            return await self._one(col(USER.entra_id.logical) == UUID(principal.entra_id), principal.name)
+        face = self._faces.get(principal.platform)
+        vouched = await face.profile(principal) if face else principal
+        if vouched.standing is not Standing.MEMBER or not vouched.email:
+            raise NotConnected(
+                "Only full members of this workspace with a confirmed e-mail address can use Dynamics 365 here.",
+                "Ask a colleague who is a member, or your administrator.",
+            )
+        return await self._one(col(USER.email.logical) == vouched.email, vouched.email)
+
+    async def _one(self, condition: Condition, who: str) -> Caller:
+        app = self._dataverse.acting_as(Application())
+        query = (
+            Query(USER.logical)
+            .select(USER.full_name.logical, USER.entra_id.logical, USER.disabled.logical)
+            .where(condition)
+            .top(3)
+        )
+        rows = [r for r in (await app.page(query)).rows if not r.get(USER.disabled.logical)]
+        if len(rows) == 1 and rows[0].get(USER.entra_id.logical):
+            return Impersonated(UUID(str(rows[0][USER.entra_id.logical])))
+        found = "more than one enabled Dynamics 365 user" if len(rows) > 1 else "no enabled Dynamics 365 user"
+        raise NotConnected(
+            f"There is {found} for {who or 'you'}.",
+            "Ask your Dynamics administrator for a licence and a user with this e-mail address, then try again.",
+        )
+
+
+def _is_guid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

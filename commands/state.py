@@ -1,0 +1,190 @@
+"""Links between people, conversations and records, kept in one database (SQLite or PostgreSQL).
+
+Everything here may be lost without losing work: jobs have their own journal. Text that people typed is encrypted.
+"""
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from crm.records import Ref
+
+from .context import Shown
+from .press import Press
+from .request import Place, Principal
+
+TABLES = sa.MetaData()
+"""Every table of ours; migrations create them."""
+
+_SHOWN = sa.Table(
+    "shown",
+    TABLES,
+    sa.Column("person", sa.String(200), primary_key=True),
+    sa.Column("record", sa.String(120), primary_key=True),
+    sa.Column("place", sa.String(300), nullable=False),
+    sa.Column("title", sa.LargeBinary, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Index("shown_by_person", "person", "at"),
+)
+_KEPT = sa.Table(
+    "kept_presses",
+    TABLES,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("args", sa.LargeBinary, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False, index=True),
+)
+_LINKS = sa.Table(
+    "message_links",
+    TABLES,
+    sa.Column("message", sa.String(300), primary_key=True),
+    sa.Column("record", sa.String(120), nullable=False, index=True),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+)
+
+IT_LASTS = timedelta(minutes=30)
+"""How long `it` means the record last shown."""
+KEPT_FOR = timedelta(days=14)
+"""How long a button keeps what was too long to travel inside it."""
+TRAVELS = 900
+"""Characters of arguments that fit inside a button (Slack allows 2000 for the sealed whole)."""
+
+
+class Cipher(Protocol):
+    """Encrypts what people typed before it reaches a disk."""
+
+    def encrypt(self, clear: bytes) -> bytes:
+        """Authenticated ciphertext."""
+        ...
+
+    def decrypt(self, sealed: bytes) -> bytes:
+        """Raises ValueError where it was changed or the key is gone."""
+        ...
+
+
+class State:
+    """One database, shared by every process that serves the same bot."""
+
+    def __init__(self, engine: AsyncEngine, cipher: Cipher) -> None:
+        self.engine = engine
+        self.cipher = cipher
+
+    # -- what was shown: `it`, `recent` -------------------------------------------------------------------------
+
+    async def shown(self, principal: Principal, place: Place, ref: Ref, title: str) -> None:
+        """Note that a card has shown this record to this person here."""
+        row = {
+            "person": principal.key,
+            "record": f"{ref.table}/{ref.id}",
+            "place": place.key,
+            "title": self.cipher.encrypt(title.encode()),
+            "at": datetime.now(UTC),
+        }
+        await self._upsert(_SHOWN, row, ("person", "record"))
+
+    def memory(self, principal: Principal, place: Place) -> "PersonMemory":
+        """What this person was shown; `it` is what was shown in this thread or conversation."""
+        return PersonMemory(self, principal, place)
+
+    # -- presses too long to travel -----------------------------------------------------------------------------
+
+    async def keep(self, press: Press) -> Press:
+        """The same press, its arguments kept here if they are too long to travel in a button."""
+        text = json.dumps(press.args, ensure_ascii=False)
+        if len(text.encode()) <= TRAVELS:
+            return press
+        # The id is of the content: rendering the same card again keeps nothing twice.
+        key = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{press.owner}\n{press.verb}\n{text}"))
+        row = {"id": key, "args": self.cipher.encrypt(text.encode()), "at": datetime.now(UTC)}
+        await self._upsert(_KEPT, row, ("id",))
+        return _with(press, args={}, kept=key)
+
+    async def unkeep(self, press: Press) -> Press | None:
+        """The press with its arguments; None when they are no longer kept."""
+        if not press.kept:
+            return press
+        async with self.engine.connect() as db:
+            args = await db.scalar(sa.select(_KEPT.c.args).where(_KEPT.c.id == press.kept))
+        return _with(press, args=json.loads(self.cipher.decrypt(args)), kept="") if args else None
+
+    # -- messages that became cases -----------------------------------------------------------------------------
+
+    async def link(self, message: str, ref: Ref) -> None:
+        """Remember that this message became this record."""
+        row = {"message": message, "record": f"{ref.table}/{ref.id}", "at": datetime.now(UTC)}
+        await self._upsert(_LINKS, row, ("message",))
+
+    async def linked(self, message: str) -> Ref | None:
+        """The record that this message became."""
+        async with self.engine.connect() as db:
+            record = await db.scalar(sa.select(_LINKS.c.record).where(_LINKS.c.message == message))
+        return parse_record(record) if record else None
+
+    # -- upkeep -------------------------------------------------------------------------------------------------
+
+    async def forget_old(self) -> int:
+        """Drop kept presses and shown records past their time; returns how many rows went."""
+        now = datetime.now(UTC)
+        async with self.engine.begin() as db:
+            kept = await db.execute(sa.delete(_KEPT).where(_KEPT.c.at < now - KEPT_FOR))
+            shown = await db.execute(sa.delete(_SHOWN).where(_SHOWN.c.at < now - KEPT_FOR))
+        return kept.rowcount + shown.rowcount
+
+    async def _upsert(self, table: sa.Table, row: dict[str, object], key: Sequence[str]) -> None:
+        # One statement on both databases, so that two processes at once cannot collide.
+        if self.engine.dialect.name == "postgresql":
+            from sqlalchemy.dialects.postgresql import insert
+        else:
+            from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
+        statement = insert(table).values(row)
+        changed = {c: statement.excluded[c] for c in row if c not in key}
+        async with self.engine.begin() as db:
+            await db.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed))
+
+
+class PersonMemory:
+    """`commands.context.Memory` for one person in one place."""
+
+    def __init__(self, state: State, principal: Principal, place: Place) -> None:
+        self._state, self._principal, self._place = state, principal, place
+
+    async def last(self, table: str | None = None) -> Ref | None:
+        """See `Memory.last`."""
+        c = _SHOWN.c
+        query = (
+            sa.select(c.record)
+            .where(c.person == self._principal.key, c.place == self._place.key, c.at > datetime.now(UTC) - IT_LASTS)
+            .order_by(c.at.desc())
+            .limit(1)
+        )
+        if table:
+            query = query.where(c.record.startswith(f"{table}/", autoescape=True))
+        async with self._state.engine.connect() as db:
+            record = await db.scalar(query)
+        return parse_record(record) if record else None
+
+    async def recent(self, limit: int = 10) -> list[Shown]:
+        """See `Memory.recent`."""
+        c = _SHOWN.c
+        query = sa.select(c.record, c.title, c.at).where(c.person == self._principal.key).order_by(c.at.desc())
+        async with self._state.engine.connect() as db:
+            rows = (await db.execute(query.limit(limit))).all()
+        return [
+            Shown(parse_record(record), self._state.cipher.decrypt(title).decode(), at.replace(tzinfo=at.tzinfo or UTC))
+            for record, title, at in rows
+        ]
+
+
+def parse_record(record: str) -> Ref:
+    """`incident/guid` as a Ref (see `Card.record`)."""
+    table, _, row = record.partition("/")
+    return Ref(table, uuid.UUID(row))
+
+
+def _with(press: Press, *, args: dict[str, str], kept: str) -> Press:
+    return replace(press, args=args, kept=kept)
