@@ -1,0 +1,155 @@
+"""The environment and `.env`, read once into one frozen `Settings`."""
+
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from commands.people import Identity
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it and says what to put there."""
+
+
+class Settings(BaseSettings):
+    """Every setting, by its environment variable. Secrets never appear in a repr."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file_encoding="utf-8", env_ignore_empty=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(3978, ge=0, le=65535)
+    public_url: str = ""
+    """https address under which the platforms reach us; empty: taken from what they call."""
+
+    slack_signing_secret: SecretStr = SecretStr("")
+    slack_bot_token: SecretStr = SecretStr("")
+    slack_app_token: SecretStr = SecretStr("")
+    slack_client_id: str = ""
+    slack_client_secret: SecretStr = SecretStr("")
+    slack_api_url: str = "https://slack.com/api/"
+
+    microsoft_app_id: str = ""
+    microsoft_app_password: SecretStr = SecretStr("")
+    microsoft_app_type: str = "SingleTenant"
+    microsoft_app_tenant_id: str = ""
+
+    dataverse_url: str = ""
+    dataverse_webhook_secret: SecretStr = SecretStr("")
+    azure_tenant_id: str = ""
+    azure_client_id: str = ""
+    azure_client_secret: SecretStr = SecretStr("")
+    azure_client_certificate_path: Path | None = None
+    azure_authority_host: str = "https://login.microsoftonline.com"
+
+    identity: Identity = Field(Identity.IMPERSONATION, validation_alias=AliasChoices("CRMCHAT_IDENTITY", "identity"))
+    mcp_user: str = Field("", validation_alias=AliasChoices("CRMCHAT_MCP_USER", "mcp_user"))
+    data_dir: Path = Field(Path(".crmchat"), validation_alias=AliasChoices("CRMCHAT_DATA_DIR", "data_dir"))
+    secret_key: SecretStr = Field(SecretStr(""), validation_alias=AliasChoices("CRMCHAT_SECRET_KEY", "secret_key"))
+    """Old keys may follow the first, separated by commas: they still open, the first one seals."""
+    ack_window: float = Field(1.5, gt=0, le=2.5, validation_alias=AliasChoices("CRMCHAT_ACK_WINDOW", "ack_window"))
+    database_url: str = ""
+    emulator_port: int = Field(8065, ge=0, le=65535)
+
+    @model_validator(mode="after")
+    def _check_urls(self) -> Self:
+        if self.dataverse_url:
+            url = urlsplit(self.dataverse_url)
+            if url.scheme not in ("https", "http") or not url.hostname:
+                raise ValueError("DATAVERSE_URL must be an address like https://contoso.crm.dynamics.com")
+        return self
+
+    @property
+    def only_loopback(self) -> bool:
+        """Nothing leaves this machine and nobody else reaches us: the terms on which checks may be relaxed."""
+        return is_loopback(self.host) and is_loopback(urlsplit(self.dataverse_url).hostname or "")
+
+    @property
+    def secret_keys(self) -> list[bytes]:
+        """CRMCHAT_SECRET_KEY, newest first."""
+        return [k.strip().encode() for k in self.secret_key.get_secret_value().split(",") if k.strip()]
+
+    def require_for_serving(self) -> None:
+        """Refuse to serve where a missing setting would leave a door open. Raises SettingsError."""
+        if not self.dataverse_url:
+            raise SettingsError(
+                "DATAVERSE_URL is not set. Put your organisation's address there, like "
+                "https://contoso.crm.dynamics.com, or run `crmchat demo`, which needs no settings."
+            )
+        if not self.secret_keys and not self.only_loopback:
+            raise SettingsError(
+                "CRMCHAT_SECRET_KEY is not set. Make one with `openssl rand -hex 32` and keep it: buttons and stored "
+                "tokens stop working when it changes."
+            )
+        if not self.microsoft_app_id and not self.only_loopback and not self.slack_signing_secret.get_secret_value():
+            raise SettingsError(
+                "Neither SLACK_SIGNING_SECRET nor MICROSOFT_APP_ID is set, so no platform could be checked. "
+                "See docs/slack.md and docs/teams.md."
+            )
+
+
+def load(env_file: Path | None = Path(".env"), **given: object) -> Settings:
+    """Settings from the environment, then `env_file`, then `given` as defaults. Raises SettingsError."""
+    try:
+        read = Settings(_env_file=env_file if env_file and env_file.exists() else None)
+        fresh = {k: v for k, v in given.items() if k not in read.model_fields_set}
+        return Settings.model_validate({**read.model_dump(exclude_unset=True), **fresh}) if fresh else read
+    except ValidationError as e:
+        first = e.errors()[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "settings"
+        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from e
+
+
+def demo(emulator_url: str | None = None, *, dataverse: str = "") -> Settings:
+    """Settings for `crmchat demo`: no `.env`, no DATAVERSE_* and AZURE_* of the environment; the rest of it wins.
+
+    `dataverse` (an explicit flag) points the demo at a real organisation; then the environment's credentials count.
+    """
+    hidden = {}
+    if not dataverse:
+        hidden = {k: os.environ.pop(k) for k in list(os.environ) if k.startswith(("DATAVERSE_", "AZURE_"))}
+    try:
+        first = load(None)
+        folder = first.data_dir / "demo"
+        own: dict[str, object] = {
+            "dataverse_url": dataverse or emulator_url or "",
+            "secret_key": SecretStr(kept_secret(folder / "secret.key")),
+            "slack_signing_secret": SecretStr(kept_secret(folder / "slack-signing-secret.key")),
+            "slack_bot_token": SecretStr("xoxb-playground"),
+        }
+        return load(None, **own)
+    finally:
+        os.environ.update(hidden)
+
+
+def kept_secret(path: Path) -> str:
+    """A random secret kept in a file that only its owner can read; made on first use."""
+    private_folder(path.parent)
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as f:
+            f.write(secrets.token_hex(32))
+    except FileExistsError:
+        pass
+    return path.read_text()
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, made if needed, readable by its owner alone."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.chmod(0o700)
+    return path
+
+
+def is_loopback(host: str) -> bool:
+    """`localhost` or an address of the loopback ranges; a name that merely resolves there does not count."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
