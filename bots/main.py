@@ -1,0 +1,83 @@
+"""The command line: demo · serve · emulator · mcp · manifest · doctor."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+from .settings import SettingsError
+
+Run = Callable[[argparse.Namespace], Coroutine[None, None, int]]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point of the script `crmchat`. Problems are one sentence on stderr and exit status 2."""
+    args = _parser().parse_args(argv)
+    logging.basicConfig(
+        level=os.environ.get("LOG_LEVEL", "INFO").upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    for noisy in ("aiohttp.access", "httpx", "msal", "slack_bolt", "slack_sdk", "dbos", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        sys.exit(asyncio.run(args.run(args)))
+    except SettingsError as e:
+        print(f"crmchat: {e}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="crmchat", description="Dynamics 365 inside Slack and Microsoft Teams")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = _command(commands, "demo", _demo, "the emulator, both bots and a chat playground; no settings needed")
+    demo.add_argument("--port", type=int, help="where to listen (default 3978, or PORT)")
+    demo.add_argument("--dataverse", metavar="URL", default="", help="use this organisation instead of the emulator")
+
+    serve = _command(commands, "serve", _serve, "the bots, with settings from the environment and .env")
+    serve.add_argument("--port", type=int, help="where to listen (default 3978, or PORT)")
+
+    emulator = _command(commands, "emulator", _emulator, "a Dataverse Web API over SQLite")
+    emulator.add_argument("--port", type=int, default=None, help="default 8065, or EMULATOR_PORT")
+    emulator.add_argument("--db", default=":memory:", help="a file, or :memory: (default)")
+    emulator.add_argument("--tls", action="store_true", help="serve https with a certificate made for localhost")
+    emulator.add_argument("--seed", default="contoso", help="rows to start with: contoso (default) or none")
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Run, text: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(run=run)
+    return parser
+
+
+async def _demo(args: argparse.Namespace) -> int:
+    from .app import run_demo
+
+    if args.port is not None:
+        os.environ["PORT"] = str(args.port)
+    return await run_demo(dataverse=args.dataverse)
+
+
+async def _serve(args: argparse.Namespace) -> int:
+    from .app import run_serve
+
+    if args.port is not None:
+        os.environ["PORT"] = str(args.port)
+    return await run_serve(Path(".env"))
+
+
+async def _emulator(args: argparse.Namespace) -> int:
+    from crm.emulator import run
+
+    port = args.port if args.port is not None else int(os.environ.get("EMULATOR_PORT", "8065"))
+    await run(port=port, db=args.db, tls=args.tls, seed=None if args.seed == "none" else args.seed)
+    return 0

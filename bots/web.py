@@ -1,0 +1,118 @@
+"""The aiohttp application: routes, health, readiness, metrics, and a server that stops gracefully."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from .settings import SettingsError, is_loopback
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 1024 * 1024
+"""Bytes; Slack and the Bot Framework both send far less."""
+
+Check = Callable[[], Awaitable[str]]
+"""One part's health: an empty text when it is well, else one sentence."""
+
+
+def application(checks: Mapping[str, Check]) -> web.Application:
+    """An application with health, readiness and metrics; the composition root adds the faces' routes."""
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[_no_stack_traces])
+    app.add_routes(
+        [
+            web.get("/healthz", _alive),
+            web.get("/readyz", lambda _request: _ready(checks)),
+            web.get("/metrics", _metrics),
+        ]
+    )
+    return app
+
+
+@web.middleware
+async def _no_stack_traces(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        raise
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        return web.json_response({"error": "internal error; the log has the details"}, status=500)
+
+
+async def _alive(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "alive"})
+
+
+async def _ready(checks: Mapping[str, Check]) -> web.Response:
+    answers = dict(zip(checks, await asyncio.gather(*(_checked(c) for c in checks.values())), strict=True))
+    bad = {name: sentence for name, sentence in answers.items() if sentence}
+    return web.json_response({"status": "not ready" if bad else "ready", "problems": bad}, status=503 if bad else 200)
+
+
+async def _checked(check: Check) -> str:
+    try:
+        return await asyncio.wait_for(check(), 3)
+    except TimeoutError:
+        return "no answer within 3 seconds"
+    except Exception as e:
+        log.warning("a readiness check failed", exc_info=e)
+        return f"the check itself failed ({type(e).__name__}); see the log"
+
+
+async def _metrics(_request: web.Request) -> web.Response:
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+@web.middleware
+async def loopback_only(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """For unsigned routes: refuses a Host or Origin that is not this machine's own (DNS rebinding, foreign pages)."""
+    host = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
+    origin = request.headers.get("Origin")
+    if not is_loopback(host) or (origin and not is_loopback(urlsplit(origin).hostname or "")):
+        raise web.HTTPForbidden(text="This address answers only to pages and programs on this machine.")
+    return await handler(request)
+
+
+async def serve(
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    announce: Callable[[int], None],
+    stopping: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM. Raises SettingsError for a busy port, naming it and the setting."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=8)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as e:
+            raise SettingsError(busy(host, port, "--port or PORT")) from e
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for sig in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):
+                loop.add_signal_handler(sig, stop.set)
+        announce(runner.addresses[0][1])
+        await stop.wait()
+        if stopping:
+            await stopping()
+    finally:
+        await runner.cleanup()
+
+
+def busy(host: str, port: int, setting: str) -> str:
+    """The sentence for a port that cannot be had."""
+    return f"Port {port} on {host} is already in use. Stop what uses it, or choose another port with {setting}."
