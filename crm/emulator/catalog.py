@@ -64,6 +64,8 @@ class Column:
     indexed: bool = False
     max_size_kb: int | None = None
     custom: bool = False
+    changed: bool = False
+    """A shipped column that was changed at run time; the database file keeps it whole."""
 
     @property
     def wire_name(self) -> str:
@@ -129,6 +131,8 @@ class Table:
     collections: Mapping[str, Collection] = field(default_factory=dict)
     keys: Mapping[str, Key] = field(default_factory=dict)
     custom: bool = False
+    changed: bool = False
+    """A shipped table whose own properties (labels, change tracking) were changed at run time."""
 
     @cached_property
     def by_wire_name(self) -> dict[str, Column]:
@@ -205,21 +209,48 @@ class Catalog:
 
 
 def load_standard() -> Catalog:
-    """The tables that ship in schema/tables.
+    """The tables that ship in schema/tables, their English labels translated by schema/labels.
 
     Raises: SchemaError.
     """
-    folder = resources.files("crm.emulator.schema").joinpath("tables")
-    documents = [
+    translations = {int(name.partition(".")[0]): json.loads(text) for name, text in _shipped("labels")}
+    return Catalog(
+        _translated(read_table(json.loads(text), source=name), translations) for name, text in _shipped("tables")
+    )
+
+
+def _shipped(folder: str) -> list[tuple[str, str]]:
+    """(file name, text) of the JSON files in a folder of the schema package."""
+    place = resources.files("crm.emulator.schema").joinpath(folder)
+    return [
         (entry.name, entry.read_text(encoding="utf-8"))
-        for entry in sorted(folder.iterdir(), key=lambda e: e.name)
+        for entry in sorted(place.iterdir(), key=lambda e: e.name)
         if entry.name.endswith(".json")
     ]
-    return Catalog(read_table(json.loads(text), source=name) for name, text in documents)
+
+
+def _translated(table: Table, translations: Mapping[int, Mapping[str, str]]) -> Table:
+    """The table with labels in every shipped language that knows the English one; a label given in the file stands."""
+
+    def labels(own: Labels) -> Labels:
+        text = own.get(1033, "")
+        return {**{code: words[text] for code, words in translations.items() if text in words}, **own}
+
+    columns = {
+        name: replace(
+            column,
+            labels=labels(column.labels),
+            options=tuple(replace(option, labels=labels(option.labels)) for option in column.options),
+        )
+        for name, column in table.columns.items()
+    }
+    return replace(
+        table, labels=labels(table.labels), collection_labels=labels(table.collection_labels), columns=columns
+    )
 
 
 def overlay(standard: Catalog, saved: Iterable[Table]) -> Catalog:
-    """The shipped schema plus what was added at run time: custom tables, and custom columns, keys and collections."""
+    """The shipped schema plus what was added or changed at run time; everything else follows the shipped files."""
     merged = dict(standard.tables)
     for table in saved:
         base = standard.get(table.logical_name)
@@ -227,7 +258,7 @@ def overlay(standard: Catalog, saved: Iterable[Table]) -> Catalog:
             table
             if base is None
             else replace(
-                base,
+                table if table.changed else base,
                 columns={**base.columns, **_custom(table.columns)},
                 collections={**base.collections, **_custom(table.collections)},
                 keys={**base.keys, **_custom(table.keys)},
@@ -237,7 +268,7 @@ def overlay(standard: Catalog, saved: Iterable[Table]) -> Catalog:
 
 
 def _custom(items: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: item for name, item in items.items() if item.custom}
+    return {name: item for name, item in items.items() if item.custom or getattr(item, "changed", False)}
 
 
 def read_table(document: Mapping[str, Any], *, source: str = "") -> Table:
