@@ -1,0 +1,197 @@
+"""Numbers and amounts of money as people write them: `250k`, `€1,5 Mio`, `$5,000,000`, `1.234,56`."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Final
+
+from babel.numbers import get_decimal_symbol, get_group_symbol, get_territory_currencies, list_currencies
+
+from .reading import Reading, Unreadable, shown
+
+_LONGEST = 64  # characters; no amount that anybody means is longer
+_SYMBOLS: Final = {
+    "€": ("EUR",),
+    "£": ("GBP",),
+    "₽": ("RUB",),
+    "₹": ("INR",),
+    "₩": ("KRW",),
+    "₺": ("TRY",),
+    "₴": ("UAH",),
+    "₪": ("ILS",),
+    "₫": ("VND",),
+    "฿": ("THB",),
+    "₦": ("NGN",),
+    "zł": ("PLN",),
+    "kč": ("CZK",),
+    "ft": ("HUF",),
+    "руб": ("RUB",),
+    "руб.": ("RUB",),
+    "fr": ("CHF",),
+    "fr.": ("CHF",),
+    "sfr": ("CHF",),
+    "r$": ("BRL",),
+    "us$": ("USD",),
+    "a$": ("AUD",),
+    "c$": ("CAD",),
+    "¥": ("JPY", "CNY"),
+    "kr": ("SEK", "NOK", "DKK", "ISK"),
+    "$": ("USD", "CAD", "AUD", "NZD", "MXN", "SGD", "HKD", "CLP", "COP", "ARS", "TWD"),
+    "euro": ("EUR",),
+    "euros": ("EUR",),
+    "eur": ("EUR",),
+    "dollar": ("USD", "CAD", "AUD", "NZD", "SGD", "HKD"),
+    "dollars": ("USD", "CAD", "AUD", "NZD", "SGD", "HKD"),
+}
+"""Currencies that a symbol may mean; the one of the person's country first, else the first here."""
+
+_SCALES: Final = {
+    **dict.fromkeys(("k", "tsd", "tsd.", "thousand", "tausend", "т", "тыс", "тыс.", "mille"), 3),
+    **dict.fromkeys(("m", "mm", "mn", "mio", "mio.", "mln", "million", "millions", "millionen", "млн", "млн."), 6),
+    **dict.fromkeys(("b", "bn", "mrd", "mrd.", "billion", "billions", "milliarden", "млрд", "млрд."), 9),
+}
+"""Powers of ten. `billion` is 10^9, as in English; German Billion (10^12) is nothing that a CRM's amounts reach."""
+
+_PIECES = re.compile(r"[-+−]?[\d.,'’\s]*\d[\d.,'’\s]*|[^\d\s.,'’+−-]+\.?|[-+−]")
+_GROUPED = re.compile(r"\d{1,3}(?:(?P<s>[.,])\d{3})(?:(?P=s)\d{3})*|\d{1,2}(?:,\d{2})+,\d{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount; `currency` is an ISO 4217 code, or empty where none was named."""
+
+    value: Decimal
+    currency: str = ""
+
+    def __str__(self) -> str:
+        return canonical(self.value) + (f" {self.currency}" if self.currency else "")
+
+
+def canonical(value: Decimal) -> str:
+    """Digits with a point, read alike in every locale: three decimals get a fourth, or they could be thousands."""
+    text = format(value, "f")
+    whole, point, fraction = text.partition(".")
+    return f"{whole}{point}{fraction}0" if len(fraction) == 3 else text
+
+
+def number(text: str, reading: Reading) -> Decimal:
+    """A plain number. Where `1.234` could be thousands, the locale decides. Raises Unreadable."""
+    return _decimal(_clean(text, "a number", "1500 or 2.5"), reading, strict=False)
+
+
+def integer(text: str, reading: Reading) -> int:
+    """A whole number. Raises Unreadable."""
+    value = _decimal(_clean(text, "a whole number", "20"), reading, strict=False)
+    if value != value.to_integral_value():
+        raise Unreadable(f"{shown(text)} is not a whole number. Write it like 20.")
+    return int(value)
+
+
+def money(text: str, reading: Reading) -> Money:
+    """An amount, with or without its currency. Raises Unreadable, and asks where the thousands are in doubt."""
+    cleaned = _clean(text, "an amount", "5000, 250k or €1.5m")
+    digits, currency, scale = "", "", None
+    for piece in _PIECES.findall(cleaned):
+        word = piece.strip().casefold()
+        if any(c.isdigit() for c in word):
+            if digits not in ("", "-", "+"):
+                raise _not_money(text)
+            digits += word
+        elif word in ("-", "+", "−"):
+            digits += "-" if word == "−" else word
+        else:
+            code, power = _unit(word, reading)
+            if (code and currency) or (power and scale) or not (code or power):
+                raise _not_money(text)
+            currency, scale = code or currency, power or scale
+    if not any(c.isdigit() for c in digits):
+        raise _not_money(text)
+    value = _decimal(digits, reading, strict=scale is None, original=text)
+    return Money(value.scaleb(scale) if scale else value, currency)
+
+
+def _not_money(text: str) -> Unreadable:
+    return Unreadable(f"{shown(text)} is not an amount. Write it like 5000, 250k or €1.5m.")
+
+
+def _clean(text: str, what: str, example: str) -> str:
+    """The text without what does not matter, digits of every script made Western."""
+    cleaned = "".join(str(unicodedata.digit(c)) if c.isdigit() and unicodedata.digit(c, -1) >= 0 else c for c in text)
+    cleaned = "".join(c for c in cleaned if unicodedata.category(c) != "Cf").strip()
+    if not cleaned or len(cleaned) > _LONGEST or not any(c.isdigit() for c in cleaned):
+        raise Unreadable(f"{shown(text)} is not {what}. Write it like {example}.")
+    return cleaned
+
+
+def _unit(word: str, reading: Reading) -> tuple[str, int | None]:
+    """The currency or the power of ten that a word stands for; `€m` and `kEUR` are both."""
+    if word in _SCALES:
+        return "", _SCALES[word]
+    if word in _SYMBOLS:
+        return _meant(_SYMBOLS[word], reading), None
+    if word.upper() in _codes():
+        return word.upper(), None
+    for cut in (1, len(word) - 1):
+        for a, b in ((word[:cut], word[cut:]), (word[cut:], word[:cut])):
+            if a in _SCALES and (b in _SYMBOLS or b.upper() in _codes()):
+                return _unit(b, reading)[0], _SCALES[a]
+    return "", None
+
+
+@lru_cache(maxsize=1)
+def _codes() -> frozenset[str]:
+    return frozenset(list_currencies())
+
+
+def _meant(codes: tuple[str, ...], reading: Reading) -> str:
+    territory = reading.babel.territory
+    local = get_territory_currencies(territory) if len(codes) > 1 and territory else []
+    return next((code for code in local if code in codes), codes[0])
+
+
+def _decimal(digits: str, reading: Reading, *, strict: bool, original: str = "") -> Decimal:
+    """Decide which of `.` and `,` is the decimal point. `strict`: ask instead of reading 1.234 as a fraction."""
+    bare = re.sub(r"(?<=\d)[\s'’](?=\d{3}(?:\D|$))", "", digits).replace("−", "-").strip()
+    sign = bare[:1] if bare[:1] in ("-", "+") else ""
+    body = bare[len(sign) :].strip()
+    seps = [c for c in body if c in ".,"]
+    if len(set(seps)) == 2:
+        point = seps[-1]
+        whole, _, fraction = body.rpartition(point)
+        if point in whole or not _GROUPED.fullmatch(whole):
+            raise _number_problem(original or digits)
+        body = f"{re.sub('[.,]', '', whole)}.{fraction}"
+    elif len(seps) > 1 or (seps and _GROUPED.fullmatch(body) and _thousands(body, seps[0], reading, strict, original)):
+        if not _GROUPED.fullmatch(body):
+            raise _number_problem(original or digits)
+        body = re.sub("[.,]", "", body)
+    else:
+        body = body.replace(",", ".")
+    try:
+        if re.fullmatch(r"\d+(\.\d*)?|\.\d+", body, re.ASCII):
+            return Decimal(sign + body)
+    except InvalidOperation:
+        pass
+    raise _number_problem(original or digits)
+
+
+def _number_problem(text: str) -> Unreadable:
+    return Unreadable(f"{shown(text)} is not a number that I can read. Write it like 1500 or 1500.50.")
+
+
+def _thousands(body: str, sep: str, reading: Reading, strict: bool, original: str) -> bool:
+    """Whether the only separator of `1.234` groups thousands."""
+    if body.startswith("0"):
+        return False
+    group, point = get_group_symbol(reading.babel), get_decimal_symbol(reading.babel)
+    if sep == group or (group in "'’" and sep != point):
+        return True
+    if strict:
+        whole, _, fraction = body.partition(sep)
+        raise Unreadable(
+            f"{shown(original or body)} can mean {whole}{fraction} or {whole}{point}{fraction}. "
+            f"Write {whole}{fraction}, or {whole}{point}{fraction}0."
+        )
+    return sep == "," and point != ","
