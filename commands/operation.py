@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
@@ -174,9 +174,11 @@ def _arg(value: object) -> str:
 
 
 def _parameter(name: str, info: FieldInfo) -> Parameter:
-    column = next((m for m in info.metadata if isinstance(m, Column)), None)
-    accepted = tuple(n for m in info.metadata if isinstance(m, Accepts) for n in m.names)
-    marked = next((m for m in info.metadata if isinstance(m, Kind)), None)
+    members = get_args(info.annotation)  # the marks of `Day` in `Day | None` are on the member
+    marks = [*info.metadata, *(m for member in members for m in getattr(member, "__metadata__", ()))]
+    column = next((m for m in marks if isinstance(m, Column)), None)
+    accepted = tuple(n for m in marks if isinstance(m, Accepts) for n in m.names)
+    marked = next((m for m in marks if isinstance(m, Kind)), None)
     kind = marked or (column.kind if column else _KINDS.get(_bare(info.annotation), Kind.TEXT))
     names = dict.fromkeys((name, *((column.logical,) if column else ()), *accepted))
     return Parameter(name, kind, column, tuple(names), info.description or "", info.is_required(), info)
