@@ -41,6 +41,18 @@ class Memory(Protocol):
         ...
 
 
+class Links(Protocol):
+    """Which message became which record."""
+
+    async def link(self, message: str, ref: Ref) -> None:
+        """Remember that the message with this key became this record."""
+        ...
+
+    async def linked(self, message: str) -> Ref | None:
+        """The record that this message became."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything an operation needs, and nothing it should not have."""
@@ -54,6 +66,7 @@ class Context:
     now: datetime
     """Aware, in the person's zone; relative dates count from here."""
     memory: Memory
+    links: Links
     face: Face | None = None
     """The chat platform of `place`; None for agents."""
     quote: Quote | None = None

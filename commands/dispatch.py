@@ -4,19 +4,93 @@ The only door from a face into the command layer. It never raises for anything a
 back as a card, and unknown ones carry a reference that is also in the log.
 """
 
+import asyncio
+import json
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from .cards import Card, Option
-from .press import Press, Seal
-from .request import Place, Principal, Reply, Request
+from pydantic import ValidationError
+
+from crm.client import Dataverse
+from crm.errors import CrmError
+
+from . import forms, helping
+from .cards import Action, Card, CardKind, Option
+from .context import Context
+from .errors import BadInput, Question, StaleButton
+from .explain import explain
+from .fields import ColumnsMark, Reading
+from .grammar import HelpAsked, Menu, Parsed, Problem, parse
+from .jobs import Answer, Jobs, Outcome, Step, Work
+from .operation import CATALOG, Effect, Operation
+from .operations import case_from_message, home, search
+from .people import People
+from .policy import Policy
+from .press import Do, Press, Seal
+from .request import (
+    DeliveryFailed,
+    Faces,
+    FromMessage,
+    Place,
+    Principal,
+    Quote,
+    Reply,
+    Request,
+    Submitted,
+    Typed,
+    Visibility,
+)
+from .state import State, parse_record
+
+log = logging.getLogger(__name__)
+
+_GRACE = 0.3
+"""Seconds past the window that preparing an answer may take before it counts as late."""
+_DELIVERY_PAUSES = (1.0, 5.0, 30.0, 120.0)
+"""Seconds between tries to deliver a late answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """One command, understood, not yet checked against the organisation."""
+
+    operation: type[Operation]
+    args: dict[str, str]
+    key: str
+    etag: str = "*"
+    form: bool = False
+    """It came from a form, so problems go back to its fields."""
+    quote: Quote | None = None
+    visibility: Visibility = Visibility.PRIVATE
+    replace: bool = False
 
 
 class Dispatcher:
     """Built once by the composition root; shared by all faces."""
 
-    seal: Seal
-    """Faces put `seal.seal(action.press)` on their buttons and forms and give back what `seal.open(token)` returns.
-    A token that does not open (`BadSeal`) is answered with the card of `stale()`."""
+    def __init__(
+        self,
+        *,
+        dataverse: Dataverse,
+        people: People,
+        policy: Policy,
+        state: State,
+        faces: Faces,
+        seal: Seal,
+        window: float = 1.5,
+    ) -> None:
+        self.seal = seal
+        """Faces put `seal.seal(action.press)` on their buttons and forms, and give back what `seal.open(token)`
+        returns. A token that does not open (`BadSeal`) is answered with the card of `stale()`."""
+        self.jobs = Jobs(state, self.perform, self._deliver_work)
+        self._dataverse, self._people, self._policy = dataverse, people, policy
+        self._state, self._faces, self._window = state, faces, window
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- the door -----------------------------------------------------------------------------------------------
 
     async def dispatch(self, request: Request) -> Reply:
         """Answer within the acknowledgement window (CRMCHAT_ACK_WINDOW, 1.5 s), whatever Dataverse does.
@@ -25,30 +99,332 @@ class Dispatcher:
         A write is journalled before this returns. The same `request.key` again joins the work that runs, or gives
         its answer: nothing is done twice.
         """
-        raise NotImplementedError
+        task = asyncio.create_task(self._guarded(request))
+        done, _ = await asyncio.wait({task}, timeout=self._window + _GRACE)
+        if done:
+            return task.result()
+        self._background(self._deliver_when_done(task, request))
+        return _pending()
 
     def stale(self) -> Card:
         """For a button or form that cannot be opened: of an old deployment, or changed on its way."""
-        raise NotImplementedError
+        return explain(
+            StaleButton(
+                "This button is from an older version of this message, or was changed on its way here.",
+                "Ask for the record again, for example: case show CAS-01042",
+            )
+        )
 
     async def suggest(self, press: Press, field: str, typed: str, principal: Principal, place: Place) -> list[Option]:
         """Typeahead for the LOOKUP input `field` of the form that submits `press`; at most 15; under 1.5 s or empty."""
-        raise NotImplementedError
+        operation = CATALOG.get(press.verb)
+        if operation is None:
+            return []
+        try:
+            async with asyncio.timeout(self._window):
+                ctx = await self._context(principal, place, key="")
+                return await forms.suggest(operation, field, typed, ctx)
+        except (TimeoutError, CrmError, ValueError) as e:
+            log.info("no suggestions for %s: %s", field, type(e).__name__)
+            return []
 
     async def home(self, principal: Principal, place: Place) -> Card:
-        """The home tab: my cases, leads, opportunities, recent records, connection state (kind HOME, with sections)."""
-        raise NotImplementedError
+        """The home tab: my cases, leads, opportunities, recent records, connection state (kind HOME, sections)."""
+        try:
+            return await home.card(await self._context(principal, place, key=""))
+        except Exception as e:
+            return explain(e)
 
     async def search(self, text: str, nouns: Sequence[str], principal: Principal, place: Place) -> list[Card]:
         """Record cards for the search extension, at most 25; empty `text` gives the person's recent records.
 
-        `nouns`: limit to these (`case`, `lead`); empty searches all seven tables.
+        `nouns`: limit to these (`case`, `lead`); empty searches all seven tables. Raises UserError and CrmError.
         """
-        raise NotImplementedError
+        return await search.cards(await self._context(principal, place, key=""), text, nouns)
 
     async def unfurl(self, url: str, principal: Principal, place: Place) -> Card | None:
         """The public card (`Card.public()` form) for a record's URL of this organisation; None for any other URL.
 
         It shows the minimal facts that everyone may see and carries a button that fetches the rest per person.
         """
-        raise NotImplementedError
+        try:
+            async with asyncio.timeout(self._window):
+                return await search.unfurl(await self._context(principal, place, key=""), url)
+        except Exception as e:
+            log.info("no preview: %s", type(e).__name__)
+            return None
+
+    async def stop(self, grace: float = 8.0) -> None:
+        """Finish or park what runs."""
+        await self.jobs.stop(grace)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- understanding ------------------------------------------------------------------------------------------
+
+    async def _guarded(self, request: Request) -> Reply:
+        try:
+            reply = await self._answer(request)
+        except Question as question:
+            reply = question.reply
+        except Exception as e:
+            reply = Reply(card=explain(e))
+        return await self._ready(reply, request.principal, request.place)
+
+    async def _answer(self, request: Request) -> Reply:
+        ask = request.ask
+        if isinstance(ask, Typed):
+            return await self._typed(ask.text, request)
+        if isinstance(ask, FromMessage):
+            ctx = await self._context(request.principal, request.place, key=ask.quote.message.key, quote=ask.quote)
+            wish = await case_from_message.begin(ctx, at_once=ask.at_once)
+            if isinstance(wish, Reply):
+                return wish
+            made = _Wish(operation=type(wish), args=wish.args(), key=ask.quote.message.key, quote=ask.quote)
+            return await self._carry_out(made, request)
+        press = await self._opened(ask.press, request.principal)
+        if isinstance(ask, Submitted):
+            args = forms.filled(press, ask.submission)
+            return await self._wished(_wish(press, request, args, form=True), request)
+        return await self._pressed(press, request)
+
+    async def _typed(self, text: str, request: Request) -> Reply:
+        said = parse(text, reading(request.principal), self._dataverse.metadata)
+        if isinstance(said, Menu):
+            return Reply(card=helping.menu_card())
+        if isinstance(said, HelpAsked):
+            return Reply(card=helping.help_card(said.about))
+        if isinstance(said, Problem):
+            raise said.error
+        assert isinstance(said, Parsed)  # noqa: S101 - the grammar has four answers
+        args = with_columns(said.operation, said.args, said.columns)
+        return await self._wished(_Wish(operation=said.operation, args=args, key=request.key), request)
+
+    async def _opened(self, press: Press, principal: Principal) -> Press:
+        if press.owner and press.owner != principal.key:
+            raise StaleButton(
+                "This button belongs to somebody else's answer.",
+                "Type the command yourself, and you get your own.",
+            )
+        kept = await self._state.unkeep(press)
+        if kept is None:
+            raise StaleButton("This button is too old to be used.", "Type the command again.")
+        return kept
+
+    async def _pressed(self, press: Press, request: Request) -> Reply:
+        if press.do is Do.DISMISS:
+            return Reply(card=Card(kind=CardKind.NOTICE, title="Put away."), replace=True)
+        wish = _wish(press, request, press.args, form=False)
+        if press.do is Do.FORM:
+            return Reply(form=await self._form(wish, request))
+        return await self._wished(wish, request)
+
+    async def _wished(self, wish: _Wish, request: Request) -> Reply:
+        """From a command to its answer; what is missing or wrong is asked for, with everything typed kept."""
+        try:
+            operation = wish.operation.read(wish.args, reading(request.principal))
+        except ValidationError as e:
+            problems = _problems(e)
+            missing = {name for name, sentence in problems.items() if not sentence}
+            if wish.form or missing == set(problems):
+                form = await self._form(wish, request)
+                return Reply(form=form.with_problems(wish.args, {k: v or "Fill this in." for k, v in problems.items()}))
+            raise _bad_input(wish, problems) from e
+        if wish.operation.effect is not Effect.READ and forms.missing(operation, self._dataverse.metadata):
+            return Reply(form=await self._form(wish, request))
+        return await self._carry_out(replace(wish, args=operation.args()), request)
+
+    async def _form(self, wish: _Wish, request: Request) -> forms.Form:
+        ctx = await self._context(request.principal, request.place, key=wish.key, etag=wish.etag, quote=wish.quote)
+        return await forms.form(wish.operation, wish.args, ctx)
+
+    # -- carrying out -------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, wish: _Wish, request: Request) -> Reply:
+        operation = wish.operation.read(wish.args, reading(request.principal))
+        self._policy.check(operation, request.principal, request.place)
+        if wish.operation.effect is Effect.READ:
+            ctx = await self._context(request.principal, request.place, key=wish.key)
+            reply = await operation.run(ctx)
+        else:
+            work = Work(
+                key=wish.key,
+                verb=wish.operation.verb,
+                args=wish.args,
+                principal=request.principal,
+                place=request.place,
+                etag=wish.etag,
+                quote=wish.quote,
+            )
+            answer = await self.jobs.run(work, window=self._window)
+            if answer is None:
+                return _pending()
+            reply = answer
+        if wish.visibility is Visibility.EVERYONE:
+            reply = replace(reply, visibility=Visibility.EVERYONE)
+        return replace(reply, replace=reply.replace or wish.replace)
+
+    async def perform(self, work: Work, step: Step) -> Answer:
+        """Run one journalled attempt; every failure becomes an answer."""
+        try:
+            operation = CATALOG[work.verb].read(work.args, reading(work.principal))
+            ctx = await self._context(
+                work.principal, work.place, key=work.key, etag=work.etag, quote=work.quote, step=step
+            )
+            return Answer(Outcome.DONE, await operation.run(ctx))
+        except Question as question:
+            return Answer(Outcome.QUESTION, question.reply)
+        except Exception as e:
+            again = Press(do=Do.RUN, verb=work.verb, args=work.args, key=work.key, etag=work.etag)
+            return Answer(Outcome.FAILED, Reply(card=explain(e, again=replace(again, owner=work.principal.key))))
+
+    async def _context(
+        self,
+        principal: Principal,
+        place: Place,
+        *,
+        key: str,
+        etag: str = "*",
+        quote: Quote | None = None,
+        step: Step | None = None,
+    ) -> Context:
+        more = {"step": step} if step else {}
+        return Context(
+            principal=principal,
+            place=place,
+            key=key,
+            crm=await self._people.session(principal),
+            now=_now(principal),
+            memory=self._state.memory(principal, place),
+            links=self._state,
+            face=self._faces.get(place.platform),
+            quote=quote,
+            etag=etag,
+            **more,
+        )
+
+    # -- answering ----------------------------------------------------------------------------------------------
+
+    async def _ready(self, reply: Reply, principal: Principal, place: Place) -> Reply:
+        """Keep what is too long to travel in a button, and note what the person is being shown."""
+        if reply.card:
+            reply = replace(reply, card=await self._kept(reply.card))
+            if reply.card and reply.card.record:
+                self._background(self._state.shown(principal, place, parse_record(reply.card.record), reply.card.title))
+        if reply.form:
+            form = reply.form
+            more = await self._state.keep(form.more) if form.more else None
+            reply = replace(reply, form=replace(form, submit=await self._state.keep(form.submit), more=more))
+        return reply
+
+    async def _kept(self, card: Card) -> Card:
+        async def kept(action: Action) -> Action:
+            return replace(action, press=await self._state.keep(action.press)) if action.press else action
+
+        return replace(
+            card,
+            actions=tuple([await kept(a) for a in card.actions]),
+            more=tuple([await kept(a) for a in card.more]),
+            rows=tuple([replace(r, action=await kept(r.action)) if r.action else r for r in card.rows]),
+            sections=tuple([await self._kept(s) for s in card.sections]),
+            stub=await self._kept(card.stub) if card.stub else None,
+        )
+
+    async def _deliver_when_done(self, task: asyncio.Task[Reply], request: Request) -> None:
+        reply = await task
+        if not reply.pending:
+            await self._deliver(request.place, request.principal, reply)
+
+    async def _deliver_work(self, work: Work, reply: Reply) -> None:
+        await self._deliver(work.place, work.principal, await self._ready(reply, work.principal, work.place))
+
+    async def _deliver(self, place: Place, principal: Principal, reply: Reply) -> None:
+        face = self._faces.get(place.platform)
+        if face is None:
+            return
+        for pause in (*_DELIVERY_PAUSES, None):
+            try:
+                await face.deliver(place, principal, reply)
+            except DeliveryFailed as e:
+                if not e.again or pause is None:
+                    log.warning("an answer could not be delivered to %s: %s", place.key, e.sentence)
+                    return
+                await asyncio.sleep(max(pause, e.retry_after or 0))
+            else:
+                return
+
+    def _background(self, work: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (e := task.exception()):
+            log.error("background work failed", exc_info=e)
+
+
+def reading(principal: Principal) -> Reading:
+    """How this person writes dates and numbers, and what their clock says."""
+    return Reading(locale=principal.locale, timezone=principal.timezone, now=_now(principal))
+
+
+def with_columns(operation: type[Operation], args: dict[str, str], columns: dict[str, str]) -> dict[str, str]:
+    """`args` with further columns put into the field that takes them."""
+    if not columns:
+        return args
+    takes = next(
+        p.name for p in operation.parameters.values() if any(isinstance(m, ColumnsMark) for m in p.field.metadata)
+    )
+    return {**args, takes: json.dumps(columns, ensure_ascii=False)}
+
+
+def _wish(press: Press, request: Request, args: dict[str, str], *, form: bool) -> _Wish:
+    operation = CATALOG.get(press.verb)
+    if operation is None:
+        raise StaleButton("What this button did is not offered any more.", "Type help to see what is.")
+    share = press.do is Do.SHARE
+    return _Wish(
+        operation=operation,
+        args=args,
+        key=press.key or request.key,
+        etag=press.etag or "*",
+        form=form,
+        visibility=Visibility.EVERYONE if share else Visibility.PRIVATE,
+        replace=not share,
+    )
+
+
+def _now(principal: Principal) -> datetime:
+    try:
+        zone = ZoneInfo(principal.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return datetime.now(UTC)
+    return datetime.now(zone)
+
+
+def _problems(e: ValidationError) -> dict[str, str]:
+    """Sentence by field name; empty for a field that is missing."""
+    return {
+        str(p["loc"][0]) if p["loc"] else "": "" if p["type"] == "missing" else p["msg"].removeprefix("Value error, ")
+        for p in e.errors()
+    }
+
+
+def _bad_input(wish: _Wish, problems: dict[str, str]) -> BadInput:
+    sentences = [
+        f"{wish.operation.parameters[name].label}: {sentence}" if name in wish.operation.parameters else sentence
+        for name, sentence in problems.items()
+        if sentence
+    ]
+    return BadInput(" ".join(sentences), f"For example: {wish.operation.example}", problems=problems)
+
+
+def _pending() -> Reply:
+    return Reply(
+        pending=True,
+        card=Card(
+            kind=CardKind.NOTICE, title="Working on it …", text=("The answer comes here as soon as it is there.",)
+        ),
+    )
