@@ -215,7 +215,7 @@ class Expand:
         options = []
         if self.select:
             options.append("$select=" + ",".join(map(name, self.select)))
-        if self.where:
+        if self.where is not None:
             options.append("$filter=" + self.where.odata)
         if self.order:
             options.append("$orderby=" + ",".join(self.order))
@@ -243,7 +243,7 @@ class Query:
 
     def where(self, *conditions: Condition) -> Self:
         """Narrow to rows for which each of these holds, and whatever was asked before."""
-        known = (self.condition,) if self.condition else ()
+        known = (self.condition,) if self.condition is not None else ()
         return replace(self, condition=all_of((*known, *conditions))) if conditions else self
 
     def order(self, column: str, *, desc: bool = False) -> Self:
@@ -282,7 +282,7 @@ class Query:
         options: list[tuple[str, str]] = []
         if self.columns:
             options.append(("$select", selection(self.columns, lookups)))
-        if self.condition:
+        if self.condition is not None:
             options.append(("$filter", self.condition.odata))
         if self.ordering:
             options.append(("$orderby", ",".join(self.ordering)))

@@ -1,0 +1,211 @@
+"""One call from start to end: turn, token, wire, retries, deadline, error."""
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from .answers import error_from, parsed
+from .auth import Application, Caller, Delegated, Impersonated
+from .errors import BadAnswer, CrmError, DeadlineExceeded, Throttled, Unavailable
+from .limits import Breaker, Identity, Limits
+from .telemetry import Trace
+from .transport import FAILURES, Answer, Transport, failure, was_sent
+
+log = logging.getLogger("crm")
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A request to make, and what may be done when it fails."""
+
+    method: str
+    url: str
+    """Absolute, encoded."""
+    verb: str
+    """What it is for, in metrics and spans: create, update, list, …"""
+    table: str | None = None
+    body: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    repeatable: bool = True
+    """Sending it twice leaves the same state as sending it once."""
+    writes: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A successful answer, and whether an earlier attempt may have done the work."""
+
+    answer: Answer
+    earlier_unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often and how fast; seconds."""
+
+    attempts: int = 5
+    first: float = 0.5
+    longest: float = 20.0
+
+    def delay(self, attempt: int) -> float:
+        """Exponential, with full jitter in its upper half."""
+        step = min(self.first * 2.0 ** (attempt - 1), self.longest)
+        return step * (0.5 + random.random() / 2)  # noqa: S311  spreads load, guards nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """Sends calls of many callers to one organisation."""
+
+    host: str
+    transport: Transport
+    auth: httpx.Auth | None
+    limits: Limits
+    breaker: Breaker
+    retries: Retries
+
+    def identity(self, caller: Caller) -> Identity:
+        """Whom the caller's requests count for."""
+        match caller:
+            case Delegated():
+                return Identity(caller.user)
+            case Impersonated():
+                return Identity(str(caller.object_id), "application")
+            case Application():
+                return Identity("application", "application")
+
+    async def send(self, call: Call, caller: Caller, *, deadline: float) -> Outcome:
+        """The answer, if it is a success (2xx, or 304). `deadline`: seconds for everything, waiting included."""
+        with Trace(call.verb, call.table) as trace:
+            return await _Attempts(self, call, caller, monotonic() + deadline, trace).run()
+
+    def json(self, answer: Answer) -> Any:
+        """The answer's JSON; None when it is empty."""
+        return parsed(answer, self.host)
+
+
+class _Attempts:
+    """The attempts of one call."""
+
+    def __init__(self, exchange: Exchange, call: Call, caller: Caller, ends: float, trace: Trace) -> None:
+        self._exchange = exchange
+        self._call = call
+        self._ends = ends
+        self._trace = trace
+        self._identity = exchange.identity(caller)
+        self._auth = caller.auth if isinstance(caller, Delegated) else exchange.auth
+        self._headers = {**call.headers, "x-ms-client-request-id": str(uuid4())}
+        if isinstance(caller, Impersonated):
+            self._headers["CallerObjectId"] = str(caller.object_id)
+        self._unknown = False
+        """An earlier attempt, or the present one, may have been carried out."""
+        self._on_the_wire = False
+
+    async def run(self) -> Outcome:
+        attempt = 0
+        while True:
+            attempt += 1
+            earlier = self._unknown
+            error = await self._attempt()
+            if isinstance(error, Answer):
+                self._trace.done(error, attempt)
+                return Outcome(error, earlier)
+            error.outcome_unknown = error.outcome_unknown or earlier
+            self._unknown = error.outcome_unknown
+            delay = self._delay(error, attempt)
+            if delay is None or monotonic() + delay >= self._ends:
+                self._trace.failed(error, attempt)
+                raise error
+            log.info("retrying %s %s: %s", self._call.verb, self._call.table, type(error).__name__)
+            if isinstance(error, Throttled):
+                continue  # the pause stands at the door
+            await asyncio.sleep(delay)
+
+    async def _attempt(self) -> Answer | CrmError:
+        exchange = self._exchange
+        self._on_the_wire = False
+        try:
+            async with asyncio.timeout_at(asyncio.get_running_loop().time() + self._ends - monotonic()):
+                exchange.breaker.check()
+                return await self._authenticated()
+        except TimeoutError:
+            return DeadlineExceeded(
+                f"{exchange.host} did not finish in time.", outcome_unknown=self._call.writes and self._on_the_wire
+            )
+        except CrmError as error:
+            return error
+
+    async def _authenticated(self) -> Answer | CrmError:
+        """One attempt, in which the auth flow may answer a refusal by another request."""
+        call = self._call
+        request = httpx.Request(call.method, call.url, headers=self._headers, stream=httpx.ByteStream(call.body or b""))
+        if self._auth is None:
+            return await self._in_turn(request)
+        flow = self._auth.async_auth_flow(request)
+        try:
+            request = await anext(flow)
+            while True:
+                answer = await self._in_turn(request)
+                if not isinstance(answer, Answer) or answer.status != 401:
+                    return answer
+                try:
+                    request = await flow.asend(answer.to_httpx(request))
+                except StopAsyncIteration:
+                    return error_from(answer, self._exchange.host, table=call.table)
+        finally:
+            await flow.aclose()
+
+    async def _in_turn(self, request: httpx.Request) -> Answer | CrmError:
+        exchange = self._exchange
+        async with exchange.limits.slot(self._identity, patience=self._ends - monotonic()):
+            self._on_the_wire = True
+            try:
+                answer = await exchange.transport.send(request, self._call.body)
+            except FAILURES as exc:
+                if isinstance(exc, TimeoutError) and monotonic() >= self._ends:
+                    raise
+                return self._broken(exc)
+            if answer.status < 300 or answer.status == 401:
+                exchange.breaker.success()
+                return answer
+            error = error_from(answer, exchange.host, table=self._call.table)
+            if isinstance(error, Unavailable):
+                exchange.breaker.failure()
+                error.outcome_unknown = self._call.writes
+            else:
+                exchange.breaker.success()
+            if isinstance(error, Throttled):
+                error.retry_after = self._retry_after(error)
+                exchange.limits.pause(self._identity, error.retry_after)
+            elif answer.status >= 500 and not error.code:
+                error.outcome_unknown = self._call.writes
+            return error
+
+    def _retry_after(self, error: CrmError) -> float:
+        return self._exchange.retries.delay(1) if error.retry_after is None else error.retry_after
+
+    def _broken(self, exc: Exception) -> CrmError:
+        self._exchange.breaker.failure()
+        error = failure(exc, self._exchange.host)
+        error.outcome_unknown = self._call.writes and was_sent(exc)
+        return error
+
+    def _delay(self, error: CrmError, attempt: int) -> float | None:
+        """Seconds until the next attempt; None: there is none."""
+        if attempt >= self._exchange.retries.attempts or not error.repeatable:
+            return None
+        if isinstance(error, Throttled):
+            return error.retry_after
+        if isinstance(error, DeadlineExceeded) or (isinstance(error, BadAnswer) and error.status):
+            return None
+        if error.outcome_unknown and not self._call.repeatable:
+            return None
+        if error.retry_after is not None:
+            return error.retry_after
+        return self._exchange.retries.delay(attempt)
