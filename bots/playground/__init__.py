@@ -2,7 +2,8 @@
 behind it: a fake Slack and a fake Bot Framework connector.
 
 The package knows the platforms' wire protocols and nothing else: it reaches the bot over HTTP (`/slack/events`,
-`/api/messages`) and the bot reaches it over HTTP (the Web API, `response_url`, the connector). Tests use the same servers:
+`/api/messages`) and the bot reaches it over HTTP (the Web API, `response_url`, the connector). Tests use the same
+servers:
 
     async with FakeSlack() as slack:                       # its own loopback port
         settings = ...SLACK_API_URL=slack.api_url, SLACK_SIGNING_SECRET=slack.signing_secret,

@@ -339,11 +339,10 @@ def chat_get_permalink(call: Call) -> dict[str, Any]:
 @method("chat.unfurl", "links:write", per_minute=50)
 def chat_unfurl(call: Call) -> dict[str, Any]:
     if "unfurl_id" in call.args:
-        ts = str(call.args["unfurl_id"]).removeprefix("unfurl-")
-        found = [m for said in call.world.messages.values() for m in said if m.ts == ts]
-        if not found:
+        known = call.world.unfurl_ids.get(str(call.args["unfurl_id"]))
+        if known is None:
             raise SlackError("cannot_find_message")
-        message = found[0]
+        message = known
     else:
         (ts,) = call.need("ts")
         message = call.world.find(call.channel().id, ts)

@@ -253,6 +253,7 @@ class World:
         self.contents: dict[str, bytes] = {}
         self.tokens: dict[str, Token] = {}
         self.entities: dict[str, dict[str, Any]] = {}
+        self.unfurl_ids: dict[str, Message] = {}
         self.watchers: list[Callable[[], None]] = []
         self._last_ts = 0.0
         self._numbers = itertools.count(1)
