@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from .tables import Kind
+from .tables import TABLES, Kind
 
 Labels = dict[int, str]
 """Text by language code (LCID: 1033 English, 1031 German, 1049 Russian)."""
@@ -83,6 +83,27 @@ class ColumnInfo:
         return next((choice for choice in self.choices if choice.value == value), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a request must know about a table."""
+
+    entity_set: str
+    primary_id: str
+    lookups: frozenset[str]
+    """Logical names of the lookup columns, which `$select` wants as `_x_value`."""
+
+
+STANDARD_NAMES = {
+    table.logical: Names(
+        table.entity_set,
+        table.primary_id,
+        frozenset(name for name, column in table.columns.items() if column.kind is Kind.LOOKUP),
+    )
+    for table in TABLES.values()
+}
+"""For the standard tables, so that a request need not wait for metadata."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TableInfo:
     """One table."""
@@ -104,12 +125,13 @@ class TableInfo:
         return label_in(self.labels, language, self.logical)
 
     @cached_property
-    def lookups(self) -> frozenset[str]:
-        """Logical names of the lookup columns."""
-        return frozenset(name for name, column in self.columns.items() if column.kind is Kind.LOOKUP)
+    def wire(self) -> Names:
+        """What a request must know about this table."""
+        lookups = frozenset(name for name, column in self.columns.items() if column.kind is Kind.LOOKUP)
+        return Names(self.entity_set, self.primary_id, lookups)
 
     @cached_property
-    def names(self) -> dict[str, list[ColumnInfo]]:
+    def words(self) -> dict[str, list[ColumnInfo]]:
         """Columns by folded logical name, schema name and label in any language, the best match first."""
         found: dict[str, list[ColumnInfo]] = {}
         for column in self.columns.values():

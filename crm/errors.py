@@ -29,6 +29,7 @@
     │   └── CertificateProblem      TLS refused the server's certificate
     ├── DeadlineExceeded            the call's time ran out
     ├── BadAnswer                   an answer that is not Dataverse's: HTML, truncated, not JSON
+    ├── NotCarriedOut               a batch ended before this request
     └── ServerError                 any other 5xx
 
 HTTP statuses alone do not decide: 412 has three meanings and a duplicate rule answers 500, so the `code` in the body
@@ -299,6 +300,10 @@ class BadAnswer(CrmError):
     """The answer is not Dataverse's: HTML from a proxy, a truncated body, not JSON."""
 
     repeatable = True
+
+
+class NotCarriedOut(CrmError):
+    """A batch ended before this request; nothing happened."""
 
 
 class ServerError(CrmError):

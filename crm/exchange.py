@@ -35,6 +35,8 @@ class Call:
     repeatable: bool = True
     """Sending it twice leaves the same state as sending it once."""
     writes: bool = False
+    multipart: bool = False
+    """A multipart answer is a success whatever its status: it says inside what failed."""
 
 
 @dataclass(slots=True)
@@ -171,7 +173,7 @@ class _Attempts:
                 if isinstance(exc, TimeoutError) and monotonic() >= self._ends:
                     raise
                 return self._broken(exc)
-            if answer.status < 300 or answer.status == 401:
+            if answer.status < 300 or answer.status == 401 or (self._call.multipart and _is_multipart(answer)):
                 exchange.breaker.success()
                 return answer
             error = error_from(answer, exchange.host, table=self._call.table)
@@ -209,3 +211,7 @@ class _Attempts:
         if error.retry_after is not None:
             return error.retry_after
         return self._exchange.retries.delay(attempt)
+
+
+def _is_multipart(answer: Answer) -> bool:
+    return answer.headers.get("Content-Type", "").startswith("multipart/mixed")

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import orjson
 
-from .definitions import ColumnInfo, TableInfo, fold, table_from
+from .definitions import STANDARD_NAMES, ColumnInfo, Names, TableInfo, fold, table_from
 from .errors import CrmError, UnknownTable
 from .payload import PayloadBuilder, find_column, listed, nearest
 from .records import Json
@@ -106,6 +106,17 @@ class Metadata:
         self._lock = asyncio.Lock()
         self._check: asyncio.Task[None] | None = None
         self._seen_version: str | None = None
+        self._search_off_until = 0.0
+
+    @property
+    def search_is_on(self) -> bool:
+        """Whether Dataverse search is worth asking: it was not refused within the last hour."""
+        return monotonic() >= self._search_off_until
+
+    def search_is_off(self, error: CrmError) -> None:
+        """Take note that Dataverse search was refused."""
+        log.info("Dataverse search is not used for an hour: %s", error.message)
+        self._search_off_until = monotonic() + 3600
 
     @property
     def loaded(self) -> bool:
@@ -176,6 +187,16 @@ class Metadata:
             if table not in self._tables:
                 raise self._unknown(table)
         return self._tables[table]
+
+    async def names(self, table: str) -> Names:
+        """What a request must know about a table; without waiting for the standard ones."""
+        info = self._tables.get(table)
+        if info is None:
+            standard = STANDARD_NAMES.get(table)
+            if standard:
+                return standard
+            info = await self.table(table)
+        return info.wire
 
     async def find_table(self, word: str) -> TableInfo:
         """A table by logical name, schema name, entity set or label, singular or plural, in any language."""

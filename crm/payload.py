@@ -40,7 +40,7 @@ def listed(names: Iterable[str], conjunction: str = "or") -> str:
 
 def find_column(table: TableInfo, word: str, language: int = 1033) -> ColumnInfo:
     """The column of this logical name, schema name or label in any language. Raises UnknownColumn."""
-    found = table.columns.get(word) or next(iter(table.names.get(fold(word), ())), None)
+    found = table.columns.get(word) or next(iter(table.words.get(fold(word), ())), None)
     if found:
         return found
     names = {column.label(language): column.logical for column in table.columns.values() if column.labels}

@@ -114,6 +114,16 @@ class Page:
     """There are more than `count`: show "5000+"."""
 
 
+def page_of(table: str, primary_id: str, data: dict[str, Any]) -> Page:
+    """A page from its JSON. Raises KeyError or TypeError when it is not one."""
+    return Page(
+        [row_of(table, primary_id, item) for item in data["value"]],
+        data.get("@odata.nextLink"),
+        data.get("@odata.count"),
+        bool(data.get("@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded")),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One result of a search across tables."""

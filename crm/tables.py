@@ -53,6 +53,8 @@ class Table:
     primary_name: str
     number: str | None = None
     """Logical name of the auto-number that people quote (`CAS-01042`), where there is one."""
+    notes: str | None = None
+    """Navigation property of its notes: `{notes: [{"subject": …, "notetext": …}]}` in a create brings notes along."""
 
     def __init__(self) -> None:
         for name, value in vars(type(self)).items():
@@ -95,6 +97,7 @@ class LeadTable(Table):
     """A person or company that may become a customer."""
 
     logical, entity_set, primary_id, primary_name = "lead", "leads", "leadid", "fullname"
+    notes = "Lead_Annotation"
     id = Column("leadid", Kind.ID)
     full_name = Column("fullname")
     topic = Column("subject")
@@ -131,6 +134,7 @@ class AccountTable(Table):
     """A company."""
 
     logical, entity_set, primary_id, primary_name = "account", "accounts", "accountid", "name"
+    notes = "Account_Annotation"
     id = Column("accountid", Kind.ID)
     name = Column("name")
     number_text = Column("accountnumber")
@@ -165,6 +169,7 @@ class ContactTable(Table):
     """A person."""
 
     logical, entity_set, primary_id, primary_name = "contact", "contacts", "contactid", "fullname"
+    notes = "Contact_Annotation"
     id = Column("contactid", Kind.ID)
     full_name = Column("fullname")
     first_name = Column("firstname")
@@ -195,6 +200,7 @@ class OpportunityTable(Table):
     """A sale that may happen."""
 
     logical, entity_set, primary_id, primary_name = "opportunity", "opportunities", "opportunityid", "name"
+    notes = "Opportunity_Annotation"
     id = Column("opportunityid", Kind.ID)
     name = Column("name")
     description = _TEXT_DESCRIPTION
@@ -227,6 +233,7 @@ class OrderTable(Table):
 
     logical, entity_set, primary_id, primary_name = "salesorder", "salesorders", "salesorderid", "name"
     number = "ordernumber"
+    notes = "SalesOrder_Annotation"
     id = Column("salesorderid", Kind.ID)
     name = Column("name")
     order_number = Column("ordernumber")
@@ -255,6 +262,7 @@ class InvoiceTable(Table):
 
     logical, entity_set, primary_id, primary_name = "invoice", "invoices", "invoiceid", "name"
     number = "invoicenumber"
+    notes = "Invoice_Annotation"
     id = Column("invoiceid", Kind.ID)
     name = Column("name")
     invoice_number = Column("invoicenumber")
@@ -283,6 +291,7 @@ class CaseTable(Table):
 
     logical, entity_set, primary_id, primary_name = "incident", "incidents", "incidentid", "title"
     number = "ticketnumber"
+    notes = "Incident_Annotation"
     id = Column("incidentid", Kind.ID)
     title = Column("title")
     ticket_number = Column("ticketnumber")

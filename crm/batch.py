@@ -1,0 +1,275 @@
+"""Several requests in one: `$batch`, and change sets that happen altogether or not at all.
+
+    batch = Batch()
+    lead = batch.get(ref, select=["subject"])
+    with batch.change_set() as together:
+        person = together.create("contact", {"lastname": "Smith"})
+        together.create("account", {"name": "Contoso", "primarycontactid@odata.bind": person.reference})
+    results = await session.batch(batch)
+    results[lead].row()
+
+At most 1,000 requests. Without `continue_on_error` the first failure ends the batch; what came later was not carried
+out. Source: Microsoft, "Execute batch operations using the Web API".
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from .answers import error_from, parsed
+from .errors import BadAnswer, CrmError, NotCarriedOut
+from .metadata import Metadata
+from .query import Query
+from .records import Json, Page, Ref, Row, page_of, row_of
+from .transport import Answer
+
+_CRLF = b"\r\n"
+LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One request of a batch; the key to its result."""
+
+    method: str
+    table: str
+    number: int
+    ref: Ref | None = None
+    query: Query | None = None
+    payload: Mapping[str, Json] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reference(self) -> str:
+        """Stands for the row that this part creates, in `@odata.bind` values of later parts of its change set."""
+        return f"${self.number}"
+
+
+class ChangeSet:
+    """Writes that happen altogether or not at all."""
+
+    def __init__(self, first: int) -> None:
+        self.parts: list[Part] = []
+        self._first = first
+
+    def create(self, table: str, payload: Mapping[str, Json]) -> Part:
+        """Create a row."""
+        return self._add("POST", table, payload=payload)
+
+    def update(self, ref: Ref, payload: Mapping[str, Json], *, etag: str = "*") -> Part:
+        """Change a row that exists."""
+        return self._add("PATCH", ref.table, ref=ref, payload=payload, headers={"If-Match": etag})
+
+    def delete(self, ref: Ref) -> Part:
+        """Delete a row."""
+        return self._add("DELETE", ref.table, ref=ref)
+
+    def _add(self, method: str, table: str, **more: Any) -> Part:
+        part = Part(method, table, self._first + len(self.parts), **more)
+        self.parts.append(part)
+        return part
+
+
+class Batch:
+    """Requests to be sent together."""
+
+    def __init__(self) -> None:
+        self.items: list[Part | ChangeSet] = []
+        self._count = 0
+
+    def get(self, ref: Ref, *, select: Sequence[str] = ()) -> Part:
+        """Read a row."""
+        return self._add(ref=ref, query=Query(ref.table).select(*select), table=ref.table)
+
+    def page(self, query: Query) -> Part:
+        """Read a page of a list."""
+        return self._add(query=query, table=query.table)
+
+    @contextmanager
+    def change_set(self) -> Iterator[ChangeSet]:
+        """Collect writes that belong together."""
+        together = ChangeSet(self._count + 1)
+        yield together
+        if together.parts:
+            self._count += len(together.parts)
+            self.items.append(together)
+
+    @property
+    def parts(self) -> list[Part]:
+        """Every request, in order."""
+        return [part for item in self.items for part in (item.parts if isinstance(item, ChangeSet) else [item])]
+
+    def _add(self, **more: Any) -> Part:
+        self._count += 1
+        part = Part("GET", number=self._count, **more)
+        self.items.append(part)
+        return part
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one part: exactly one of these."""
+
+    value: Row | Page | Ref | None = None
+    """A row, a page, or the reference of a row created; None for update and delete."""
+    error: CrmError | None = None
+
+    def row(self) -> Row:
+        """The row that was read; raises what went wrong instead."""
+        value = self._done()
+        if not isinstance(value, Row):
+            raise TypeError("This part of the batch reads no single row.")
+        return value
+
+    def rows(self) -> list[Row]:
+        """The rows that were listed; raises what went wrong instead."""
+        value = self._done()
+        if not isinstance(value, Page):
+            raise TypeError("This part of the batch lists nothing.")
+        return value.rows
+
+    def ref(self) -> Ref:
+        """The row that was created; raises what went wrong instead."""
+        value = self._done()
+        if not isinstance(value, Ref):
+            raise TypeError("This part of the batch creates nothing.")
+        return value
+
+    def _done(self) -> Row | Page | Ref | None:
+        if self.error:
+            raise self.error
+        return self.value
+
+
+class Encoder:
+    """A batch as multipart bytes."""
+
+    def __init__(self, metadata: Metadata, root: str) -> None:
+        self._metadata = metadata
+        self._root = root
+        self.boundary = f"batch_{uuid4()}"
+
+    async def encode(self, batch: Batch) -> bytes:
+        """The body. Raises ValueError for an empty or too long batch."""
+        if not 0 < len(batch.parts) <= LIMIT:
+            raise ValueError(f"A batch holds 1 to {LIMIT} requests, not {len(batch.parts)}.")
+        lines: list[bytes] = []
+        for item in batch.items:
+            lines.append(f"--{self.boundary}".encode())
+            if isinstance(item, Part):
+                lines += await self._part(item)
+                continue
+            inner = f"changeset_{uuid4()}"
+            lines += [f'Content-Type: multipart/mixed; boundary="{inner}"'.encode(), b""]
+            for part in item.parts:
+                lines.append(f"--{inner}".encode())
+                lines += await self._part(part, content_id=True)
+            lines += [f"--{inner}--".encode(), b""]
+        return _CRLF.join([*lines, f"--{self.boundary}--".encode(), b""])
+
+    async def _part(self, part: Part, *, content_id: bool = False) -> list[bytes]:
+        names = await self._metadata.names(part.table)
+        url = self._root + (part.ref.path(names.entity_set) if part.ref else f"/{names.entity_set}")
+        if part.query and (odata := part.query.odata(names.lookups)):
+            url += f"?{odata}"
+        headers = {"Accept": "application/json", **part.headers}
+        if part.method == "GET":
+            headers["Prefer"] = 'odata.include-annotations="*"'
+        if part.payload is not None:
+            headers["Content-Type"] = "application/json; type=entry"
+        lines = ["Content-Type: application/http", "Content-Transfer-Encoding: binary"]
+        if content_id:
+            lines.append(f"Content-ID: {part.number}")
+        lines += ["", f"{part.method} {url} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), ""]
+        body = b"" if part.payload is None else orjson.dumps(dict(part.payload))
+        return [*(line.encode() for line in lines), body]
+
+
+async def decode(batch: Batch, answer: Answer, host: str, metadata: Metadata) -> dict[Part, Result]:
+    """Results by part."""
+    answers = _split(answer.body, answer.headers.get("Content-Type", ""), host)
+    results: dict[Part, Result] = {}
+    position = 0
+    for item in batch.items:
+        parts = item.parts if isinstance(item, ChangeSet) else [item]
+        if position >= len(answers):
+            skipped = NotCarriedOut("An earlier request of the same batch failed, so this one was not carried out.")
+            results.update(dict.fromkeys(parts, Result(error=skipped)))
+            continue
+        failed = answers[position].status >= 400 and isinstance(item, ChangeSet)
+        if failed:
+            error = error_from(answers[position], host, table=None)
+            results.update(dict.fromkeys(parts, Result(error=error)))
+            position += 1
+            continue
+        for part in parts:
+            if position >= len(answers):
+                raise BadAnswer(f"{host} answered only a part of a change set.", outcome_unknown=True)
+            results[part] = await _result(part, answers[position], host, metadata)
+            position += 1
+    return results
+
+
+async def _result(part: Part, answer: Answer, host: str, metadata: Metadata) -> Result:
+    if answer.status >= 400:
+        return Result(error=error_from(answer, host, table=part.table))
+    names = await metadata.names(part.table)
+    if part.method == "POST":
+        location = answer.headers.get("OData-EntityId") or answer.headers.get("Location") or ""
+        return Result(Ref(part.table, UUID(location.rpartition("(")[2].rstrip(")"))))
+    if part.method != "GET":
+        return Result()
+    data = parsed(answer, host)
+    if part.ref:
+        return Result(row_of(part.table, names.primary_id, data))
+    return Result(page_of(part.table, names.primary_id, data))
+
+
+def _boundary(content_type: str) -> bytes | None:
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.strip().partition("=")
+        if name.lower() == "boundary":
+            return value.strip('"').encode()
+    return None
+
+
+def _split(body: bytes, content_type: str, host: str) -> list[Answer]:
+    """The HTTP answers inside a multipart body, change sets flattened."""
+    boundary = _boundary(content_type)
+    if boundary is None:
+        raise BadAnswer(f"{host} did not answer the batch with a batch.")
+    answers: list[Answer] = []
+    for chunk in (_CRLF + body).split(_CRLF + b"--" + boundary)[1:]:
+        if chunk.startswith(b"--"):
+            break
+        head, _, content = chunk.lstrip(_CRLF).partition(_CRLF * 2)
+        headers = _headers(head)
+        kind = headers.get("Content-Type", "")
+        if kind.startswith("multipart/mixed"):
+            answers += _split(content, kind, host)
+        else:
+            answers.append(_inner(content, host))
+    return answers
+
+
+def _inner(content: bytes, host: str) -> Answer:
+    head, _, body = content.partition(_CRLF * 2)
+    line, _, rest = head.partition(_CRLF)
+    words = line.split(None, 2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+        raise BadAnswer(f"{host} answered the batch with something that is not HTTP.", outcome_unknown=True)
+    return Answer(int(words[1]), CIMultiDictProxy(_headers(rest)), body.strip())
+
+
+def _headers(head: bytes) -> CIMultiDict[str]:
+    headers: CIMultiDict[str] = CIMultiDict()
+    for line in head.decode("utf-8", "replace").split("\r\n"):
+        name, colon, value = line.partition(":")
+        if colon:
+            headers.add(name.strip(), value.strip())
+    return headers
