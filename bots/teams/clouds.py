@@ -21,7 +21,6 @@ class Cloud:
     default_tenant: str
     """The tenant that issues tokens to multi-tenant bots."""
     scope: str
-    token_service_url: str
     graph_url: str
     hosts: tuple[str, ...]
 
@@ -32,7 +31,6 @@ PUBLIC: Final = Cloud(
     login_url="https://login.microsoftonline.com",
     default_tenant="botframework.com",
     scope="https://api.botframework.com/.default",
-    token_service_url="https://api.botframework.com",  # noqa: S106 - an address, not a secret
     graph_url="https://graph.microsoft.com",
     hosts=("smba.trafficmanager.net", ".botframework.com", ".teams.microsoft.com"),
 )
@@ -42,7 +40,6 @@ US_GOVERNMENT: Final = Cloud(
     login_url="https://login.microsoftonline.us",
     default_tenant="MicrosoftServices.onmicrosoft.us",
     scope="https://api.botframework.us/.default",
-    token_service_url="https://api.botframework.azure.us",  # noqa: S106 - an address, not a secret
     graph_url="https://graph.microsoft.us",
     hosts=(".botframework.us", ".botframework.azure.us", ".teams.microsoft.us"),
 )

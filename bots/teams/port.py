@@ -18,6 +18,7 @@ from botbuilder.schema import ChannelAccount, ConversationAccount, ConversationR
 from .activity import Activity, Json, Reference
 from .connector import Connector
 
+_PRIVATE: Final = "private"
 CARD: Final = "application/vnd.microsoft.card.adaptive"
 
 
@@ -67,21 +68,25 @@ class Turn:
         response = await self._context.send_activity(_Outgoing.of(message))
         return str(response.id or "") if response else ""
 
-    async def update(self, activity_id: str, message: Message) -> None:
-        """Replaces a message of the bot's for everyone. Raises ConnectorError."""
+    async def update(self, activity_id: str, message: Message, *, private: bool = False) -> None:
+        """Replaces a message of the bot's for all who see it. Raises ConnectorError."""
         outgoing = _Outgoing.of(message)
-        outgoing.id = activity_id
+        outgoing.id, outgoing.private = activity_id, private
         await self._context.update_activity(outgoing)
 
-    async def delete(self, activity_id: str) -> None:
+    async def delete(self, activity_id: str, *, private: bool = False) -> None:
         """Takes back a message of the bot's. Raises ConnectorError."""
-        await self._context.delete_activity(activity_id)
+        reference = TurnContext.get_conversation_reference(self._context.activity)
+        reference.activity_id = activity_id
+        reference.additional_properties = {_PRIVATE: private}
+        await self._context.delete_activity(reference)
 
 
 class _Outgoing(BotActivity):  # type: ignore[misc]  # the SDK has no types
     """An SDK activity that carries its wire form, so that neither msrest nor a deep copy touches the card."""
 
     message: Message
+    private: bool = False
 
     @classmethod
     def of(cls, message: Message) -> "_Outgoing":
@@ -96,8 +101,6 @@ class _Outgoing(BotActivity):  # type: ignore[misc]  # the SDK has no types
         body = self.message.to_json()
         body["from"] = {"id": self.from_property.id} if self.from_property else None
         body["conversation"] = {"id": self.conversation.id}
-        if self.message.private_to:
-            body["recipient"] = {"id": self.message.private_to}
         return body
 
 
@@ -141,18 +144,17 @@ class Port(BotAdapter):  # type: ignore[misc]  # the SDK has no types
 
     async def send_activities(self, _context: TurnContext, activities: list[_Outgoing]) -> list[ResourceResponse]:
         """What a turn sends; called by the SDK."""
-        return [
-            ResourceResponse(
-                id=await self._connector.send(
-                    activity.service_url,
-                    activity.conversation.id,
-                    activity.wire(),
-                    reply_to=activity.reply_to_id or "",
-                    targeted=bool(activity.message.private_to),
-                )
-            )
-            for activity in activities
-        ]
+        return [ResourceResponse(id=await self._send(activity)) for activity in activities]
+
+    async def _send(self, activity: _Outgoing) -> str:
+        body, reader = activity.wire(), activity.message.private_to
+        if reader:
+            body["recipient"] = {"id": reader}
+        # A private message answers nobody's message: its route has no room for one.
+        reply_to = "" if reader else activity.reply_to_id or ""
+        return await self._connector.send(
+            activity.service_url, activity.conversation.id, body, reply_to=reply_to, targeted=bool(reader)
+        )
 
     async def update_activity(self, _context: TurnContext, activity: _Outgoing) -> None:
         """What a turn replaces; called by the SDK."""
@@ -162,12 +164,17 @@ class Port(BotAdapter):  # type: ignore[misc]  # the SDK has no types
             activity.conversation.id,
             activity.id,
             body,
-            targeted=bool(activity.message.private_to),
+            targeted=activity.private,
         )
 
     async def delete_activity(self, _context: TurnContext, reference: ConversationReference) -> None:
         """What a turn takes back; called by the SDK."""
-        await self._connector.delete(reference.service_url, reference.conversation.id, reference.activity_id)
+        await self._connector.delete(
+            reference.service_url,
+            reference.conversation.id,
+            reference.activity_id,
+            targeted=bool(reference.additional_properties.get(_PRIVATE)),
+        )
 
 
 def _inbound(activity: Activity) -> BotActivity:

@@ -25,19 +25,12 @@ class TeamsSettings:
     cloud: str = "public"
     loopback: bool = False
     """Service URLs on this machine are honoured (demo, emulator, tests)."""
-    ack_window: float = 1.5
-    public_url: str = ""
-    """Where people's browsers reach this server (sign-in pages); empty: no such links."""
-    connection_name: str = ""
-    """The OAuth connection of the Azure bot used for single sign-on; empty: sign-in goes through /auth."""
-    channel_news_to_all: bool = False
-    """Whether the app was granted the resource-specific permission to read all messages of its channels."""
     metadata_url: str = ""
     """OpenID configuration of the token issuer; empty: the cloud's own."""
     login_url: str = ""
     """Authority that issues the bot's own tokens; empty: the cloud's own."""
     graph_url: str = ""
-    token_service_url: str = ""
+    """Microsoft Graph; empty: the cloud's own."""
 
     @property
     def addresses(self) -> Cloud:
@@ -48,6 +41,12 @@ class TeamsSettings:
     def token_tenant(self) -> str:
         """The tenant that the bot asks for its own tokens."""
         return self.tenant_id if self.app_type == SINGLE_TENANT else self.addresses.default_tenant
+
+    @property
+    def targeted(self) -> bool:
+        """Private messages within shared conversations: the public cloud has them. A cloud that ignored the request
+        would show the message to everyone, so elsewhere private answers go to the personal chat."""
+        return self.cloud == "public"
 
     @property
     def tenants(self) -> frozenset[str]:

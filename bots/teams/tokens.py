@@ -66,6 +66,10 @@ class SigningKeys:
             self._renewal = asyncio.create_task(self._renew())
         return found
 
+    async def warm(self) -> None:
+        """Fetches the keys ahead of need; a failure is logged, and the first activity tries again."""
+        await self._renew()
+
     async def close(self) -> None:
         """Ends a renewal that is under way."""
         if self._renewal is not None:

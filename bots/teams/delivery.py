@@ -1,0 +1,194 @@
+"""Puts a `Reply` where it belongs: for everyone, for one person alone, or in the place of an earlier card."""
+
+import logging
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Final
+
+from commands.cards import Card, to_text
+from commands.press import Seal
+from commands.request import DeliveryFailed, Place, PlaceKind, Principal, Reply, Visibility
+
+from .activity import PERSONAL, Reference
+from .adaptive import Element, render
+from .connector import Connector, ConnectorError
+from .forms import render_form
+from .memory import Recent, Waiting
+from .port import Message, Port, Turn
+from .requests import reader, reference
+
+REMEMBERED: Final = 10_000
+
+log = logging.getLogger(__name__)
+
+
+class Delivery:
+    """Sends replies into conversations, live in a turn or later by reference."""
+
+    def __init__(self, port: Port, connector: Connector, seal: Seal, *, targeted: bool) -> None:
+        self._port, self._connector, self._seal, self._targeted = port, connector, seal, targeted
+        self._waiting = Waiting()
+        self._gone = Recent(REMEMBERED)
+        self._private = Recent(REMEMBERED)
+        self._personal: OrderedDict[str, str] = OrderedDict()
+
+    def here_again(self, conversation: str) -> None:
+        """The conversation spoke to the bot, so it may be spoken to."""
+        self._gone.discard(conversation)
+
+    def sent_away(self, conversation: str) -> None:
+        """The bot was removed; nothing more is sent there."""
+        self._gone.add(conversation)
+
+    async def deliver(self, place: Place, principal: Principal, reply: Reply) -> str:
+        """Takes up the conversation of `place` and puts the reply there; returns its id. Raises DeliveryFailed."""
+        where = reference(place)
+        if not where.service_url:
+            raise DeliveryFailed("Teams gave no address for this conversation.", again=False)
+        if place.conversation in self._gone:
+            raise DeliveryFailed("The bot was removed from this conversation, or blocked.", again=False)
+
+        async def put(turn: Turn) -> str:
+            return await self.put(turn, place, principal, reply)
+
+        try:
+            return await self._port.resume(where, put)
+        except ConnectorError as e:
+            raise self._failed(place.conversation, e) from e
+
+    async def put(self, turn: Turn, place: Place, principal: Principal, reply: Reply) -> str:
+        """The reply as messages of this turn; returns the id of the one with the card. Raises ConnectorError."""
+        message = self.message(place, principal, reply)
+        posted = ""
+        if message is not None:
+            if place.kind is PlaceKind.PERSONAL or self.for_all(reply, place):
+                posted = await self._put_open(turn, place, reply, message)
+            else:
+                posted = await self._put_private(turn, place, message)
+        if reply.stub is not None and place.kind is not PlaceKind.PERSONAL:
+            await self.put_stub(turn, place, principal, reply)
+        return posted
+
+    async def put_stub(self, turn: Turn, place: Place, principal: Principal, reply: Reply) -> None:
+        """What everyone may see: in the place of the card that was pressed, or as a new message in the thread."""
+        if reply.stub is None:
+            return
+        message = self._of_card(reply.stub, place, principal, shown_to_all=True)
+        if reply.replace and await self._update(turn, place.address.get("card", ""), message):
+            return
+        await turn.send(message)
+
+    def message(self, place: Place, principal: Principal, reply: Reply) -> Message | None:
+        """The reply's card or form as a message; None where there is nothing to say."""
+        if reply.form is not None:
+            card = render_form(reply.form, self._seal, reader(principal, place), dialog=False)
+            return Message(card=card, summary=reply.form.title[:200])
+        if reply.card is None:
+            return None
+        return self._of_card(reply.card, place, principal, shown_to_all=self.for_all(reply, place))
+
+    def card(self, card: Card, place: Place, principal: Principal) -> Element:
+        """A card for this person's eyes alone."""
+        return render(card, self._seal, reader(principal, place))
+
+    async def update(self, turn: Turn, activity_id: str, place: Place, principal: Principal, reply: Reply) -> bool:
+        """Replaces a message of the bot's by the reply; False where that is not possible."""
+        message = self.message(place, principal, reply)
+        return message is not None and await self._update(turn, activity_id, message)
+
+    async def delete(self, turn: Turn, activity_id: str) -> bool:
+        """Takes a message of the bot's away; False where that is not possible."""
+        if not activity_id:
+            return False
+        try:
+            await turn.delete(activity_id, private=activity_id in self._private)
+        except ConnectorError as e:
+            log.info("a message could not be taken away: %s", e)
+            return False
+        return True
+
+    @staticmethod
+    def for_all(reply: Reply, place: Place) -> bool:
+        """Whether the card of a reply is meant for everyone in the conversation."""
+        # Who asked privately is answered privately, whatever the command says.
+        return reply.visibility is Visibility.EVERYONE and not place.address.get("private") and reply.form is None
+
+    def _of_card(self, card: Card, place: Place, principal: Principal, *, shown_to_all: bool) -> Message:
+        element = render(card, self._seal, reader(principal, place, shown_to_all=shown_to_all))
+        return Message(card=element, summary=to_text(card).partition("\n")[0][:200])
+
+    async def _put_open(self, turn: Turn, place: Place, reply: Reply, message: Message) -> str:
+        gesture = place.address.get("gesture", "")
+        if reply.pending:
+            posting = self._waiting.post(gesture)
+            if posting is None:
+                return ""
+            former = place.address.get("card", "") if reply.replace else ""
+            posted = ""
+            try:
+                posted = former if await self._update(turn, former, message) else await turn.send(message)
+            finally:
+                if not posting.done():
+                    posting.set_result(posted)
+            return posted
+        former = place.address.get("card", "") if reply.replace else ""
+        if turn.activity is None and gesture:
+            former = await self._waiting.take(gesture) or former
+        if former and await self._update(turn, former, message):
+            return former
+        return await turn.send(message)
+
+    async def _update(self, turn: Turn, activity_id: str, message: Message) -> bool:
+        if not activity_id:
+            return False
+        try:
+            await turn.update(activity_id, message, private=activity_id in self._private)
+        except ConnectorError as e:
+            # Not ours (inserted by a person), deleted, or too old: the caller posts anew.
+            log.info("a message could not be replaced: %s", e)
+            return False
+        return True
+
+    async def _put_private(self, turn: Turn, place: Place, message: Message) -> str:
+        """Only the person may see it: within the conversation where Teams can do that, else in their own chat."""
+        user = place.address.get("user", "")
+        if self._targeted and user:
+            try:
+                posted = await turn.send(replace(message, private_to=user))
+            except ConnectorError as e:
+                if e.unknown or e.status in {0, 401, 429} or e.status >= 500:
+                    raise
+                log.info("no private message within the conversation: %s", e)
+            else:
+                self._private.add(posted)
+                return posted
+
+        async def send(turn: Turn) -> str:
+            return await turn.send(message)
+
+        return await self._port.resume(await self._personal_chat(place), send)
+
+    async def _personal_chat(self, place: Place) -> Reference:
+        """The one-to-one chat of the bot and the person who asked."""
+        where = reference(place)
+        name = f"{place.tenant}:{where.user}"
+        if name not in self._personal:
+            self._personal[name] = await self._connector.open(
+                where.service_url,
+                {
+                    "isGroup": False,
+                    "bot": {"id": where.bot},
+                    "members": [{"id": where.user}],
+                    "tenantId": place.tenant,
+                    "channelData": {"tenant": {"id": place.tenant}},
+                },
+            )
+            if len(self._personal) > REMEMBERED:
+                self._personal.popitem(last=False)
+        return replace(where, conversation=self._personal[name], kind=PERSONAL)
+
+    def _failed(self, conversation: str, e: ConnectorError) -> DeliveryFailed:
+        if e.gone:
+            self._gone.add(conversation)
+            return DeliveryFailed("The bot was removed from this conversation, or blocked.", again=False)
+        return DeliveryFailed("Teams does not take the message just now.", again=e.again, retry_after=e.retry_after)

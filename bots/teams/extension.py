@@ -1,0 +1,103 @@
+"""The search extension and link unfurling: what a person finds, and what everyone may see of it."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from commands.cards import Card
+from commands.dispatch import Dispatcher
+from commands.explain import explain
+
+from . import answers, requests
+from .adaptive import Element, render
+from .port import Answer
+
+if TYPE_CHECKING:
+    from .invokes import Gesture
+
+WINDOW: Final = 4.0
+"""Seconds; Teams gives up after five."""
+RESULTS: Final = 25
+KEPT: Final = 15.0
+"""Seconds for which one person's answer to one text is kept, because Teams asks at every keystroke."""
+REMEMBERED: Final = 500
+
+log = logging.getLogger(__name__)
+
+
+class Extension:
+    """`searchRecords` and links to records."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._found: OrderedDict[tuple[str, str], tuple[float, list[Card]]] = OrderedDict()
+
+    async def query(self, gesture: "Gesture") -> Answer:
+        """Records for what is being typed; the person's recent ones while nothing is."""
+        if gesture.value.get("commandId") not in {"searchRecords", None}:
+            return answers.NOT_IMPLEMENTED
+        options = gesture.value.get("queryOptions")
+        if isinstance(options, Mapping) and options.get("skip"):
+            return answers.results(())
+        try:
+            found = await asyncio.wait_for(self._search(gesture, *_asked(gesture.value)), WINDOW)
+        except TimeoutError:
+            return answers.note("Dynamics 365 takes long to answer. Type on, or try again in a moment.")
+        except Exception as e:
+            problem = explain(e)
+            return answers.note(" ".join((problem.title, *problem.text)))
+        if not found:
+            return answers.note("Nothing found.")
+        return answers.results([(card, self._for_all(gesture, card)) for card in found[:RESULTS]])
+
+    async def link(self, gesture: "Gesture") -> Answer:
+        """The public card of a record whose address is being pasted. Teams keeps it for half an hour, for everyone."""
+        url = str(gesture.value.get("url") or "")
+        try:
+            card = await asyncio.wait_for(self._dispatcher.unfurl(url, gesture.who, gesture.where), WINDOW)
+        except TimeoutError:
+            card = None
+        public = card.public() if card else None
+        if public is None:
+            return answers.results(())
+        return answers.results([(public, self._for_all(gesture, public))])
+
+    async def anonymous_link(self, gesture: "Gesture") -> Answer:
+        """Nobody's link is shown to somebody whom Teams does not name."""
+        del gesture
+        return answers.results(())
+
+    async def _search(self, gesture: "Gesture", text: str, nouns: tuple[str, ...]) -> list[Card]:
+        name = (gesture.who.key, f"{','.join(nouns)}/{text}")
+        kept = self._found.get(name)
+        if kept and kept[0] > time.monotonic():
+            return kept[1]
+        found = await self._dispatcher.search(text, nouns, gesture.who, gesture.where)
+        self._found[name] = (time.monotonic() + KEPT, found)
+        if len(self._found) > REMEMBERED:
+            self._found.popitem(last=False)
+        return found
+
+    def _for_all(self, gesture: "Gesture", card: Card) -> Element:
+        """What is inserted into a conversation: never more than everyone may see."""
+        public = card.public() or Card(kind=card.kind, title=card.title, subtitle=card.subtitle, url=card.url)
+        reader = requests.reader(gesture.who, gesture.where, shown_to_all=True)
+        return render(public, self._dispatcher.seal, reader)
+
+
+def _asked(value: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """The text and the kinds of record from the query's parameters."""
+    text = ""
+    nouns: tuple[str, ...] = ()
+    parameters = value.get("parameters")
+    for parameter in parameters if isinstance(parameters, list) else ():
+        if isinstance(parameter, Mapping):
+            given = str(parameter.get("value") or "").strip()[:200]
+            if parameter.get("name") == "text":
+                text = given
+            elif parameter.get("name") == "kind" and given:
+                nouns = (given,)
+    return text, nouns

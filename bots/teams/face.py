@@ -1,0 +1,223 @@
+"""The Teams face: HTTP in, the command layer in the middle, HTTP out."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import aiohttp
+import orjson
+from aiohttp import web
+
+from commands.dispatch import Dispatcher
+from commands.request import (
+    DeliveryFailed,
+    Message,
+    Place,
+    Principal,
+    Quote,
+    QuotedFile,
+    Reply,
+    Request,
+    Typed,
+    Visibility,
+)
+
+from . import requests
+from .activity import Activity, BadActivity, parse
+from .connector import Connector, ConnectorError
+from .credentials import AppTokens
+from .delivery import Delivery
+from .extension import Extension
+from .graph import Graph
+from .invokes import Gesture, Invokes
+from .memory import Once
+from .port import Answer, Port, Turn
+from .settings import TeamsSettings
+from .signin import Exchange, SignIn
+from .tokens import KeysUnavailable, SigningKeys, TokenCheck, Unauthorised
+
+BODY_LIMIT: Final = 512 * 1024
+"""Bytes of a request; Teams sends at most about 250 kB."""
+SENDING: Final = 5.0
+"""Seconds that the answer to a message may take within its request; what takes longer goes on behind it."""
+RETRIES: Final = (2.0, 10.0, 30.0)
+"""Seconds between tries to send an answer that Teams did not take."""
+
+log = logging.getLogger(__name__)
+
+
+class TeamsFace:
+    """`handler` serves POST /api/messages; `deliver` and its companions are `commands.request.Face`."""
+
+    platform = requests.PLATFORM
+
+    def __init__(
+        self,
+        settings: TeamsSettings,
+        dispatcher: Dispatcher,
+        session: aiohttp.ClientSession,
+        *,
+        exchange: Exchange | None = None,
+    ) -> None:
+        if problems := settings.problems():
+            raise ValueError(" ".join(problems))
+        cloud = settings.addresses
+        self._settings, self._dispatcher = settings, dispatcher
+        self._keys: SigningKeys | None = None
+        self._check: TokenCheck | None = None
+        tokens = None
+        if settings.app_id:
+            self._keys = SigningKeys(session, settings.metadata_url or cloud.metadata_url)
+            self._check = TokenCheck(self._keys, app_id=settings.app_id, issuer=cloud.issuer, tenants=settings.tenants)
+            tokens = AppTokens(
+                session,
+                app_id=settings.app_id,
+                password=settings.app_password,
+                login_url=settings.login_url or cloud.login_url,
+            )
+        self._connector = Connector(session, settings, tokens)
+        self._port = Port(self._connector)
+        self._graph = Graph(session, settings, tokens)
+        self._delivery = Delivery(self._port, self._connector, dispatcher.seal, targeted=settings.targeted)
+        self._invokes = Invokes(dispatcher, self._delivery, Extension(dispatcher), SignIn(exchange))
+        self._once: Once[Answer] = Once()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def start(self) -> None:
+        """Fetches the issuer's keys ahead of the first message; a failure is mended by the first message."""
+        if self._keys is not None:
+            self._spawn(self._keys.warm())
+
+    async def stop(self) -> None:
+        """Lets answers that are under way go out for some seconds."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=SENDING)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        if self._keys is not None:
+            await self._keys.close()
+
+    async def handler(self, request: web.Request) -> web.Response:
+        """POST /api/messages."""
+        if (request.content_length or 0) > BODY_LIMIT:
+            return _problem(413, "the activity is too large")
+        try:
+            raw = await request.read()
+            activity = parse(orjson.loads(raw))
+        except (orjson.JSONDecodeError, BadActivity) as e:
+            return _problem(400, str(e) if isinstance(e, BadActivity) else "the body is not JSON")
+        if self._check is not None:
+            try:
+                await self._check.check(request.headers.get("Authorization"), activity)
+            except Unauthorised as e:
+                log.warning("an activity was refused: %s", e)
+                return _problem(401, "the token is not good for this activity")
+            except KeysUnavailable:
+                return _problem(503, "the token cannot be checked just now")
+        basic = activity.reference.channel_id != "msteams" or "x-ms-agents-playground" in request.headers
+        answer = await self.receive(activity, basic=basic)
+        if answer.body is None:
+            return web.Response(status=answer.status)
+        return web.Response(
+            status=answer.status, body=orjson.dumps(answer.body), content_type="application/json", charset="utf-8"
+        )
+
+    async def receive(self, activity: Activity, *, basic: bool = False) -> Answer:
+        """Answers an activity that may be believed; the same one delivered again gets the same answer, once made."""
+
+        async def turn() -> Answer:
+            return await self._port.receive(activity, lambda turn: self._act(turn, activity, basic=basic))
+
+        automatic = isinstance(activity.value, Mapping) and activity.value.get("trigger") == "automatic"
+        if automatic or activity.name == "application/search":
+            return await turn()  # cheap, frequent, and harmless to repeat
+        return await self._once.run(f"{activity.type}:{requests.key(activity)}", turn)
+
+    async def deliver(self, place: Place, principal: Principal, reply: Reply) -> str:
+        """See `commands.request.Face`."""
+        return await self._delivery.deliver(place, principal, reply)
+
+    async def thread(self, place: Place, message: Message) -> Quote:
+        """See `commands.request.Face`."""
+        return await self._graph.thread(place, message)
+
+    async def download(self, place: Place, file: QuotedFile) -> bytes:
+        """See `commands.request.Face`."""
+        return await self._graph.download(place, file)
+
+    async def profile(self, principal: Principal) -> Principal:
+        """See `commands.request.Face`. Teams names people by Entra object id, which needs no look-up."""
+        return principal
+
+    async def _act(self, turn: Turn, activity: Activity, *, basic: bool) -> Answer:
+        gesture = Gesture(turn, activity, basic=basic)
+        conversation = gesture.where.conversation
+        match activity.type:
+            case "invoke":
+                return await self._invokes.answer(gesture)
+            case "message":
+                self._delivery.here_again(conversation)
+                await self._hear(gesture)
+            case "installationUpdate":
+                if str(activity.raw.get("action") or "").startswith("remove"):
+                    self._delivery.sent_away(conversation)
+                else:
+                    self._delivery.here_again(conversation)
+                    await self._say(gesture, Typed("help"), for_all=True)
+            case _:
+                log.debug("an activity that needs no answer: %s", activity.type)
+        return Answer(200)
+
+    async def _hear(self, gesture: Gesture) -> None:
+        """A message: words, or the button of a client that knows no `Action.Execute`."""
+        if gesture.value and not gesture.activity.text:
+            ask = self._invokes.ask(gesture.value)
+            if ask is None:
+                await self._send(gesture, Reply(card=self._dispatcher.stale()))
+                return
+            await self._send(gesture, await self._dispatcher.dispatch(gesture.request(ask)))
+            return
+        await self._say(gesture, Typed(gesture.activity.text))
+
+    async def _say(self, gesture: Gesture, words: Typed, *, for_all: bool = False) -> None:
+        request = Request(ask=words, principal=gesture.who, place=gesture.where, key=gesture.key)
+        reply = await self._dispatcher.dispatch(request)
+        if for_all:
+            reply = Reply(card=reply.card, visibility=Visibility.EVERYONE)
+        await self._send(gesture, reply)
+
+    async def _send(self, gesture: Gesture, reply: Reply) -> None:
+        """Sends within the request where that is quick; else, and after a failure, behind it."""
+        sending = self._spawn(self._deliver_surely(gesture, reply))
+        await asyncio.wait({sending}, timeout=SENDING)
+
+    async def _deliver_surely(self, gesture: Gesture, reply: Reply) -> None:
+        try:
+            await self._delivery.put(gesture.turn, gesture.where, gesture.who, reply)
+        except ConnectorError as e:
+            log.warning("an answer was not taken: %s", e)
+            if e.gone:
+                self._delivery.sent_away(gesture.where.conversation)
+            if e.again and not e.unknown:
+                await self._deliver_later(gesture, reply)
+
+    async def _deliver_later(self, gesture: Gesture, reply: Reply) -> None:
+        for pause in RETRIES:
+            await asyncio.sleep(pause)
+            with suppress(DeliveryFailed):
+                await self._delivery.deliver(gesture.where, gesture.who, reply)
+                return
+        log.error("an answer was given up after %d tries: %s", len(RETRIES) + 1, gesture.key)
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _problem(status: int, text: str) -> web.Response:
+    return web.json_response({"error": text}, status=status)

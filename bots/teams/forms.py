@@ -1,0 +1,187 @@
+"""`Form` -> Adaptive Card with inputs, and what came back -> `Submission`.
+
+The same card serves as a dialog (`Action.Submit`, answered by `task/submit`) and inside a conversation
+(`Action.Execute`). Input elements: adaptivecards.io/explorer; typeahead: "Typeahead search in Adaptive Cards".
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final
+
+from commands.cards import Form, Input, InputKind, Option, Submission
+from commands.press import Do, Press, Seal
+
+from .adaptive import PRESS, Element, Reader, envelope, execute, run, runs, submit
+from .plain import clip, harmless, one_line
+
+FIELD: Final = "f."
+"""Begins the id of an input, so that what people type never mixes with what we put into an action's data."""
+TIME: Final = ".time"
+FILTER_FROM: Final = 10
+"""Choices from which on a list can be searched by typing."""
+CHOICES: Final = 100
+"""Choices that travel with a form."""
+LONGEST: Final = 4000
+"""Characters of a value that a form shows again."""
+
+_TEXT_STYLES: Final = {InputKind.EMAIL: "Email", InputKind.PHONE: "Tel", InputKind.URL: "Url"}
+_INSTANT = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}))?")
+
+
+def render_form(form: Form, seal: Seal, reader: Reader, *, dialog: bool) -> Element:
+    """The form's card. `dialog`: it is shown in a dialog, which has its own frame, title and way to close."""
+    body: list[Element] = []
+    if not dialog:
+        if form.badge:
+            body.append(runs(run(one_line(form.badge, 60), size="Small", weight="Bolder", color="Accent")))
+        body.append(runs(run(one_line(form.title, 300), size="Large", weight="Bolder")))
+    if form.problem:
+        lines = [runs(run(line)) for line in harmless(clip(form.problem, 1000)).split("\n")]
+        body.append({"type": "Container", "style": "attention", "bleed": not dialog, "items": lines})
+    if form.intro:
+        body += [runs(run(line)) for line in harmless(clip(form.intro, 1500)).split("\n")]
+    for field in form.inputs:
+        body += _field(field, form, reader)
+    return envelope(body, _buttons(form, seal, dialog=dialog), form.title)
+
+
+def _buttons(form: Form, seal: Seal, *, dialog: bool) -> list[Element]:
+    if dialog:
+        buttons = [submit(form.submit_label, form.submit, seal, style="positive")]
+        if form.more:
+            buttons.append(submit(form.more_label, form.more, seal))
+        return buttons
+    buttons = [execute(form.submit_label, form.submit, seal, style="positive")]
+    if form.more:
+        buttons.append(execute(form.more_label, form.more, seal))
+    dismiss = Press(do=Do.DISMISS, verb=form.submit.verb, owner=form.submit.owner)
+    buttons.append(execute("Cancel", dismiss, seal, associatedInputs="none"))
+    return buttons
+
+
+def _field(field: Input, form: Form, reader: Reader) -> list[Element]:
+    elements = _inputs(field, form, reader)
+    above = []
+    if field.hint:
+        above.append(runs(run(one_line(field.hint, 400), isSubtle=True, size="Small"), spacing="Medium"))
+    if field.problem:
+        elements.append(runs(run(one_line(field.problem, 600), color="Attention"), spacing="None"))
+    return above + elements
+
+
+def _inputs(field: Input, form: Form, reader: Reader) -> list[Element]:
+    named: Element = {"id": FIELD + field.name, "label": one_line(field.label, 200)}
+    if field.required:
+        named |= {"isRequired": True, "errorMessage": f"{one_line(field.label, 100)} is needed."}
+    value = clip(harmless(field.value), LONGEST)
+    if field.kind is InputKind.DATE:
+        return [{"type": "Input.Date", **named, **_if(value=_day(value))}]
+    if field.kind is InputKind.DATETIME:
+        found = _INSTANT.match(value)
+        clock = {"type": "Input.Time", "id": FIELD + field.name + TIME, **_if(value=found.group(2) if found else "")}
+        return [{"type": "Input.Date", **named, **_if(value=_day(value))}, clock]
+    if field.kind is InputKind.LOOKUP and reader.typeahead:
+        chosen = (Option(field.value_label or field.value, field.value),) if field.value else ()
+        query = {"type": "Data.Query", "dataset": dataset(form.submit.verb, field.name)}
+        return [_choice_set(field, named, (*chosen, *field.options)) | {"style": "filtered", "choices.data": query}]
+    if field.kind is InputKind.BOOLEAN:
+        return [_choice_set(field, named, field.options or (Option("Yes", "yes"), Option("No", "no")))]
+    if field.options or field.kind in {InputKind.CHOICE, InputKind.CHOICES}:
+        return [_choice_set(field, named, field.options)]
+    return [_text(field, named, value)]
+
+
+def _text(field: Input, named: Element, value: str) -> Element:
+    shown = field.value_label or value if field.kind is InputKind.LOOKUP else value
+    element = {"type": "Input.Text", **named, **_if(value=shown, placeholder=one_line(field.placeholder, 200))}
+    if field.kind is InputKind.MULTILINE:
+        element["isMultiline"] = True
+    if style := _TEXT_STYLES.get(field.kind):
+        element["style"] = style
+    if field.max_length:
+        element["maxLength"] = field.max_length
+    return element
+
+
+def _choice_set(field: Input, named: Element, options: tuple[Option, ...]) -> Element:
+    many = field.kind is InputKind.CHOICES
+    unique = {option.value: option for option in options}
+    shown = [
+        {"title": one_line(option.label, 200) or option.value, "value": _pack(option.value) if many else option.value}
+        for option in list(unique.values())[:CHOICES]
+    ]
+    element: Element = {
+        "type": "Input.ChoiceSet",
+        **named,
+        "choices": shown,
+        "style": "filtered" if len(shown) >= FILTER_FROM and not many else "compact",
+        **_if(placeholder=one_line(field.placeholder, 200)),
+    }
+    chosen = [v for v in (field.value.split("\n") if many else [field.value]) if v in unique]
+    if chosen:
+        element["value"] = ",".join(_pack(v) for v in chosen) if many else chosen[0]
+    if many:
+        element["isMultiSelect"] = True
+    return element
+
+
+def dataset(verb: str, field: str) -> str:
+    """What a typeahead request says it is for."""
+    return f"{verb}/{field}"
+
+
+def read_dataset(name: str) -> tuple[str, str]:
+    """`dataset`, taken apart: verb and field."""
+    verb, _, field = name.rpartition("/")
+    return verb, field
+
+
+def pressed(data: Any) -> str:
+    """The sealed press of an action's data; empty where there is none."""
+    token = data.get(PRESS) if isinstance(data, Mapping) else None
+    return token if isinstance(token, str) else ""
+
+
+def submission(data: Any) -> Submission:
+    """The values that came with an action, by input name; fields left empty are left out."""
+    typed: dict[str, str] = {}
+    for name, value in data.items() if isinstance(data, Mapping) else ():
+        if isinstance(name, str) and name.startswith(FIELD) and isinstance(value, str | int | float):
+            typed[name.removeprefix(FIELD)] = str(value)
+    times = {name.removesuffix(TIME): typed.pop(name) for name in list(typed) if name.endswith(TIME)}
+    for name, clock in times.items():
+        if clock and typed.get(name):
+            typed[name] = f"{typed[name]}T{clock}"
+    return Submission({name: value.strip() for name, value in typed.items() if value.strip()})
+
+
+def unpack_choices(values: Submission, names: frozenset[str]) -> Submission:
+    """The values of fields with several choices, joined by newlines instead of the card's commas."""
+    return Submission(
+        {
+            name: "\n".join(map(_unpack, value.split(","))) if name in names else value
+            for name, value in values.values.items()
+        }
+    )
+
+
+def _pack(value: str) -> str:
+    return value.replace("%", "%25").replace(",", "%2C")
+
+
+def _unpack(value: str) -> str:
+    return value.replace("%2C", ",").replace("%25", "%")
+
+
+def _day(value: str) -> str:
+    found = _INSTANT.match(value)
+    try:
+        return date.fromisoformat(found.group(1)).isoformat() if found else ""
+    except ValueError:
+        return ""
+
+
+def _if(**given: str) -> dict[str, str]:
+    """Only the properties that say something."""
+    return {name: value for name, value in given.items() if value}

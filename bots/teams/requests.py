@@ -1,0 +1,193 @@
+"""Activity -> who, where and (for a message that becomes a case) what: `Principal`, `Place`, `Quote`."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import orjson
+
+from commands.request import Message, Person, Place, PlaceKind, Principal, Quote, Standing
+
+from .activity import CHANNEL, GROUP, Account, Activity, Json, Reference
+from .adaptive import Reader
+from .plain import plain, tidy
+
+PLATFORM: Final = "teams"
+THREAD: Final = ";messageid="
+
+_KINDS: Final = {CHANNEL: PlaceKind.CHANNEL, GROUP: PlaceKind.GROUP}
+_FILE = re.compile(r"<(?:attachment|img)\b", re.IGNORECASE)
+
+
+def principal(activity: Activity) -> Principal:
+    """The sender, as Teams vouches for them."""
+    return person(activity.sender, activity.tenant, locale=activity.locale, timezone=activity.timezone)
+
+
+def person(account: Account, tenant: str, *, locale: str = "", timezone: str = "") -> Principal:
+    """A Teams account as the command layer knows people: by Entra object id where there is one."""
+    return Principal(
+        platform=PLATFORM,
+        tenant=tenant,
+        user=account.entra or account.id,
+        name=account.name,
+        locale=locale or "en-US",
+        timezone=timezone if zone(timezone) else "UTC",
+        entra_id=account.entra,
+        standing=Standing.MEMBER,
+    )
+
+
+def place(activity: Activity, *, basic: bool = False) -> Place:
+    """Where the activity came from, and how to answer there later.
+
+    `basic`: the client opens no dialogs and asks for no choices (test tools, channels other than Teams).
+    """
+    reference = activity.reference
+    conversation, _, thread = reference.conversation.partition(THREAD)
+    data = activity.raw.get("channelData")
+    data = data if isinstance(data, Mapping) else {}
+    team, channel = _mapping(data.get("team")), _mapping(data.get("channel"))
+    address = {
+        "service_url": reference.service_url,
+        "bot": reference.bot,
+        "user": reference.user,
+        "kind": reference.kind,
+        "gesture": activity.id,
+        "card": activity.reply_to,
+        "channel_id": reference.channel_id,
+        "group": str(team.get("aadGroupId") or ""),
+        "client": "basic" if basic else "",
+        "private": "yes" if activity.targeted else "",
+    }
+    return Place(
+        platform=PLATFORM,
+        tenant=activity.tenant,
+        conversation=conversation,
+        thread=thread,
+        kind=_KINDS.get(activity.kind, PlaceKind.PERSONAL),
+        shared=str(channel.get("type") or "").lower() == "shared",
+        name=str(channel.get("name") or team.get("name") or ""),
+        address={name: value for name, value in address.items() if value},
+    )
+
+
+def reference(where: Place) -> Reference:
+    """The conversation of a place, to be taken up again."""
+    address = where.address
+    return Reference(
+        service_url=address.get("service_url", ""),
+        conversation=where.conversation + (THREAD + where.thread if where.thread else ""),
+        kind=address.get("kind", "personal"),
+        tenant=where.tenant,
+        bot=address.get("bot", ""),
+        user=address.get("user", ""),
+        channel_id=address.get("channel_id", "msteams"),
+    )
+
+
+def reader(who: Principal, where: Place, *, shown_to_all: bool = False) -> Reader:
+    """For whose eyes and which client a card is rendered."""
+    basic = where.address.get("client") == "basic"
+    alone = where.kind is PlaceKind.PERSONAL or not shown_to_all
+    user = where.address.get("user", "")
+    viewers: tuple[str, ...] | None = ()
+    if not basic:
+        viewers = ((user,) if user and where.kind is PlaceKind.PERSONAL else ()) if alone else None
+    return Reader(
+        locale=who.locale,
+        zone=zone(who.timezone) or ZoneInfo("UTC"),
+        alone=alone,
+        dialogs=not basic,
+        typeahead=not basic,
+        viewers=viewers,
+    )
+
+
+def key(activity: Activity) -> str:
+    """What Teams calls this gesture: the same when it is delivered again."""
+    own = activity.id
+    if not own and isinstance(activity.value, Mapping):
+        own = str(activity.value.get("requestId") or "")
+    if not own:
+        own = hashlib.sha256(orjson.dumps(dict(activity.raw), option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return f"{PLATFORM}:{activity.tenant}:{activity.reference.conversation}:{own}"
+
+
+def quote(payload: Json, where: Place) -> Quote:
+    """The message behind a message-extension action (`messagePayload`)."""
+    body = _mapping(payload.get("body"))
+    content = str(body.get("content") or "")
+    has_files = bool(payload.get("attachments")) or bool(_FILE.search(content))
+    text = plain(content) if str(body.get("contentType") or "html") == "html" else tidy(content)
+    if subject := str(payload.get("subject") or "").strip():
+        text = f"{subject}\n\n{text}".strip()
+    missing = ("The files and pictures on the message have not been read yet.",) if has_files else ()
+    return Quote(
+        message=Message(
+            key=message_key(where, str(payload.get("id") or "")),
+            text=text,
+            author=author(_mapping(payload.get("from"))),
+            sent=instant(payload.get("createdDateTime")),
+            permalink=permalink(payload.get("linkToMessage")),
+        ),
+        in_thread=bool(payload.get("replyToId")) and payload.get("replyToId") != payload.get("id"),
+        missing=missing,
+    )
+
+
+def message_key(where: Place, message_id: str) -> str:
+    """The same message always has the same key."""
+    return f"{PLATFORM}:{where.tenant}:{where.conversation}:{message_id}"
+
+
+def author(sender: Json) -> Person:
+    """Who wrote a message, from the `from` of a message payload or of Microsoft Graph."""
+    user = _mapping(sender.get("user"))
+    if user:
+        entra = str(user.get("id") or "")
+        known = str(user.get("userIdentityType") or "aadUser") == "aadUser"
+        return Person(name=str(user.get("displayName") or ""), user=entra, entra_id=entra if known else "")
+    application = _mapping(sender.get("application"))
+    return Person(name=str(application.get("displayName") or "An app"), user=str(application.get("id") or ""), bot=True)
+
+
+def instant(value: Any) -> datetime | None:
+    """An ISO 8601 instant with a zone; None for anything else."""
+    try:
+        read = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return read if read.tzinfo else None
+
+
+def permalink(value: Any) -> str:
+    """The address of a message, when it is one of Teams' own."""
+    try:
+        parts = urlsplit(str(value or ""))
+    except ValueError:
+        return ""
+    host = parts.hostname or ""
+    teams = host.endswith((".teams.microsoft.com", ".teams.microsoft.us", ".teams.cloud.microsoft")) or host in {
+        "teams.microsoft.com",
+        "teams.microsoft.us",
+        "teams.cloud.microsoft",
+        "teams.live.com",
+    }
+    return parts.geturl() if parts.scheme == "https" and teams else ""
+
+
+def zone(name: str) -> ZoneInfo | None:
+    """The time zone by its IANA name."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
