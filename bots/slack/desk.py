@@ -1,0 +1,111 @@
+"""What every listener needs: the door into the command layer, and the ways back to the person."""
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from commands.cards import Card, Option
+from commands.press import Press, Seal
+from commands.request import Ask, DeliveryFailed, Place, Principal, Reply, Request
+
+from .api import NotInstalled, SlackApi, SlackError
+from .delivery import Delivery
+from .installations import SeenEvents
+from .modals import Modals
+from .payload import Body, Origin, workspace_at
+from .reading import Reading
+from .settings import SlackSettings
+from .tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+
+class CommandLayer(Protocol):
+    """What the face asks of `commands.dispatch.Dispatcher`; each is documented there."""
+
+    @property
+    def seal(self) -> Seal: ...
+
+    async def dispatch(self, request: Request) -> Reply: ...
+
+    def stale(self) -> Card: ...
+
+    async def suggest(
+        self, press: Press, field: str, typed: str, principal: Principal, place: Place
+    ) -> list[Option]: ...
+
+    async def home(self, principal: Principal, place: Place) -> Card: ...
+
+    async def unfurl(self, url: str, principal: Principal, place: Place) -> Card | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Built once by the face, shared by its listeners."""
+
+    settings: SlackSettings
+    dispatcher: CommandLayer
+    api: SlackApi
+    reading: Reading
+    delivery: Delivery
+    modals: Modals
+    tasks: Tasks
+    seen: SeenEvents
+
+    async def ask(self, ask: Ask, principal: Principal, place: Place, key: str) -> Reply:
+        """Hand it to the command layer; it answers within the acknowledgement window."""
+        return await self.dispatcher.dispatch(Request(ask=ask, principal=principal, place=place, key=key))
+
+    def send(self, place: Place, principal: Principal, reply: Reply) -> None:
+        """Deliver behind the acknowledgement."""
+        self.tasks.start(self._deliver(place, principal, reply), "deliver an answer in Slack")
+
+    async def _deliver(self, place: Place, principal: Principal, reply: Reply) -> None:
+        try:
+            await self.delivery.deliver(place, principal, reply)
+        except DeliveryFailed as error:
+            log.warning("an answer for %s was not delivered: %s", principal.key, error.sentence)
+
+    async def open(self, view: dict[str, Any], trigger: str, place: Place, *, push: bool = False) -> str:
+        """Open (or push) a view; its hash, or empty where Slack would not: mostly an expired trigger."""
+        method = "views_push" if push else "views_open"
+        try:
+            answer = await self.api.call(workspace_at(place), method, patience=0.5, trigger_id=trigger, view=view)
+        except (SlackError, NotInstalled) as error:
+            log.info("no view was opened: %s", error)
+            return ""
+        return str((answer.get("view") or {}).get("hash") or "-")
+
+    async def open_reply(
+        self, reply: Reply, trigger: str, principal: Principal, place: Place, *, push: bool = False
+    ) -> None:
+        """The reply's form (or card) as a view; where none can be opened, it is delivered as a message."""
+        if reply.form:
+            view = self.modals.form(reply.form, principal, place)
+        else:
+            view = self.modals.card(reply.card or Card(kind=self.dispatcher.stale().kind, title=""), principal, place)
+        if not await self.open(view, trigger, place, push=push):
+            await self._deliver(without_view(place), principal, reply)
+
+
+def in_view(place: Place, trigger: str) -> Place:
+    """The place with a name for the view that this trigger opens, by which a late answer finds it."""
+    return replace(place, address={**place.address, "view": f"crm-{trigger}"[:255]})
+
+
+def without_view(place: Place) -> Place:
+    """The conversation alone."""
+    return replace(place, address={k: v for k, v in place.address.items() if k != "view"})
+
+
+def gesture(origin: Origin, body: Body) -> str:
+    """The intent key of a click or command: Slack's trigger id, new with each gesture and the same on a retry.
+
+    A peer that sends none gets one made of the whole body.
+    """
+    trigger = str(body.get("trigger_id") or "")
+    if not trigger:
+        trigger = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    return f"{origin.key}:{trigger}"

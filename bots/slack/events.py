@@ -1,0 +1,233 @@
+"""Slack's Events API: mentions, direct messages, threads, reactions, links, the home tab, uninstalls.
+
+Slack delivers an event at least once, Bolt runs it each time. So each is begun in `SeenEvents` first; what it asks is
+journalled before the acknowledgement; and only then is it finished there and acknowledged.
+"""
+
+import html
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.response import BoltResponse
+
+from commands.cards import CardKind
+from commands.request import Ask, FromMessage, Place, Pressed, Standing, Typed
+
+from .api import NotInstalled, SlackError, Workspace
+from .blocks import MESSAGE_BLOCKS, render
+from .bolt import Authorize
+from .desk import Desk
+from .entities import entity
+from .installations import Begun, Installations
+from .payload import Body, Origin, of_event, place
+from .text import without_mention
+
+log = logging.getLogger(__name__)
+
+_OPENERS = frozenset({"", "case", "case create", "create case", "case new", "new case", "log", "log this"})
+"""What a mention in a thread may say to make a case of that thread."""
+_SPEECH = frozenset({None, "", "file_share", "thread_broadcast"})
+"""Message subtypes that are somebody speaking."""
+
+Work = Callable[[], Awaitable[None]]
+
+
+class Events:
+    """Registers itself with Bolt, a catch-all last: Slack counts unanswered events as failures."""
+
+    def __init__(self, desk: Desk, app: AsyncApp, authorize: Authorize, installations: Installations) -> None:
+        self._desk, self._authorize, self._installations = desk, authorize, installations
+        app.event("app_mention")(self.mention)
+        app.event("message")(self.message)
+        app.event("reaction_added")(self.reaction)
+        app.event("app_home_opened")(self.home)
+        app.event("link_shared")(self.link)
+        app.event("entity_details_requested")(self.details)
+        app.event("app_uninstalled")(self.uninstalled)
+        app.event("tokens_revoked")(self.revoked)
+        app.event(re.compile(""))(self.other)
+
+    async def other(self) -> None:
+        """An event that we did not ask for."""
+
+    async def _once(self, body: Body, work: Work) -> BoltResponse | None:
+        """Do it unless it was done; while another delivery of it is at work, have Slack come again later."""
+        key = f"slack:{body.get('event_id') or ''}"
+        begun = await self._desk.seen.begin(key)
+        if begun is Begun.DONE:
+            return None
+        if begun is Begun.BUSY:
+            return BoltResponse(status=503, body="busy")
+        try:
+            await work()
+        except BaseException:
+            await self._desk.seen.forget(key)
+            raise
+        await self._desk.seen.finish(key)
+        return None
+
+    # words
+
+    async def mention(self, body: Body) -> BoltResponse | None:
+        """`@crm …` in a channel: the same words as `/crm …`; in a thread they are about that thread."""
+        event, origin = body["event"], of_event(body)
+        if _is_bot(event):
+            return None
+
+        async def work() -> None:
+            thread = str(event.get("thread_ts") or "")
+            where = self._place(origin, body, thread=thread, message_ts=str(event.get("ts") or ""))
+            words = without_mention(str(event.get("text") or ""), await self._authorize.bot_user(origin.workspace))
+            ask: Ask = Typed(words)
+            if thread and " ".join(words.lower().split()) in _OPENERS:
+                ask = FromMessage(await self._desk.reading.one(origin, where.conversation, thread))
+            await self._answer(ask, origin, where, body)
+
+        return await self._once(body, work)
+
+    async def message(self, body: Body) -> BoltResponse | None:
+        """A direct message is a command; anything else said is not ours."""
+        event, origin = body["event"], of_event(body)
+        if event.get("channel_type") != "im" or event.get("subtype") not in _SPEECH or _is_bot(event):
+            return None
+
+        async def work() -> None:
+            where = self._place(origin, body, thread=str(event.get("thread_ts") or ""))
+            await self._answer(Typed(str(event.get("text") or "")), origin, where, body)
+
+        return await self._once(body, work)
+
+    async def reaction(self, body: Body) -> BoltResponse | None:
+        """An emoji that an admin named makes a case of the message, with defaults."""
+        event, origin = body["event"], of_event(body)
+        item = event.get("item") or {}
+        if item.get("type") != "message" or str(event.get("reaction")) not in self._desk.settings.case_reactions:
+            return None
+
+        async def work() -> None:
+            channel, ts = str(item.get("channel") or ""), str(item.get("ts") or "")
+            quote = await self._desk.reading.one(origin, channel, ts, str(event.get("item_user") or ""))
+            where = place(origin, channel, thread=ts, shared=_shared(body), message_ts=ts)
+            await self._answer(FromMessage(quote, at_once=True), origin, where, body)
+
+        return await self._once(body, work)
+
+    async def _answer(self, ask: Ask, origin: Origin, where: Place, body: Body) -> None:
+        desk, principal = self._desk, self._desk.reading.principal(origin)
+        if principal.standing is Standing.BOT:
+            return
+        reply = await desk.ask(ask, principal, where, f"{origin.key}:{body.get('event_id') or ''}")
+        desk.send(where, principal, reply)
+
+    def _place(self, origin: Origin, body: Body, *, thread: str, message_ts: str = "") -> Place:
+        event = body["event"]
+        return place(
+            origin,
+            str(event.get("channel") or ""),
+            thread=thread,
+            hint=str(event.get("channel_type") or ""),
+            shared=_shared(body),
+            message_ts=message_ts,
+        )
+
+    # what is shown without being asked for
+
+    async def home(self, body: Body) -> None:
+        """The home tab is drawn anew each time it is opened."""
+        if body["event"].get("tab") == "home":
+            self._desk.tasks.start(self._publish(of_event(body)), "publish a home tab")
+
+    async def _publish(self, origin: Origin) -> None:
+        desk, where = self._desk, place(origin, "")
+        principal = desk.reading.principal(origin)
+        card = await desk.dispatcher.home(principal, where)
+        shown = desk.modals.home(card, principal, where)
+        try:
+            await desk.api.call(origin.workspace, "views_publish", user_id=origin.user, view=shown)
+        except (SlackError, NotInstalled) as error:
+            log.warning("the home tab was not published: %s", error)
+
+    async def link(self, body: Body) -> BoltResponse | None:
+        """A record's address in a message: what everyone there may see of it, and a button for the rest."""
+
+        async def work() -> None:
+            self._desk.tasks.start(self._unfurl(body), "unfurl links")
+
+        return await self._once(body, work)
+
+    async def _unfurl(self, body: Body) -> None:
+        desk, event, origin = self._desk, body["event"], of_event(body)
+        principal = desk.reading.principal(origin)
+        composing = event.get("channel") == "COMPOSER"
+        where = self._place(origin, body, thread=str(event.get("thread_ts") or ""))
+        unfurls: dict[str, Any] = {}
+        entities: list[dict[str, Any]] = []
+        for shared in (event.get("links") or ())[:5]:
+            url = str(shared.get("url") or "")
+            card = await desk.dispatcher.unfurl(html.unescape(url), principal, where)
+            if card and (public := card.public()):
+                unfurls[url] = {"blocks": render(public, desk.dispatcher.seal, most=MESSAGE_BLOCKS).blocks}
+                entities.append(entity(public, url))
+        if not unfurls:
+            return
+        shown: dict[str, Any] = {"unfurls": unfurls}
+        if desk.settings.work_objects:
+            shown = {"metadata": {"entities": entities}}
+        if event.get("unfurl_id") and (composing or event.get("source")):
+            target = {"unfurl_id": event["unfurl_id"], "source": event.get("source")}
+        else:
+            target = {"channel": event.get("channel"), "ts": event.get("message_ts")}
+        try:
+            await desk.api.call(origin.workspace, "chat_unfurl", **target, **shown)
+        except (SlackError, NotInstalled) as error:
+            log.info("a link was not unfurled: %s", error)
+
+    async def details(self, body: Body) -> None:
+        """The side pane of a record (Work Object): what this viewer may see, as themselves."""
+        self._desk.tasks.start(self._present(body), "present a record's details")
+
+    async def _present(self, body: Body) -> None:
+        desk, event, origin = self._desk, body["event"], of_event(body)
+        principal, where = desk.reading.principal(origin), place(origin, str(event.get("channel") or ""))
+        url = html.unescape(str(event.get("entity_url") or (event.get("link") or {}).get("url") or ""))
+        card = await desk.dispatcher.unfurl(url, principal, where)
+        press = next((a.press for a in card.buttons() if a.press), None) if card else None
+        answer: dict[str, Any] = {"error": {"status": "not_found"}}
+        if press:
+            reply = await desk.ask(Pressed(press), principal, where, f"{origin.key}:{body.get('event_id') or ''}")
+            if reply.card and reply.card.kind is CardKind.RECORD:
+                answer = {"metadata": entity(reply.card, url)}
+            elif reply.card:
+                answer = {"error": {"status": "restricted", "custom_message": reply.card.title}}
+        trigger = str(event.get("trigger_id") or "")
+        try:
+            await desk.api.call(origin.workspace, "entity_presentDetails", trigger_id=trigger, **answer)
+        except (SlackError, NotInstalled) as error:
+            log.info("a record's details were not presented: %s", error)
+
+    # the app itself
+
+    async def uninstalled(self, body: Body) -> None:
+        """Removed from a workspace: its tokens are forgotten."""
+        await self._installations.delete(_installed_at(body))
+
+    async def revoked(self, body: Body) -> None:
+        """Tokens taken back; only the bot's end the installation. Comes before or after `app_uninstalled`."""
+        if (body["event"].get("tokens") or {}).get("bot"):
+            await self._installations.delete(_installed_at(body))
+
+
+def _installed_at(body: Body) -> Workspace:
+    team, enterprise = str(body.get("team_id") or ""), str(body.get("enterprise_id") or "")
+    return Workspace("" if team == enterprise else team, enterprise)
+
+
+def _is_bot(event: Any) -> bool:
+    return bool(event.get("bot_id") or event.get("bot_profile")) or event.get("subtype") == "bot_message"
+
+
+def _shared(body: Body) -> bool:
+    return bool(body.get("is_ext_shared_channel"))

@@ -1,0 +1,281 @@
+"""Where the app is installed: one row a workspace or organisation, tokens encrypted, shared by every process.
+
+slack_sdk's own SQLAlchemy stores keep tokens in clear and append a row for each install, so this is a thin one of ours
+behind their interface. Tables: `slack_installations`, `slack_oauth_states`, `slack_events`.
+"""
+
+import json
+import secrets
+import time
+from enum import StrEnum
+from typing import Any, Protocol, cast
+
+import sqlalchemy as sa
+from slack_sdk.oauth.installation_store import Bot, Installation
+from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
+from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from .api import Workspace
+
+METADATA = sa.MetaData()
+
+INSTALLATIONS = sa.Table(
+    "slack_installations",
+    METADATA,
+    sa.Column("enterprise_id", sa.String(32), primary_key=True),
+    sa.Column("team_id", sa.String(32), primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("rotating", sa.String(32), nullable=False, default=""),
+    sa.Column("rotating_until", sa.Float, nullable=False, default=0.0),
+)
+STATES = sa.Table(
+    "slack_oauth_states",
+    METADATA,
+    sa.Column("state", sa.String(64), primary_key=True),
+    sa.Column("until", sa.Float, nullable=False),
+)
+EVENTS = sa.Table(
+    "slack_events",
+    METADATA,
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("at", sa.Float, nullable=False, index=True),
+    sa.Column("done", sa.Boolean, nullable=False),
+)
+
+STATE_SECONDS = 600
+EVENT_LEASE = 30.0
+EVENT_SECONDS = 25 * 3600
+"""Slack's Delayed Events retry for 24 hours."""
+
+
+class Cipher(Protocol):
+    """Keeps tokens unreadable at rest; `cryptography.fernet` has this shape."""
+
+    def encrypt(self, data: bytes) -> bytes: ...
+
+    def decrypt(self, token: bytes) -> bytes: ...
+
+
+def insert_ignoring(connection: AsyncConnection, table: sa.Table, values: dict[str, Any]) -> sa.Insert:
+    """`INSERT … ON CONFLICT DO NOTHING` for the two databases that we run on."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return cast("sa.Insert", dialect.insert(table).values(**values).on_conflict_do_nothing())
+
+
+async def create_tables(engine: AsyncEngine) -> None:
+    """Make what is missing; several processes may do so at once."""
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(METADATA.create_all)
+    except (IntegrityError, OperationalError, ProgrammingError):  # another process was faster: look again
+        async with engine.begin() as connection:
+            await connection.run_sync(METADATA.create_all)
+
+
+class Installations(AsyncInstallationStore):
+    """`find` serves every request from memory for `cache_seconds`, so that another process's change is seen soon."""
+
+    def __init__(self, engine: AsyncEngine, cipher: Cipher, *, cache_seconds: float = 15.0) -> None:
+        self._engine = engine
+        self._cipher = cipher
+        self._cache_seconds = cache_seconds
+        self._cache: dict[Workspace, tuple[float, Installation | None]] = {}
+
+    async def find(self, where: Workspace) -> Installation | None:
+        """The installation that serves a workspace: its own, else its organisation's."""
+        now = time.monotonic()
+        if (kept := self._cache.get(where)) and kept[0] > now:
+            return kept[1]
+        found = (await self.read(where))[0]
+        if found is None and where.enterprise and where.team:
+            found = (await self.read(Workspace("", where.enterprise)))[0]
+        if found is None and where.enterprise and not where.team:
+            found = await self._any_of(where.enterprise)
+        if len(self._cache) > 10_000:
+            self._cache.clear()
+        self._cache[where] = (now + self._cache_seconds, found)
+        return found
+
+    async def read(self, where: Workspace) -> tuple[Installation | None, int]:
+        """The row itself, and its revision."""
+        query = sa.select(INSTALLATIONS.c.data, INSTALLATIONS.c.revision).where(_is(where))
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query)).first()
+        return (Installation(**json.loads(self._cipher.decrypt(row.data))), row.revision) if row else (None, 0)
+
+    async def _any_of(self, enterprise: str) -> Installation | None:
+        """Of an organisation that installed workspace by workspace: any of them answers for its people."""
+        query = sa.select(INSTALLATIONS.c.data).where(INSTALLATIONS.c.enterprise_id == enterprise).limit(1)
+        async with self._engine.connect() as connection:
+            data = (await connection.execute(query)).scalar()
+        return Installation(**json.loads(self._cipher.decrypt(data))) if data else None
+
+    async def claim_rotation(self, where: Workspace, revision: int, seconds: float) -> str:
+        """The sole right, among all processes, to refresh this token for `seconds`; empty if another has it."""
+        owner, now = secrets.token_hex(8), time.time()
+        claim = (
+            sa.update(INSTALLATIONS)
+            .where(_is(where), INSTALLATIONS.c.revision == revision, INSTALLATIONS.c.rotating_until < now)
+            .values(rotating=owner, rotating_until=now + seconds)
+        )
+        async with self._engine.begin() as connection:
+            return owner if (await connection.execute(claim)).rowcount == 1 else ""
+
+    async def save_rotated(self, installation: Installation, owner: str) -> bool:
+        """Keep the refreshed tokens and give the right back. False if it was lost (uninstalled meanwhile)."""
+        where = workspace_of(installation)
+        change = (
+            sa.update(INSTALLATIONS)
+            .where(_is(where), INSTALLATIONS.c.rotating == owner)
+            .values(data=self._sealed(installation), revision=INSTALLATIONS.c.revision + 1, rotating_until=0.0)
+        )
+        async with self._engine.begin() as connection:
+            saved = (await connection.execute(change)).rowcount == 1
+        self.forget(where)
+        return saved
+
+    async def release_rotation(self, where: Workspace, owner: str) -> None:
+        """Give the right back without a change (the refresh failed)."""
+        change = sa.update(INSTALLATIONS).where(_is(where), INSTALLATIONS.c.rotating == owner)
+        async with self._engine.begin() as connection:
+            await connection.execute(change.values(rotating_until=0.0))
+
+    def forget(self, where: Workspace) -> None:
+        """Drop what memory holds of a workspace, or of an organisation and its workspaces."""
+        for key in [k for k in self._cache if k == where or (where.enterprise and k.enterprise == where.enterprise)]:
+            del self._cache[key]
+
+    def _sealed(self, installation: Installation) -> bytes:
+        return self._cipher.encrypt(json.dumps(installation.to_dict_for_copying(), default=str).encode())
+
+    # slack_sdk's interface, which Bolt's OAuth flow calls
+
+    async def async_save(self, installation: Installation) -> None:
+        where = workspace_of(installation)
+        values = {"enterprise_id": where.enterprise, "team_id": where.team, "data": self._sealed(installation)}
+        async with self._engine.begin() as connection:
+            fresh = insert_ignoring(connection, INSTALLATIONS, {**values, "revision": 1})
+            if (await connection.execute(fresh)).rowcount != 1:
+                renewed = {"data": values["data"], "revision": INSTALLATIONS.c.revision + 1, "rotating": ""}
+                await connection.execute(sa.update(INSTALLATIONS).where(_is(where)).values(**renewed))
+        self.forget(where)
+
+    async def async_save_bot(self, bot: Bot) -> None:
+        """Bolt's rotation calls this; ours (rotation.py) does not use Bolt's."""
+        raise NotImplementedError(f"tokens of {bot.team_id} are refreshed by bots.slack.rotation")
+
+    async def async_find_installation(
+        self,
+        *,
+        enterprise_id: str | None,
+        team_id: str | None,
+        user_id: str | None = None,  # noqa: ARG002  (we hold no user tokens)
+        is_enterprise_install: bool | None = False,
+    ) -> Installation | None:
+        return await self.find(Workspace("" if is_enterprise_install else team_id or "", enterprise_id or ""))
+
+    async def async_find_bot(
+        self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False
+    ) -> Bot | None:
+        found = await self.async_find_installation(
+            enterprise_id=enterprise_id, team_id=team_id, is_enterprise_install=is_enterprise_install
+        )
+        return found.to_bot() if found else None
+
+    async def async_delete_installation(
+        self,
+        *,
+        enterprise_id: str | None,
+        team_id: str | None,
+        user_id: str | None = None,  # noqa: ARG002
+    ) -> None:
+        await self.delete(Workspace(team_id or "", enterprise_id or ""))
+
+    async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:
+        await self.delete(Workspace(team_id or "", enterprise_id or ""))
+
+    async def delete(self, where: Workspace) -> None:
+        """Forget a workspace's tokens: uninstalled or revoked."""
+        async with self._engine.begin() as connection:
+            await connection.execute(sa.delete(INSTALLATIONS).where(_is(where)))
+        self.forget(where)
+
+
+class OAuthStates(AsyncOAuthStateStore):
+    """One-time `state` values, consumed by exactly one callback, whichever process it reaches."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def async_issue(self, *_: Any, **__: Any) -> str:
+        state, now = secrets.token_urlsafe(32), time.time()
+        async with self._engine.begin() as connection:
+            await connection.execute(sa.delete(STATES).where(STATES.c.until < now))
+            await connection.execute(sa.insert(STATES).values(state=state, until=now + STATE_SECONDS))
+        return state
+
+    async def async_consume(self, state: str) -> bool:
+        taken = sa.delete(STATES).where(STATES.c.state == state, STATES.c.until > time.time())
+        async with self._engine.begin() as connection:
+            return (await connection.execute(taken)).rowcount == 1
+
+
+class Begun(StrEnum):
+    """What is known of an event that has just arrived."""
+
+    NEW = "new"
+    BUSY = "busy"
+    """Somebody works on it, or died doing so a moment ago: let Slack come again."""
+    DONE = "done"
+
+
+class SeenEvents:
+    """Events taken on, by Slack's event id: Slack delivers at least once, and Bolt does not sort that out.
+
+    `begin` before the work, `finish` when it is journalled or done. An event that was begun and never finished, because
+    its process died, becomes new again after `EVENT_LEASE`; Slack's retry a minute later then finds it so.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._swept = 0.0
+
+    async def begin(self, key: str) -> Begun:
+        """NEW to exactly one caller among all processes."""
+        now, key = time.time(), key[:255]
+        async with self._engine.begin() as connection:
+            if now - self._swept > 3600:
+                self._swept = now
+                await connection.execute(sa.delete(EVENTS).where(EVENTS.c.at < now - EVENT_SECONDS))
+            entry = insert_ignoring(connection, EVENTS, {"key": key, "at": now, "done": False})
+            if (await connection.execute(entry)).rowcount == 1:
+                return Begun.NEW
+            abandoned = sa.and_(EVENTS.c.key == key, ~EVENTS.c.done, EVENTS.c.at < now - EVENT_LEASE)
+            if (await connection.execute(sa.update(EVENTS).where(abandoned).values(at=now))).rowcount == 1:
+                return Begun.NEW
+            done = (await connection.execute(sa.select(EVENTS.c.done).where(EVENTS.c.key == key))).scalar()
+            return Begun.DONE if done else Begun.BUSY
+
+    async def finish(self, key: str) -> None:
+        """Never again."""
+        async with self._engine.begin() as connection:
+            await connection.execute(sa.update(EVENTS).where(EVENTS.c.key == key[:255]).values(done=True))
+
+    async def forget(self, key: str) -> None:
+        """The work failed before it had an effect: let Slack's next delivery try again."""
+        async with self._engine.begin() as connection:
+            await connection.execute(sa.delete(EVENTS).where(EVENTS.c.key == key[:255]))
+
+
+def workspace_of(installation: Installation) -> Workspace:
+    """The key of an installation's row; an organisation-wide one has no team."""
+    team = "" if installation.is_enterprise_install else installation.team_id or ""
+    return Workspace(team, installation.enterprise_id or "")
+
+
+def _is(where: Workspace) -> sa.ColumnElement[bool]:
+    return sa.and_(INSTALLATIONS.c.enterprise_id == where.enterprise, INSTALLATIONS.c.team_id == where.team)

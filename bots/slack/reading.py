@@ -1,0 +1,321 @@
+"""What we read from Slack: people, messages with their threads and files. What cannot be read is said, not raised."""
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+
+from commands.request import DeliveryFailed, Message, Person, Place, Principal, Quote, QuotedFile, Standing
+
+from .api import NotInstalled, SlackApi, SlackError, Workspace, proxy_for
+from .payload import Origin, workspace_at
+from .settings import SlackSettings
+from .text import mentioned_users, plain
+
+log = logging.getLogger(__name__)
+
+PROFILE_SECONDS = 300.0
+PROFILES = 20_000
+THREAD_PAGES = 20
+FILE_BYTES = 64 * 1024 * 1024
+CHUNK = 256 * 1024
+
+_WHY = {
+    "missing_scope": "the app lacks a permission (scope) for it",
+    "not_in_channel": "the app is not a member of this conversation",
+    "channel_not_found": "the app is not a member of this conversation",
+    "not_allowed_token_type": "Slack does not let apps read threads here",
+    "thread_not_found": "the message has been deleted",
+    "message_not_found": "the message has been deleted",
+    "ratelimited": "Slack limits how much an app may read",
+}
+
+
+class Reading:
+    """People are cached for five minutes; messages never."""
+
+    def __init__(self, settings: SlackSettings, api: SlackApi) -> None:
+        self._settings = settings
+        self._api = api
+        self._people: OrderedDict[tuple[Workspace, str], tuple[float, dict[str, Any]]] = OrderedDict()
+        self._workspaces: OrderedDict[str, Workspace] = OrderedDict()
+
+    # people
+
+    def principal(self, origin: Origin) -> Principal:
+        """Who acts, with what is known of them without asking Slack."""
+        principal = origin.principal()
+        self._workspaces[principal.key] = origin.workspace
+        self._workspaces.move_to_end(principal.key)
+        while len(self._workspaces) > PROFILES:
+            self._workspaces.popitem(last=False)
+        kept = self._people.get((origin.workspace, origin.user))
+        return _profiled(principal, origin.workspace, kept[1]) if kept and kept[0] > time.monotonic() else principal
+
+    async def profile(self, principal: Principal) -> Principal:
+        """The person as Slack vouches for them now. Raises DeliveryFailed where Slack cannot say."""
+        where = self._workspaces.get(principal.key)
+        if where is None:  # after a restart; an organisation's id starts with E
+            enterprise = principal.tenant.startswith("E")
+            where = Workspace("", principal.tenant) if enterprise else Workspace(principal.tenant)
+        try:
+            return _profiled(principal, where, await self._user(where, principal.user))
+        except SlackError as error:
+            if error.code in ("user_not_found", "user_not_visible"):
+                return replace(principal, standing=Standing.STRANGER, email="")
+            sentence = f"Slack cannot say who you are just now ({error.code}). Nothing was done; try again in a minute."
+            raise DeliveryFailed(sentence, again=error.again, retry_after=error.retry_after) from error
+        except NotInstalled as error:
+            raise DeliveryFailed(f"{error}; install it again at /slack/install.", again=False) from error
+
+    async def _user(self, where: Workspace, user: str) -> dict[str, Any]:
+        kept = self._people.get((where, user))
+        if kept and kept[0] > time.monotonic():
+            return kept[1]
+        answer = await self._api.call(where, "users_info", patience=2.0, user=user, include_locale=True)
+        found = dict(answer["user"])
+        self._people[where, user] = (time.monotonic() + PROFILE_SECONDS, found)
+        while len(self._people) > PROFILES:
+            self._people.popitem(last=False)
+        return found
+
+    async def names(self, where: Workspace, users: Iterable[str]) -> dict[str, str]:
+        """Display names by user id, as far as Slack tells them."""
+        found = {}
+        for user in users:
+            try:
+                found[user] = _name(await self._user(where, user))
+            except (SlackError, NotInstalled):
+                continue
+        return found
+
+    async def shared(self, where: Workspace, channel: str) -> bool:
+        """Whether people of other organisations read along. What cannot be told counts as shared."""
+        try:
+            info = (await self._api.call(where, "conversations_info", patience=1.0, channel=channel))["channel"]
+        except (SlackError, NotInstalled):
+            return True
+        return bool(info.get("is_ext_shared") or info.get("is_pending_ext_shared"))
+
+    # messages
+
+    async def quote(self, origin: Origin, channel: str, message: Mapping[str, Any]) -> Quote:
+        """The message of a shortcut or reaction. Its thread is read later, by `thread`, when it is wanted."""
+        missing: list[str] = []
+        read = await self._message(origin.workspace, origin.tenant, channel, message, missing)
+        ts, root = str(message.get("ts", "")), str(message.get("thread_ts") or "")
+        in_thread = bool(root) and (root != ts or bool(message.get("reply_count")))
+        return Quote(message=read, in_thread=in_thread, missing=tuple(missing))
+
+    async def one(self, origin: Origin, channel: str, ts: str, author: str = "") -> Quote:
+        """A message by its place alone (a reaction names no more)."""
+        try:
+            found = await self._replies(origin.workspace, channel, ts, only=True)
+            message = next(m for m in found if m.get("ts") == ts)
+        except (SlackError, NotInstalled, StopIteration) as error:
+            code = error.code if isinstance(error, SlackError) else "message_not_found"
+            quote = await self.quote(origin, channel, {"ts": ts, "user": author, "text": ""})
+            return replace(quote, missing=(*quote.missing, f"The message's text: {_why(code)}."))
+        return await self.quote(origin, channel, message)
+
+    async def thread(self, place: Place, message: Message) -> Quote:
+        """The whole thread around a message. Never raises: what is lacking is in `missing`."""
+        where, missing = workspace_at(place), list[str]()
+        root = place.thread or message.key.rpartition(":")[2]
+        try:
+            found = await self._replies(where, place.conversation, root)
+        except NotInstalled:
+            return Quote(message=message, in_thread=True, missing=("The thread: the app is no longer installed.",))
+        except SlackError as error:
+            return Quote(message=message, in_thread=True, missing=(f"The thread: {_why(error.code)}.",))
+        if found and found[-1].get("cut"):
+            missing.append(f"The thread beyond its first {len(found) - 1} messages: {_why('ratelimited')}.")
+            found = found[:-1]
+        read = [await self._message(where, place.tenant, place.conversation, m, missing) for m in found]
+        own = next((m for m in read if m.key == message.key), message)
+        return Quote(message=own, thread=tuple(read), in_thread=len(read) > 1, missing=tuple(missing))
+
+    async def _replies(self, where: Workspace, channel: str, ts: str, *, only: bool = False) -> list[dict[str, Any]]:
+        """The thread from its root; a last entry `{"cut": True}` where Slack would not give the rest."""
+        around: dict[str, Any] = {"oldest": ts, "latest": ts, "inclusive": True} if only else {}
+        found: list[dict[str, Any]] = []
+        cursor = ""
+        for _ in range(1 if only else THREAD_PAGES):
+            paging = {"cursor": cursor} if cursor else {}
+            try:
+                page = await self._api.call(
+                    where,
+                    "conversations_replies",
+                    patience=3.0,
+                    channel=channel,
+                    ts=ts,
+                    limit=self._settings.reply_page,
+                    **paging,
+                    **around,
+                )
+            except SlackError as error:
+                if not found or error.code != "ratelimited":
+                    raise
+                break
+            found += page.get("messages") or []
+            cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor:
+                return found
+        return found if only else [*found, {"cut": True}]
+
+    async def _message(
+        self, where: Workspace, tenant: str, channel: str, message: Mapping[str, Any], missing: list[str]
+    ) -> Message:
+        ts = str(message.get("ts", ""))
+        raw = _raw_text(message)
+        names = await self.names(where, mentioned_users(raw))
+        try:
+            answer = await self._api.call(where, "chat_getPermalink", patience=2.0, channel=channel, message_ts=ts)
+            permalink = str(answer.get("permalink") or "")
+        except (SlackError, NotInstalled) as error:
+            permalink = ""
+            code = error.code if isinstance(error, SlackError) else "not_in_channel"
+            if (sentence := f"The link to the message: {_why(code)}.") not in missing:
+                missing.append(sentence)
+        return Message(
+            key=f"slack:{tenant}:{channel}:{ts}",
+            text=plain(raw, names),
+            author=await self._author(where, message),
+            sent=datetime.fromtimestamp(float(ts), UTC) if ts.replace(".", "", 1).isdigit() else None,
+            permalink=permalink,
+            files=tuple(await self._files(where, message.get("files") or (), missing)),
+        )
+
+    async def _author(self, where: Workspace, message: Mapping[str, Any]) -> Person:
+        user = str(message.get("user") or "")
+        if message.get("bot_id") or not user:
+            profile = message.get("bot_profile") or {}
+            return Person(name=str(profile.get("name") or message.get("username") or "An app"), user=user, bot=True)
+        try:
+            known = await self._user(where, user)
+        except (SlackError, NotInstalled):
+            return Person(name=user, user=user)
+        return Person(name=_name(known), user=user, email=str((known.get("profile") or {}).get("email") or ""))
+
+    # files
+
+    async def _files(
+        self, where: Workspace, files: Sequence[Mapping[str, Any]], missing: list[str]
+    ) -> list[QuotedFile]:
+        found = []
+        for given in files:
+            file, name = given, str(given.get("name") or given.get("title") or "a file")
+            if given.get("mode") == "tombstone":
+                missing.append(f"{name}: the file has been deleted.")
+                continue
+            if given.get("file_access") == "check_file_info":  # Slack Connect sends only the id
+                try:
+                    file = (await self._api.call(where, "files_info", patience=2.0, file=given["id"]))["file"]
+                except (SlackError, NotInstalled) as error:
+                    code = error.code if isinstance(error, SlackError) else "missing_scope"
+                    missing.append(f"{name}: {_why(code)}.")
+                    continue
+            url = str(file.get("url_private_download") or file.get("url_private") or "")
+            if file.get("is_external") or not url:
+                missing.append(f"{name}: it is not kept in Slack.")
+                continue
+            found.append(
+                QuotedFile(
+                    id=str(file.get("id", "")),
+                    name=str(file.get("name") or name),
+                    size=int(file.get("size") or 0),
+                    mime=str(file.get("mimetype") or "application/octet-stream"),
+                    source={"url": url, "team": where.team, "enterprise": where.enterprise},
+                )
+            )
+        return found
+
+    async def download(self, file: QuotedFile) -> bytes:
+        """The file's bytes. The token goes to Slack's file hosts only, and never along a redirect."""
+        url = file.source.get("url", "")
+        if not self._settings.file_allowed(url):
+            raise DeliveryFailed(f"{file.name}: its address is not one of Slack's.", again=False)
+        where = Workspace(file.source.get("team", ""), file.source.get("enterprise", ""))
+        try:
+            headers = {"Authorization": f"Bearer {await self._api.token(where)}"}
+            async with self._api.session.get(
+                url, headers=headers, proxy=proxy_for(url), allow_redirects=False
+            ) as answer:
+                if answer.status >= 500 or answer.status == 429:
+                    raise DeliveryFailed(f"{file.name}: Slack does not give the file just now.", again=True)
+                # Without the scope Slack answers with its sign-in page.
+                refused = answer.content_type == "text/html" and "html" not in file.mime
+                if answer.status != 200 or refused:
+                    raise DeliveryFailed(f"{file.name}: {_why('missing_scope')}.", again=False)
+                return await _limited(answer, file.name)
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise DeliveryFailed(f"{file.name}: Slack does not give the file just now.", again=True) from error
+        except (SlackError, NotInstalled) as error:
+            raise DeliveryFailed(f"{file.name}: the app is not installed any more.", again=False) from error
+
+
+async def _limited(answer: aiohttp.ClientResponse, name: str) -> bytes:
+    """The body, as long as it is no larger than what we are ready to hold."""
+    read = bytearray()
+    async for chunk in answer.content.iter_chunked(CHUNK):
+        read += chunk
+        if len(read) > FILE_BYTES:
+            raise DeliveryFailed(f"{name}: it is larger than {FILE_BYTES // 1024 // 1024} MB.", again=False)
+    return bytes(read)
+
+
+def _why(code: str) -> str:
+    return _WHY.get(code, f"Slack refused it ({code})")
+
+
+def _name(user: Mapping[str, Any]) -> str:
+    profile = user.get("profile") or {}
+    return str(
+        profile.get("real_name") or user.get("real_name") or profile.get("display_name") or user.get("name") or ""
+    )
+
+
+def _profiled(principal: Principal, where: Workspace, user: Mapping[str, Any]) -> Principal:
+    standing = _standing(where, user)
+    profile = user.get("profile") or {}
+    vouched = standing is Standing.MEMBER and user.get("is_email_confirmed") is not False
+    return replace(
+        principal,
+        name=_name(user) or principal.name,
+        email=str(profile.get("email") or "") if vouched else "",
+        locale=str(user.get("locale") or principal.locale),
+        timezone=str(user.get("tz") or principal.timezone),
+        standing=Standing.STRANGER if principal.standing is Standing.STRANGER else standing,
+    )
+
+
+def _standing(where: Workspace, user: Mapping[str, Any]) -> Standing:
+    if user.get("is_bot") or user.get("id") == "USLACKBOT":
+        return Standing.BOT
+    enterprise = (user.get("enterprise_user") or {}).get("enterprise_id", "")
+    home = user.get("team_id", "")
+    ours = home == where.team or (bool(where.enterprise) and where.enterprise in (enterprise, home))
+    if user.get("deleted") or user.get("is_stranger") or (home and not ours):
+        return Standing.STRANGER
+    if user.get("is_restricted") or user.get("is_ultra_restricted"):
+        return Standing.GUEST
+    return Standing.MEMBER
+
+
+def _raw_text(message: Mapping[str, Any]) -> str:
+    """The message's mrkdwn; apps often leave `text` empty and say everything in blocks or attachments."""
+    if text := str(message.get("text") or ""):
+        return text
+    parts = [_block_text(b) for b in message.get("blocks") or ()]
+    parts += [str(a.get("text") or a.get("fallback") or "") for a in message.get("attachments") or ()]
+    return "\n".join(filter(None, parts))
+
+
+def _block_text(block: Mapping[str, Any]) -> str:
+    texts = [block.get("text"), *(block.get("fields") or ()), *(block.get("elements") or ())]
+    return "\n".join(str(t["text"]) for t in texts if isinstance(t, Mapping) and isinstance(t.get("text"), str))
