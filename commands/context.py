@@ -1,23 +1,16 @@
 """What a running operation may touch."""
 
 import uuid
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from crm.client import Session
 from crm.records import Ref
 
 from .request import Face, Place, Principal, Quote
 
-T = TypeVar("T")
-
 _NAMESPACE = uuid.UUID("8f6f1b1e-6c1c-5f0e-9f43-6a1d0f5d3c77")
-
-
-async def _plainly(_name: str, call: Callable[[], Awaitable[T]]) -> T:
-    return await call()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +68,6 @@ class Context:
     """What an update sends as If-Match: the version seen on the card that it came from, or `*`."""
     org: str = ""
     """Name of the environment, where there are several."""
-    step: Callable[..., Awaitable[object]] = field(default=_plainly)
-    """`await ctx.step("attach", call)`: run once, remembered across restarts. The result must be JSON."""
 
     def row_id(self, part: str = "") -> uuid.UUID:
         """The id of the row that this intent creates; `part` tells several rows of one intent apart."""

@@ -20,11 +20,12 @@ from crm.errors import CrmError
 from . import forms, helping
 from .cards import Action, Card, CardKind, Option
 from .context import Context
+from .engine import Engine
 from .errors import BadInput, Question, StaleButton
 from .explain import explain
 from .fields import ColumnsMark, Reading
 from .grammar import HelpAsked, Menu, Parsed, Problem, parse
-from .jobs import Answer, Jobs, Outcome, Step, Work
+from .jobs import Answer, Jobs, Outcome, Work
 from .operation import CATALOG, Effect, Operation
 from .operations import case_from_message, home, search
 from .people import People
@@ -78,6 +79,7 @@ class Dispatcher:
         people: People,
         policy: Policy,
         state: State,
+        engine: Engine,
         faces: Faces,
         seal: Seal,
         window: float = 1.5,
@@ -85,7 +87,7 @@ class Dispatcher:
         self.seal = seal
         """Faces put `seal.seal(action.press)` on their buttons and forms, and give back what `seal.open(token)`
         returns. A token that does not open (`BadSeal`) is answered with the card of `stale()`."""
-        self.jobs = Jobs(state, self.perform, self._deliver_work)
+        self.jobs = Jobs(engine, self.perform, self._deliver_work)
         self._dataverse, self._people, self._policy = dataverse, people, policy
         self._state, self._faces, self._window = state, faces, window
         self._tasks: set[asyncio.Task[None]] = set()
@@ -156,7 +158,7 @@ class Dispatcher:
 
     async def stop(self, grace: float = 8.0) -> None:
         """Finish or park what runs."""
-        await self.jobs.stop(grace)
+        await self.jobs.stop(int(grace))
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -265,19 +267,37 @@ class Dispatcher:
             reply = replace(reply, visibility=Visibility.EVERYONE)
         return replace(reply, replace=reply.replace or wish.replace)
 
-    async def perform(self, work: Work, step: Step) -> Answer:
+    async def perform(self, work: Work, resumed: bool) -> Answer:
         """Run one journalled attempt; every failure becomes an answer."""
         try:
             operation = CATALOG[work.verb].read(work.args, reading(work.principal))
-            ctx = await self._context(
-                work.principal, work.place, key=work.key, etag=work.etag, quote=work.quote, step=step
-            )
-            return Answer(Outcome.DONE, await operation.run(ctx))
+            ctx = await self._context(work.principal, work.place, key=work.key, etag=work.etag, quote=work.quote)
+            return Answer(Outcome.DONE, await self._run(operation, ctx, resumed))
         except Question as question:
             return Answer(Outcome.QUESTION, question.reply)
         except Exception as e:
-            again = Press(do=Do.RUN, verb=work.verb, args=work.args, key=work.key, etag=work.etag)
-            return Answer(Outcome.FAILED, Reply(card=explain(e, again=replace(again, owner=work.principal.key))))
+            again = Press(
+                do=Do.RUN,
+                verb=work.verb,
+                args=work.args,
+                key=work.key,
+                etag="" if work.etag == "*" else work.etag,
+                owner=work.principal.key,
+            )
+            return Answer(Outcome.FAILED, Reply(card=explain(e, again=again)))
+
+    async def _run(self, operation: Operation, ctx: Context, resumed: bool) -> Reply:
+        """Run it; an action whose outcome is unknown is never repeated before looking whether it has happened."""
+        if operation.effect is not Effect.ACTION:
+            return await operation.run(ctx)
+        if resumed and (reply := await operation.landed(ctx)):
+            return reply
+        try:
+            return await operation.run(ctx)
+        except CrmError as e:
+            if e.outcome_unknown and (reply := await operation.landed(ctx)):
+                return reply
+            raise
 
     async def _context(
         self,
@@ -287,9 +307,7 @@ class Dispatcher:
         key: str,
         etag: str = "*",
         quote: Quote | None = None,
-        step: Step | None = None,
     ) -> Context:
-        more = {"step": step} if step else {}
         return Context(
             principal=principal,
             place=place,
@@ -301,7 +319,6 @@ class Dispatcher:
             face=self._faces.get(place.platform),
             quote=quote,
             etag=etag,
-            **more,
         )
 
     # -- answering ----------------------------------------------------------------------------------------------

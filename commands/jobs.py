@@ -6,20 +6,24 @@ gives the answer of the one that succeeded; a new attempt starts only after the 
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from enum import StrEnum
 
-import sqlalchemy as sa
 from pydantic import TypeAdapter
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
+from .engine import Engine
 from .errors import NotAccepted
 from .request import Place, Principal, Quote, Reply
-from .state import TABLES, State
 
 log = logging.getLogger(__name__)
+
+ATTEMPTS = 50
+"""Attempts at one intent; a person who has pressed *Try again* so often needs other help."""
+
+_ANSWERED = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,6 @@ class Work:
     place: Place
     etag: str = "*"
     quote: Quote | None = None
-    extra: dict[str, str] = field(default_factory=dict)
 
 
 class Outcome(StrEnum):
@@ -55,64 +58,46 @@ class Answer:
     reply: Reply
 
 
-Step = Callable[[str, Callable[[], Awaitable[object]]], Awaitable[object]]
-Perform = Callable[[Work, Step], Awaitable[Answer]]
-"""Runs the operation; never raises (every failure is an Answer)."""
+Perform = Callable[[Work, bool], Awaitable[Answer]]
+"""Runs the operation; never raises: every failure is an Answer. The flag: an earlier try may have got through."""
 Deliver = Callable[[Work, Reply], Awaitable[None]]
 """Puts a late answer where it was asked for; retries and falls back by itself."""
 
-_JOBS = sa.Table(
-    "jobs",
-    TABLES,
-    sa.Column("key", sa.String(300), primary_key=True),
-    sa.Column("attempt", sa.Integer, primary_key=True),
-    sa.Column("status", sa.String(20), nullable=False, index=True),
-    sa.Column("work", sa.LargeBinary, nullable=False),
-    sa.Column("reply", sa.LargeBinary),
-    sa.Column("delivered", sa.Boolean, nullable=False, default=False),
-    sa.Column("created", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("ended", sa.DateTime(timezone=True)),
-)
-_WORK: TypeAdapter[Work] = TypeAdapter(Work)
-_REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
-_RUNNING = "running"
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    attempt: int
+    work: Work
+
+
+_JOB: TypeAdapter[_Job] = TypeAdapter(_Job)
+_ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 
 
 @dataclass(slots=True)
-class _Running:
-    """An attempt in this process; `late` once the acknowledgement has left without its answer."""
+class _Slot:
+    """An acknowledgement that waits for its answer; `late` once it has left without."""
 
-    task: asyncio.Task[Reply]
+    answer: asyncio.Future[Answer]
     late: bool = False
 
 
 class Jobs:
     """The journal and what executes it."""
 
-    def __init__(self, state: State, perform: Perform, deliver: Deliver) -> None:
-        self._state, self._perform, self._deliver = state, perform, deliver
-        self._running: dict[str, _Running] = {}
+    def __init__(self, engine: Engine, perform: Perform, deliver: Deliver) -> None:
+        self._engine, self._perform, self._deliver = engine, perform, deliver
+        self._slots: dict[str, _Slot] = {}
+        self._fresh: set[str] = set()
+        self._answered: OrderedDict[str, Answer] = OrderedDict()
 
     async def start(self) -> None:
         """Resume what a former process left unfinished."""
-        async with self._state.engine.connect() as db:
-            left = (
-                await db.execute(
-                    sa.select(_JOBS.c.key, _JOBS.c.attempt, _JOBS.c.work).where(_JOBS.c.status == _RUNNING)
-                )
-            ).all()
-        for key, attempt, sealed in left:
-            work = _WORK.validate_json(self._state.cipher.decrypt(sealed))
-            self._begin(key, attempt, work).late = True
+        await self._engine.start(self._execute)
 
-    async def stop(self, grace: float = 8.0) -> None:
+    async def stop(self, grace: int = 8) -> None:
         """Let what runs finish for `grace` seconds; the rest stays journalled for the next process."""
-        tasks = [r.task for r in self._running.values()]
-        if tasks:
-            _, pending = await asyncio.wait(tasks, timeout=grace)
-            for task in pending:
-                task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+        await self._engine.stop(grace)
 
     async def run(self, work: Work, *, window: float) -> Reply | None:
         """Journal the work, then wait up to `window` seconds for its answer; None: it will be delivered later.
@@ -120,78 +105,70 @@ class Jobs:
         Raises NotAccepted if it could not be journalled; nothing was done then.
         """
         try:
-            running = await self._join_or_begin(work)
+            job, ended = await self._latest(work.key)
+            if ended and ended.outcome is Outcome.DONE:
+                return ended.reply
+            slot = self._slots.get(job)
+            if slot is None:
+                slot = self._slots[job] = _Slot(asyncio.get_running_loop().create_future())
+                self._fresh.add(job)
+                attempt = int(job.rpartition("~")[2])
+                await self._engine.begin(job, _JOB.dump_json(_Job(attempt, work)).decode())
         except SQLAlchemyError as e:
+            self._slots.pop(job, None)
             log.warning("the journal refused work: %s", type(e).__name__)
             raise NotAccepted(
                 "This was not accepted, and nothing was done: the journal cannot be written just now.",
                 "Try again in a minute; if it persists, tell the people who run this bot.",
             ) from e
-        if isinstance(running, Reply):
-            return running
-        try:
-            return await asyncio.wait_for(asyncio.shield(running.task), window)
-        except TimeoutError:
-            running.late = True
-            return None
+        done, _ = await asyncio.wait({slot.answer}, timeout=window)
+        if done:
+            return slot.answer.result().reply
+        slot.late = True
+        return None
 
-    async def _join_or_begin(self, work: Work) -> "_Running | Reply":
-        attempt = 1
-        last = await self._last(work.key)
-        if last:
-            attempt, status, reply = last
-            if status == Outcome.DONE and reply:
-                return _REPLY.validate_json(self._state.cipher.decrypt(reply))
-            if status == _RUNNING:
-                return self._running.get(_id(work.key, attempt)) or self._begin(work.key, attempt, work)
-            attempt += 1
-        row = {
-            "key": work.key,
-            "attempt": attempt,
-            "status": _RUNNING,
-            "work": self._state.cipher.encrypt(_WORK.dump_json(work)),
-            "delivered": False,
-            "created": datetime.now(UTC),
-        }
-        try:
-            async with self._state.engine.begin() as db:
-                await db.execute(sa.insert(_JOBS).values(row))
-        except IntegrityError:
-            return await self._join_or_begin(work)
-        return self._begin(work.key, attempt, work)
+    async def _latest(self, key: str) -> tuple[str, Answer | None]:
+        """The id to run under, and the answer there is already, if the work is done."""
+        for attempt in range(1, ATTEMPTS + 1):
+            job = f"{key}~{attempt}"
+            answer = self._answered.get(job)
+            if answer is None:
+                status = await self._engine.status(job)
+                if status is None or not status.ended:
+                    return job, None
+                answer = _ANSWER.validate_json(status.result) if status.result else None
+            if answer and answer.outcome is Outcome.DONE:
+                return job, answer
+        raise NotAccepted(f"This has been tried {ATTEMPTS} times.", "Type the command again to start afresh.")
 
-    def _begin(self, key: str, attempt: int, work: Work) -> _Running:
-        job = _id(key, attempt)
-        running = _Running(asyncio.create_task(self._execute(key, attempt, work), name=f"job {job}"))
-        self._running[job] = running
-        running.task.add_done_callback(lambda _task: self._running.pop(job, None))
-        return running
+    async def _execute(self, argument: str) -> str:
+        given = _JOB.validate_json(argument)
+        work, job = given.work, f"{given.work.key}~{given.attempt}"
+        resumed = job not in self._fresh
 
-    async def _execute(self, key: str, attempt: int, work: Work) -> Reply:
-        answer = await self._perform(work, _plain_step)
-        await self._note(key, attempt, status=answer.outcome, reply=answer.reply)
-        running = self._running.get(_id(key, attempt))
-        if running and running.late:
+        async def perform() -> str:
+            return _ANSWER.dump_json(await self._perform(work, resumed)).decode()
+
+        async def hand_over() -> str:
+            self._remember(job, answer)
+            slot = self._slots.pop(job, None)
+            if slot and not slot.late:
+                slot.answer.set_result(answer)
+                return "acknowledgement"
             await self._deliver(work, answer.reply)
-        await self._note(key, attempt, delivered=True)
-        return answer.reply
+            return "delivered"
 
-    async def _note(self, key: str, attempt: int, *, reply: Reply | None = None, **values: object) -> None:
-        if reply is not None:
-            values |= {"reply": self._state.cipher.encrypt(_REPLY.dump_json(reply)), "ended": datetime.now(UTC)}
-        async with self._state.engine.begin() as db:
-            await db.execute(sa.update(_JOBS).where(_JOBS.c.key == key, _JOBS.c.attempt == attempt).values(**values))
+        try:
+            result = await self._engine.step("perform", perform)
+            answer = _ANSWER.validate_json(result)
+            await self._engine.step("answer", hand_over)
+        finally:
+            self._fresh.discard(job)
+            self._slots.pop(job, None)
+        return result
 
-    async def _last(self, key: str) -> tuple[int, str, bytes | None] | None:
-        query = sa.select(_JOBS.c.attempt, _JOBS.c.status, _JOBS.c.reply).where(_JOBS.c.key == key)
-        async with self._state.engine.connect() as db:
-            row = (await db.execute(query.order_by(_JOBS.c.attempt.desc()).limit(1))).first()
-        return (row[0], row[1], row[2]) if row else None
-
-
-async def _plain_step(_name: str, call: Callable[[], Awaitable[object]]) -> object:
-    return await call()
-
-
-def _id(key: str, attempt: int) -> str:
-    return f"{key}~{attempt}"
+    def _remember(self, job: str, answer: Answer) -> None:
+        """Between the answer and the journal's last entry a repeated request must not wait for nothing."""
+        self._answered[job] = answer
+        while len(self._answered) > _ANSWERED:
+            self._answered.popitem(last=False)
