@@ -105,10 +105,11 @@ def load(env_file: Path | None = Path(".env"), **given: object) -> Settings:
         raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from e
 
 
-def demo(emulator_url: str | None = None, *, dataverse: str = "") -> Settings:
+def demo(emulator_url: str = "", *, dataverse: str = "", slack_api_url: str = "") -> Settings:
     """Settings for `crmchat demo`: no `.env`, no DATAVERSE_* and AZURE_* of the environment; the rest of it wins.
 
     `dataverse` (an explicit flag) points the demo at a real organisation; then the environment's credentials count.
+    `slack_api_url`: the playground's own Slack.
     """
     hidden = {}
     if not dataverse:
@@ -117,11 +118,13 @@ def demo(emulator_url: str | None = None, *, dataverse: str = "") -> Settings:
         first = load(None)
         folder = first.data_dir / "demo"
         own: dict[str, object] = {
-            "dataverse_url": dataverse or emulator_url or "",
+            "dataverse_url": dataverse or emulator_url,
             "secret_key": SecretStr(kept_secret(folder / "secret.key")),
             "slack_signing_secret": SecretStr(kept_secret(folder / "slack-signing-secret.key")),
             "slack_bot_token": SecretStr("xoxb-playground"),
         }
+        if slack_api_url:
+            own["slack_api_url"] = slack_api_url
         return load(None, **own)
     finally:
         os.environ.update(hidden)

@@ -156,6 +156,10 @@ class Dispatcher:
             log.info("no preview: %s", type(e).__name__)
             return None
 
+    async def start(self) -> None:
+        """Resume what a former process left, once the faces can deliver. Raises EngineError."""
+        await self.jobs.start()
+
     async def stop(self, grace: float = 8.0) -> None:
         """Finish or park what runs."""
         await self.jobs.stop(int(grace))

@@ -1,0 +1,257 @@
+"""`build(settings)`: the only place that wires the rooms together."""
+
+import logging
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import httpx
+import sqlalchemy as sa
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from commands.cipher import FernetCipher
+from commands.dispatch import Dispatcher
+from commands.engine import Engine, EngineError
+from commands.people import People
+from commands.policy import Policy
+from commands.press import Seal
+from commands.request import Face
+from commands.state import TABLES, State
+from crm.auth import application_auth
+from crm.client import Dataverse
+from crm.emulator import Emulator
+
+from . import settings as settings_module
+from .playground import Playground
+from .settings import Settings, SettingsError, is_loopback, kept_secret, private_folder
+from .slack.face import SlackFace
+from .slack.settings import SlackSettings
+from .teams.face import TeamsFace
+from .teams.settings import TeamsSettings
+from .web import application, busy, serve
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class App:
+    """Everything that runs, wired; use as an async context manager. `web` is ready to be served."""
+
+    settings: Settings
+    demo: bool = False
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    faces: dict[str, Face] = field(default_factory=dict)
+
+    web: web.Application = field(init=False)
+    dispatcher: Dispatcher = field(init=False)
+    dataverse: Dataverse = field(init=False)
+    state: State = field(init=False)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self.stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stack.aclose()
+
+    async def _start(self) -> None:
+        settings = self.settings
+        folder = private_folder(settings.data_dir / "demo" if self.demo else settings.data_dir)
+        keys = settings.secret_keys or [kept_secret(folder / "secret.key").encode()]
+        cipher = FernetCipher(*keys)
+        self.state = State(await self._database(folder), cipher)
+        self.dataverse = await self.stack.enter_async_context(
+            Dataverse(settings.dataverse_url, auth=_application_auth(settings), cache_dir=folder)
+        )
+        people = People(
+            self.dataverse,
+            identity=settings.identity,
+            faces=self.faces,
+            unknown_as_application=self.demo and is_loopback(self.dataverse.organisation.host),
+        )
+        engine = Engine(folder, cipher, url=_postgres(settings.database_url))
+        self.dispatcher = Dispatcher(
+            dataverse=self.dataverse,
+            people=people,
+            policy=Policy(),
+            state=self.state,
+            engine=engine,
+            faces=self.faces,
+            seal=Seal(*keys),
+            window=settings.ack_window,
+        )
+        self.web = application({"database": self._database_check, "dataverse": self._dataverse_check})
+        await self._start_faces(cipher)
+        try:
+            await self.dispatcher.start()
+        except EngineError as e:
+            raise SettingsError(str(e)) from e
+        self.stack.push_async_callback(self.dispatcher.stop)
+
+    async def _start_faces(self, cipher: FernetCipher) -> None:
+        settings = self.settings
+        if settings.slack_signing_secret.get_secret_value():
+            slack = SlackFace(_slack_settings(settings, self.demo), engine=self.state.engine, cipher=cipher)
+            self.faces[slack.platform] = slack
+            await slack.start(self.dispatcher)
+            self.stack.push_async_callback(slack.stop)
+            self.web.add_routes(
+                [
+                    web.post("/slack/events", slack.events),
+                    web.get("/slack/install", slack.install),
+                    web.get("/slack/oauth_redirect", slack.oauth_redirect),
+                ]
+            )
+        if settings.microsoft_app_id or settings.only_loopback:
+            session = await self.stack.enter_async_context(aiohttp.ClientSession())
+            try:
+                teams = TeamsFace(_teams_settings(settings), self.dispatcher, session)
+            except ValueError as e:
+                raise SettingsError(str(e)) from e
+            self.faces[teams.platform] = teams
+            await teams.start()
+            self.stack.push_async_callback(teams.stop)
+            self.web.add_routes([web.post("/api/messages", teams.handler)])
+
+    async def _database(self, folder: Path) -> AsyncEngine:
+        url = self.settings.database_url
+        if not url:
+            url = f"sqlite+aiosqlite:///{folder / 'state.db'}"
+        elif url.startswith(("postgresql://", "postgres://")):
+            url = "postgresql+psycopg://" + url.partition("://")[2]
+        engine = create_async_engine(url)
+        self.stack.push_async_callback(engine.dispose)
+        if engine.dialect.name == "sqlite":
+
+            @sa.event.listens_for(engine.sync_engine, "connect")
+            def _prepare(connection: object, _record: object) -> None:
+                cursor = connection.cursor()  # type: ignore[attr-defined]
+                for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000"):
+                    cursor.execute(f"PRAGMA {pragma}")
+                cursor.close()
+
+        async with engine.begin() as db:
+            await db.run_sync(TABLES.create_all)
+        return engine
+
+    async def _database_check(self) -> str:
+        async with self.state.engine.connect() as db:
+            await db.execute(sa.text("SELECT 1"))
+        return ""
+
+    async def _dataverse_check(self) -> str:
+        # Dataverse being away is no reason to take this process out of service: help works, and writes are journalled.
+        return ""
+
+
+def build(settings: Settings, *, demo: bool = False) -> App:
+    """The whole bot for these settings, not started yet."""
+    return App(settings, demo=demo)
+
+
+def _application_auth(settings: Settings) -> httpx.Auth | None:
+    if not settings.azure_client_id:
+        return None
+    return application_auth(
+        settings.dataverse_url,
+        tenant=settings.azure_tenant_id,
+        client_id=settings.azure_client_id,
+        client_secret=settings.azure_client_secret.get_secret_value(),
+        certificate=settings.azure_client_certificate_path,
+        authority_host=settings.azure_authority_host,
+    )
+
+
+def _slack_settings(settings: Settings, demo: bool) -> SlackSettings:
+    return SlackSettings(
+        signing_secret=settings.slack_signing_secret.get_secret_value(),
+        bot_token=settings.slack_bot_token.get_secret_value(),
+        app_token=settings.slack_app_token.get_secret_value(),
+        client_id=settings.slack_client_id,
+        client_secret=settings.slack_client_secret.get_secret_value(),
+        api_url=settings.slack_api_url,
+        public_url=settings.public_url,
+        ack_window=settings.ack_window,
+        loopback=demo or settings.only_loopback,
+        any_team=demo,
+    )
+
+
+def _teams_settings(settings: Settings) -> TeamsSettings:
+    return TeamsSettings(
+        app_id=settings.microsoft_app_id,
+        app_password=settings.microsoft_app_password.get_secret_value(),
+        app_type=settings.microsoft_app_type,
+        tenant_id=settings.microsoft_app_tenant_id,
+        loopback=settings.only_loopback,
+    )
+
+
+def _postgres(url: str) -> str:
+    return url if url.startswith(("postgresql://", "postgres://")) else ""
+
+
+async def run_serve(env_file: Path) -> int:
+    """`crmchat serve`."""
+    settings = settings_module.load(env_file)
+    settings.require_for_serving()
+    async with build(settings) as app:
+        await serve(app.web, settings.host, settings.port, announce=lambda port: log.info("listening on %s", port))
+    return 0
+
+
+async def run_demo(*, dataverse: str = "") -> int:
+    """`crmchat demo`: emulator, both bots and the playground, without any setting."""
+    first = settings_module.demo(dataverse=dataverse)
+    folder = private_folder(first.data_dir / "demo")
+    async with AsyncExitStack() as stack:
+        if not dataverse:
+            emulator = Emulator(db=str(folder / "dataverse.db"), port=first.emulator_port, seed="contoso")
+            try:
+                await stack.enter_async_context(emulator)
+            except OSError as e:
+                raise SettingsError(busy("127.0.0.1", first.emulator_port, "EMULATOR_PORT")) from e
+            first = settings_module.demo(emulator.url)
+        playground = Playground(
+            port=first.port,
+            signing_secret=first.slack_signing_secret.get_secret_value(),
+            bot_token=first.slack_bot_token.get_secret_value(),
+        )
+        settings = settings_module.demo(
+            first.dataverse_url, dataverse=dataverse, slack_api_url=playground.slack_api_url
+        )
+        app = await stack.enter_async_context(build(settings, demo=True))
+        await playground.mount(app.web)
+        stack.push_async_callback(playground.stop)
+        await serve(app.web, settings.host, settings.port, announce=lambda port: _welcome(settings, port))
+    return 0
+
+
+def _welcome(settings: Settings, port: int) -> None:
+    print(  # noqa: T201  what the person at the terminal is told
+        f"""
+crmchat is running.
+
+  Playground   http://127.0.0.1:{port}/playground
+  Dataverse    {settings.dataverse_url}/api/data/v9.2/   (inspector: {settings.dataverse_url}/_emulator/)
+
+Try in the playground:
+  /crm lead create Jane Smith company="Acme Corp" email=jane.smith@example.com
+  /crm lead list
+  /crm case create "Printer on fire" account=Contoso priority=high
+  and "Create case" in the menu of any message.
+
+Ctrl-C stops it.
+""",
+        flush=True,
+    )
