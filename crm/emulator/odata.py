@@ -1,0 +1,569 @@
+"""The OData expression language as Dataverse has it: `$filter`, `$orderby`, `$select`, `$expand` text -> syntax trees.
+
+Grammar: docs.oasis-open.org/odata/odata/v4.0 (ABNF), cut to what Dataverse answers. Knows no schema and no SQL.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from typing import Literal as Lit
+
+from .errors import QUERY, DataverseError, bad_request, not_implemented
+from .values import parse_date, parse_guid, parse_instant
+from .wire import pairs, split_outside
+
+CRM = "Microsoft.Dynamics.CRM."
+MAX_TOKENS, MAX_DEPTH = 20_000, 60
+COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le"})
+Kind = Lit["string", "number", "boolean", "null", "guid", "instant", "date", "enum"]
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A constant. A guid is lower-case text, an instant seconds since 1970, a date `YYYY-MM-DD`."""
+
+    value: Any
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A property, through navigation properties: `primarycontactid/fullname`."""
+
+    parts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "/".join(self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    op: str
+    left: "Path | Literal"
+    right: "Path | Literal"
+
+
+@dataclass(frozen=True, slots=True)
+class Junction:
+    """`and` or `or` of two or more."""
+
+    op: Lit["and", "or"]
+    items: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    item: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class TextMatch:
+    """`contains`, `startswith` or `endswith`."""
+
+    function: str
+    path: Path
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueryFunction:
+    """A Dataverse query function, by its bare name, with its parameters as Python values."""
+
+    name: str
+    path: Path
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lambda:
+    """`collection/any(v: body)` or `all`; `any()` has no body."""
+
+    collection: Path
+    quantifier: Lit["any", "all"]
+    variable: str
+    body: "Node | None"
+
+
+Node = Compare | Junction | Not | TextMatch | QueryFunction | Lambda | Path
+
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<string>'(?:''|[^'])*')
+    | (?P<guid>[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![\w-]))
+    | (?P<instant>\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)
+    | (?P<date>\d{4}-\d\d-\d\d(?![\w-]))
+    | (?P<number>-?(?:\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w]))
+    | (?P<alias>@\w+)
+    | (?P<word>[^\W\d][\w.]*)
+    | (?P<mark>[()\[\],/:=])
+    )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+def _tokens(text: str) -> list[_Token]:
+    found: list[_Token] = []
+    position = 0
+    end = len(text.rstrip())
+    while position < end:
+        match = _TOKEN.match(text, position)
+        if match is None or match.lastgroup is None:
+            raise bad_request(f"Syntax error at position {position} in '{_shorten(text)}'.")
+        kind = match.lastgroup
+        if kind == "mark" and match[kind] == "[":
+            value, stop = _array(text, match.start(kind))
+            found.append(_Token("array", value, match.start(kind), stop))
+            position = stop
+        else:
+            found.append(_Token(kind, match[kind], match.start(kind), match.end()))
+            position = match.end()
+        if len(found) > MAX_TOKENS:
+            raise bad_request(f"The query is too long: more than {MAX_TOKENS} words.")
+    return found
+
+
+def _array(text: str, start: int) -> tuple[str, int]:
+    """The JSON text of an array that begins here, and where it ends; single-quoted items are accepted."""
+    try:
+        _, stop = json.JSONDecoder().raw_decode(text, start)
+        return text[start:stop], stop
+    except (ValueError, RecursionError):
+        pass
+    match = re.compile(r"\[\s*('(?:''|[^'])*'\s*(,\s*'(?:''|[^'])*'\s*)*)?\]").match(text, start)
+    if match is None:
+        raise bad_request(f"Syntax error at position {start} in '{_shorten(text)}': an array was expected.")
+    items = [item.strip()[1:-1].replace("''", "'") for item in split_outside(match[0][1:-1], ",") if item.strip()]
+    return json.dumps(items), match.end()
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 200 else text[:200] + "…"
+
+
+class _Parser:
+    def __init__(self, text: str, aliases: Mapping[str, str]) -> None:
+        self.text = text
+        self.aliases = aliases
+        self.tokens = _tokens(text)
+        self.index = 0
+        self.depth = 0
+
+    def error(self, detail: str = "") -> DataverseError:
+        at = self.tokens[self.index].start if self.index < len(self.tokens) else len(self.text)
+        return bad_request(f"Syntax error at position {at} in '{_shorten(self.text)}'.{' ' + detail if detail else ''}")
+
+    def peek(self, offset: int = 0) -> _Token | None:
+        index = self.index + offset
+        return self.tokens[index] if index < len(self.tokens) else None
+
+    def is_mark(self, text: str, offset: int = 0) -> bool:
+        token = self.peek(offset)
+        return token is not None and token.kind == "mark" and token.text == text
+
+    def word(self) -> str | None:
+        token = self.peek()
+        return token.text if token is not None and token.kind == "word" else None
+
+    def take(self) -> _Token:
+        token = self.peek()
+        if token is None:
+            raise self.error("The expression ends too early.")
+        self.index += 1
+        return token
+
+    def expect(self, mark: str) -> None:
+        if not self.is_mark(mark):
+            raise self.error(f"'{mark}' was expected.")
+        self.index += 1
+
+    def whole(self) -> Node:
+        if not self.tokens:
+            raise bad_request("The filter expression is empty.")
+        node = self.either()
+        if self.peek() is not None:
+            raise self.error()
+        return node
+
+    def either(self) -> Node:
+        items = [self.both()]
+        while self.word() == "or":
+            self.index += 1
+            items.append(self.both())
+        return items[0] if len(items) == 1 else Junction("or", tuple(items))
+
+    def both(self) -> Node:
+        items = [self.unary()]
+        while self.word() == "and":
+            self.index += 1
+            items.append(self.unary())
+        return items[0] if len(items) == 1 else Junction("and", tuple(items))
+
+    def unary(self) -> Node:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise bad_request(f"The query is nested too deeply: more than {MAX_DEPTH} levels.")
+        try:
+            if self.word() == "not":
+                self.index += 1
+                return Not(self.unary())
+            if self.is_mark("("):
+                self.index += 1
+                node = self.either()
+                self.expect(")")
+                return node
+            return self.predicate()
+        finally:
+            self.depth -= 1
+
+    def predicate(self) -> Node:
+        token = self.peek()
+        if token is not None and token.kind == "word" and self.is_mark("(", 1):
+            return self.function()
+        left = self.operand()
+        if isinstance(left, Lambda):
+            return left
+        op = self.word()
+        if op in COMPARISONS:
+            self.index += 1
+            right = self.operand()
+            if isinstance(right, Lambda):
+                raise self.error("any and all cannot be compared.")
+            return Compare(op, left, right)
+        if op in {"add", "sub", "mul", "div", "mod", "has", "in"}:
+            raise not_implemented(f"The operator '{op}' in $filter")
+        if isinstance(left, Path):
+            return left
+        raise self.error("A comparison was expected.")
+
+    def operand(self) -> "Path | Literal | Lambda":
+        token = self.take()
+        if token.kind == "alias":
+            value = self.aliases.get(token.text)
+            if value is None:
+                raise bad_request(f"The parameter alias '{token.text}' has no value in the query string.")
+            return parse_literal(value)
+        if token.kind != "word":
+            self.index -= 1
+            return self.literal()
+        following = self.peek()
+        if following is not None and following.kind == "string" and following.start == token.end:
+            self.index += 1
+            return Literal(_unquote(following.text), "enum")
+        if token.text in {"null", "true", "false"} and not self.is_mark("/"):
+            return _constant(token.text)
+        if self.is_mark("("):
+            raise not_implemented(f"The function '{token.text}' in this place of a query")
+        return self.path(token.text)
+
+    def path(self, first: str) -> "Path | Lambda":
+        parts = [first]
+        while self.is_mark("/"):
+            self.index += 1
+            part = self.take()
+            if part.kind != "word":
+                raise self.error("A property name was expected.")
+            if part.text in {"any", "all"} and self.is_mark("("):
+                return self.quantifier(Path(tuple(parts)), part.text)
+            parts.append(part.text)
+        return Path(tuple(parts))
+
+    def quantifier(self, collection: Path, name: str) -> Lambda:
+        quantifier: Lit["any", "all"] = "any" if name == "any" else "all"
+        self.expect("(")
+        if self.is_mark(")") and quantifier == "any":
+            self.index += 1
+            return Lambda(collection, quantifier, "", None)
+        variable = self.take()
+        if variable.kind != "word":
+            raise self.error("A range variable was expected.")
+        self.expect(":")
+        body = self.either()
+        self.expect(")")
+        return Lambda(collection, quantifier, variable.text, body)
+
+    def literal(self) -> Literal:
+        token = self.take()
+        match token.kind:
+            case "string":
+                return Literal(_unquote(token.text), "string")
+            case "number":
+                return _number(token.text, self)
+            case "guid":
+                return Literal(token.text.lower(), "guid")
+            case "instant":
+                seconds = parse_instant(token.text)
+                if seconds is not None:
+                    return Literal(seconds, "instant")
+            case "date":
+                day = parse_date(token.text)
+                if day is not None:
+                    return Literal(day, "date")
+            case _:
+                pass
+        self.index -= 1
+        raise self.error("A value was expected.")
+
+    def function(self) -> Node:
+        name = self.take().text
+        self.expect("(")
+        if name in {"contains", "startswith", "endswith"}:
+            path = self.operand()
+            self.expect(",")
+            pattern = self.operand()
+            self.expect(")")
+            if not isinstance(path, Path) or not isinstance(pattern, Literal) or pattern.kind != "string":
+                raise self.error(f"{name} takes a property and a text in quotes.")
+            return TextMatch(name, path, pattern.value)
+        if not name.startswith(CRM):
+            raise not_implemented(f"The function '{name}' in $filter")
+        parameters: dict[str, Any] = {}
+        while not self.is_mark(")"):
+            key = self.take()
+            self.expect("=")
+            parameters[key.text] = self.parameter()
+            if not self.is_mark(")"):
+                self.expect(",")
+        self.expect(")")
+        return _query_function(name.removeprefix(CRM), parameters)
+
+    def parameter(self) -> Any:
+        token = self.peek()
+        if token is not None and token.kind == "array":
+            self.index += 1
+            return json.loads(token.text)
+        if token is not None and token.kind == "alias":
+            self.index += 1
+            return parse_parameter(token.text, self.aliases)
+        operand = self.operand()
+        if not isinstance(operand, Literal):
+            raise self.error("A value was expected.")
+        return operand.value
+
+
+def _number(text: str, parser: _Parser) -> Literal:
+    try:
+        value: int | float = int(text) if re.fullmatch(r"-?\d+", text) else float(text)
+        if value not in (float("inf"), float("-inf")) and abs(value) < 2**63:
+            return Literal(value, "number")
+    except ValueError:
+        pass
+    parser.index -= 1
+    raise parser.error("The number is out of range.")
+
+
+def _unquote(text: str) -> str:
+    return text[1:-1].replace("''", "'")
+
+
+def _constant(text: str) -> Literal:
+    return Literal(None, "null") if text == "null" else Literal(text == "true", "boolean")
+
+
+def _query_function(name: str, parameters: Mapping[str, Any]) -> QueryFunction:
+    property_name = parameters.get("PropertyName")
+    if not isinstance(property_name, str) or not property_name:
+        raise bad_request(f"The function '{CRM}{name}' needs the parameter PropertyName.")
+    if unknown := set(parameters) - {"PropertyName", "PropertyValue", "PropertyValues"}:
+        raise bad_request(f"The function '{CRM}{name}' has no parameter {min(unknown)!r}.")
+    values: list[Any] = []
+    if "PropertyValue" in parameters:
+        values.append(parameters["PropertyValue"])
+    if "PropertyValues" in parameters:
+        many = parameters["PropertyValues"]
+        if not isinstance(many, list):
+            raise bad_request("PropertyValues must be an array.")
+        values.extend(many)
+    return QueryFunction(name, Path(tuple(property_name.split("/"))), tuple(values))
+
+
+def parse_filter(text: str, aliases: Mapping[str, str] | None = None) -> Node:
+    """A `$filter` expression.
+
+    Raises: DataverseError 400 for bad syntax, 501 for a function that Dataverse does not have.
+    """
+    try:
+        return _Parser(text, aliases or {}).whole()
+    except RecursionError:
+        raise bad_request("The query is nested too deeply.") from None
+
+
+def parse_literal(text: str) -> Literal:
+    """One primitive literal (`'x'`, `5`, `null`, a GUID, a date).
+
+    Raises: DataverseError 400.
+    """
+    parser = _Parser(text, {})
+    token = parser.peek()
+    if token is not None and token.kind == "word":
+        if token.text in {"null", "true", "false"} and len(parser.tokens) == 1:
+            return _constant(token.text)
+        following = parser.peek(1)
+        if following is not None and following.kind == "string" and len(parser.tokens) == 2:
+            return Literal(_unquote(following.text), "enum")
+        raise parser.error("A value was expected.")
+    literal = parser.literal()
+    if parser.peek() is not None:
+        raise parser.error()
+    return literal
+
+
+def parse_parameter(text: str, aliases: Mapping[str, str]) -> Any:
+    """A function parameter: an alias, a literal, or JSON (array, object).
+
+    Raises: DataverseError 400.
+    """
+    text = text.strip()
+    if text.startswith("@"):
+        if text not in aliases:
+            raise bad_request(f"The parameter alias '{text}' has no value in the query string.")
+        return parse_parameter(aliases[text], {})
+    if text.startswith("{"):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            raise bad_request(f"The parameter value '{_shorten(text)}' is not valid JSON.") from None
+    if text.startswith("["):
+        value, stop = _array(text, 0)
+        if text[stop:].strip():
+            raise bad_request(f"The parameter value '{_shorten(text)}' is not valid.")
+        return json.loads(value)
+    return parse_literal(text).value
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    path: Path
+    descending: bool = False
+
+
+def parse_orderby(text: str) -> tuple[Order, ...]:
+    """`a desc,b/c` -> orders.
+
+    Raises: DataverseError 400.
+    """
+    found = []
+    for part in split_outside(text, ","):
+        words = part.split()
+        if not words or len(words) > 2 or (len(words) == 2 and words[1].lower() not in {"asc", "desc"}):
+            raise bad_request(f"Syntax error in $orderby: '{_shorten(text)}'.")
+        if "(" in words[0]:
+            raise not_implemented("A function in $orderby")
+        found.append(Order(Path(tuple(words[0].split("/"))), len(words) == 2 and words[1].lower() == "desc"))
+    return tuple(found)
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """`$select` text -> names; empty parts are dropped, as Dataverse does."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expand:
+    """One navigation property of `$expand`, with its own options."""
+
+    name: str
+    ref: bool = False
+    select: tuple[str, ...] | None = None
+    filter: Node | None = None
+    filter_text: str = ""
+    orderby: tuple[Order, ...] = ()
+    top: int | None = None
+    expand: "tuple[Expand, ...]" = field(default=())
+
+
+def parse_expand(text: str, *, depth: int = 0) -> tuple[Expand, ...]:
+    """`a,b($select=x;$filter=…)` -> trees.
+
+    Raises: DataverseError 400, 501.
+    """
+    if depth > 10:
+        raise bad_request("The $expand is nested too deeply: more than 10 levels.")
+    found = [_expand_item(part.strip(), depth) for part in split_outside(text, ",") if part.strip()]
+    if len(found) > 15:
+        raise bad_request("The number of $expand options exceeds the limit of 15.")
+    return tuple(found)
+
+
+def _expand_item(text: str, depth: int) -> Expand:
+    opening = text.find("(")
+    name, options = text, ""
+    if opening >= 0:
+        if not text.endswith(")"):
+            raise bad_request(f"Syntax error in $expand: '{_shorten(text)}'.")
+        name, options = text[:opening].strip(), text[opening + 1 : -1]
+    ref = name.endswith("/$ref")
+    name = name.removesuffix("/$ref")
+    if not re.fullmatch(r"\w+", name):
+        raise bad_request(f"Syntax error in $expand: '{_shorten(text)}'.")
+    values: dict[str, Any] = {}
+    for option in split_outside(options, ";"):
+        if not option.strip():
+            continue
+        key, _, value = option.strip().partition("=")
+        key = key.strip()
+        if key in {"$skip", "$count", "$search", "$levels"}:
+            raise bad_request(f"The query option '{key}' is not supported in $expand.")
+        if key not in _EXPAND_OPTIONS:
+            raise bad_request(f"The query option '{key}' is not valid in $expand.")
+        values[key.removeprefix("$")] = _EXPAND_OPTIONS[key](value, depth)
+        if key == "$filter":
+            values["filter_text"] = value
+    return Expand(name=name, ref=ref, **values)
+
+
+_EXPAND_OPTIONS: dict[str, Any] = {
+    "$select": lambda value, _: parse_names(value),
+    "$filter": lambda value, _: parse_filter(value),
+    "$orderby": lambda value, _: parse_orderby(value),
+    "$top": lambda value, _: parse_count("$top", value),
+    "$expand": lambda value, depth: parse_expand(value, depth=depth + 1),
+}
+
+
+def parse_count(option: str, text: str) -> int:
+    """A non-negative whole number.
+
+    Raises: DataverseError 400.
+    """
+    if not re.fullmatch(r"[0-9]{1,9}", text.strip()):
+        raise bad_request(
+            f"Invalid value '{_shorten(text)}' for {option} query option found. It must be a non-negative integer."
+        )
+    return int(text)
+
+
+def parse_key(text: str, aliases: Mapping[str, str] | None = None) -> str | dict[str, Literal]:
+    """What stands in the brackets of `accounts(…)`: a GUID, or an alternate key's parts.
+
+    Raises: DataverseError 400.
+    """
+    guid = parse_guid(text.strip().strip("'"))
+    if guid is not None:
+        return guid
+    found: dict[str, Literal] = {}
+    for name, value in pairs(text):
+        if not name or not re.fullmatch(r"\w+", name) or name in found:
+            raise DataverseError(
+                400, QUERY, f"Bad Request - Error in query syntax: the key '({_shorten(text)})' is not valid."
+            )
+        found[name] = parse_literal((aliases or {}).get(value, value))
+    return found
+
+
+def conjunction(nodes: Sequence[Node | None]) -> Node | None:
+    """All of these, or None when there are none."""
+    present = tuple(node for node in nodes if node is not None)
+    if not present:
+        return None
+    return present[0] if len(present) == 1 else Junction("and", present)

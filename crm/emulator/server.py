@@ -1,0 +1,221 @@
+"""The emulator on a real socket: aiohttp in front of the service.
+
+Everything a person or program can reach is here: the Web API under /api/data/v9.x/, and what `extend` adds
+(/_emulator/). Unsigned routes check Host and Origin against loopback.
+"""
+
+import asyncio
+import ipaddress
+import signal
+import ssl
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from .catalog import Catalog
+from .certificate import self_signed
+from .errors import DataverseError, no_segment
+from .modules import register_all
+from .security import OpenSecurity
+from .service import Service
+from .session import Security
+from .store import Store
+from .wire import API, Request, Response, parse_query
+
+MAX_BODY = 160 * 1024 * 1024
+SERVICE_KEY: web.AppKey[Service] = web.AppKey("service", Service)
+API_PATHS = "/api/data/v9.{minor:[0-9]}"
+
+
+class Emulator:
+    """A Dataverse organisation over HTTP, as an async context manager.
+
+    Args:
+        db: a database file (created when absent), or `:memory:`.
+        host, port: where to listen; port 0 takes a free one (see `url`).
+        tls: serve https with a certificate made for this start (`certificate` is its PEM file).
+        seed: name of the rows to load into a new database, or None for a bare organisation.
+        require_token: answer 401 to requests without a bearer token. Its value is never looked at.
+        security: who may do what; by default everyone may do everything.
+        schema: the tables; by default those that ship.
+
+    Raises (on entering): StoreError, SchemaError, OSError when the port is taken.
+    """
+
+    def __init__(
+        self,
+        db: str | Path = ":memory:",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        tls: bool = False,
+        seed: str | None = None,
+        require_token: bool = False,
+        security: Security | None = None,
+        schema: Catalog | None = None,
+    ) -> None:
+        self.host, self.port, self.tls, self.seed = host, port, tls, seed
+        self.certificate: Path | None = None
+        self.service = Service(Store(db, schema), register_all(), security or OpenSecurity(require_token=require_token))
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:8065`: what a client takes as the organisation's address."""
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{'localhost' if self.tls else name}:{self.port}"
+
+    async def start(self) -> None:
+        await self.service.start()
+        try:
+            await self._listen()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _listen(self) -> None:
+        context = None
+        if self.tls:
+            self.certificate, key = self_signed()
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(self.certificate, key)
+            key.unlink()
+        self._runner = web.AppRunner(build_app(self.service), access_log=None, handle_signals=False)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.host, self.port, ssl_context=context)
+        await site.start()
+        if self.port == 0:
+            self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Answer what is under way, then close the socket and the database."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        await self.service.store.close()
+        if self.certificate is not None:
+            self.certificate.unlink(missing_ok=True)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+def build_app(service: Service) -> web.Application:
+    """The aiohttp application. Middlewares run in this order: loopback check, then what `extend` adds."""
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[guard_unsigned])
+    app[SERVICE_KEY] = service
+    app.router.add_route("*", API_PATHS, _api)
+    app.router.add_route("*", API_PATHS + "/{path:.*}", _api)
+    return app
+
+
+@web.middleware
+async def guard_unsigned(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Keep web pages of other origins away from the unsigned control routes (DNS rebinding, cross-site posts)."""
+    if request.path.startswith("/_emulator"):
+        origin = request.headers.get("Origin")
+        if not _is_loopback(request.host) or (origin is not None and not _is_loopback(urlsplit(origin).netloc)):
+            raise web.HTTPForbidden(text="The control plane answers only to this machine: use http://127.0.0.1.")
+    return await handler(request)
+
+
+def _is_loopback(netloc: str) -> bool:
+    host = urlsplit(f"//{netloc}").hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _api(request: web.Request) -> web.StreamResponse:
+    service = request.app[SERVICE_KEY]
+    reference = str(uuid.uuid4())
+    try:
+        answer = await service.handle(await read_request(request))
+    except DataverseError as error:
+        answer = service.error(error)
+    return to_http(answer, reference)
+
+
+async def read_request(request: web.Request) -> Request:
+    """An aiohttp request as the service sees it.
+
+    Raises: DataverseError for a query string that cannot be read or a body that is too large.
+    """
+    raw_path, _, raw_query = request.raw_path.partition("?")
+    path = urlsplit(raw_path).path if raw_path.startswith("http") else raw_path
+    minor = request.match_info["minor"]
+    root = f"/api/data/v9.{minor}"
+    if not path.lower().startswith(root):
+        path = unquote(path)
+    if minor not in "012":
+        raise no_segment(f"v9.{minor}")
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise DataverseError(413, "0x8004418a", "The request is too large.") from None
+    scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
+    host = request.headers.get("X-Forwarded-Host", request.host)
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        key = name.lower()
+        headers[key] = f"{headers[key]},{value}" if key in headers else value
+    return Request(
+        method=request.method,
+        path=path[len(root) :],
+        query=parse_query(raw_query),
+        headers=headers,
+        body=body,
+        base=f"{scheme}://{host}{API[:-1]}{minor}",
+    )
+
+
+def to_http(answer: Response, reference: str) -> web.Response:
+    """The service's answer on the wire, header names in their own case."""
+    response = web.Response(status=answer.status, body=answer.body or None)
+    for name, value in answer.headers:
+        response.headers[name] = value.encode("ascii", "backslashreplace").decode()
+    response.headers["OData-Version"] = "4.0"
+    response.headers["x-ms-service-request-id"] = reference
+    response.headers["REQ_ID"] = reference
+    return response
+
+
+async def run(
+    *,
+    port: int = 8065,
+    host: str = "127.0.0.1",
+    db: str | Path = ":memory:",
+    tls: bool = False,
+    seed: str | None = "contoso",
+    ready: Callable[[Emulator], Awaitable[None] | None] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; what `crmchat emulator` runs.
+
+    Args:
+        ready: called once the socket listens.
+
+    Raises: StoreError (its message is for the person), OSError when the port is taken.
+    """
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with Emulator(db, host, port, tls=tls, seed=seed) as emulator:
+        if ready is not None and (pending := ready(emulator)) is not None:
+            await pending
+        await stopped.wait()

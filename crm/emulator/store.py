@@ -1,0 +1,355 @@
+"""SQLite: one writer thread, several reader threads, and the schema's tables in it. The event loop never waits.
+
+A file holds: one SQLite table per Dataverse table; `_catalog` (run-time schema), `_meta`, `_deleted` (tombstones for
+delta links), `_autonumber`, `_blob` (file contents). Text columns have a twin `name__f` with the folded text, which
+filters, sorts and indexes use, so that the file stays readable with any SQLite tool. Instants are whole seconds since
+1970, a polymorphic lookup keeps its target table in `name__t`.
+"""
+
+import asyncio
+import os
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import orjson
+
+from .catalog import Catalog, Column, Table, dump_table, load_standard, overlay, read_table
+from .text import fold
+
+T = TypeVar("T")
+READERS = 3
+FORMAT = 1
+_SQL_TYPES = {
+    "integer": "INTEGER", "bigint": "INTEGER", "boolean": "INTEGER", "picklist": "INTEGER", "state": "INTEGER",
+    "status": "INTEGER", "datetime": "INTEGER", "decimal": "REAL", "double": "REAL", "money": "REAL",
+}  # fmt: skip
+_SYSTEM_TABLES = """
+CREATE TABLE IF NOT EXISTS _meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _catalog (logical_name TEXT PRIMARY KEY, definition TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _deleted (version INTEGER PRIMARY KEY, table_name TEXT NOT NULL, id TEXT NOT NULL, deleted_at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS _autonumber (table_name TEXT, column_name TEXT, next INTEGER NOT NULL, PRIMARY KEY (table_name, column_name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _blob (id TEXT, number INTEGER, name TEXT, mime TEXT, size INTEGER, bytes BLOB, PRIMARY KEY (id, number));
+"""  # noqa: E501
+
+
+class StoreError(Exception):
+    """The database file cannot be used; the message is a sentence for the person who started the server."""
+
+
+class Transaction:
+    """What a unit of work sees: one connection, the catalog, and (when writing) the next row version."""
+
+    def __init__(self, connection: sqlite3.Connection, catalog: Catalog, *, writing: bool) -> None:
+        self.connection = connection
+        self.catalog = catalog
+        self.writing = writing
+        self._version: int | None = None
+
+    def execute(self, sql: str, parameters: Iterable[Any] = ()) -> sqlite3.Cursor:
+        return self.connection.execute(sql, tuple(parameters))
+
+    def next_version(self) -> int:
+        """A row version above all earlier ones of this file."""
+        if self._version is None:
+            self._version = int(self.meta("version", 0))
+        self._version += 1
+        return self._version
+
+    def version(self) -> int:
+        """The newest row version."""
+        return self._version if self._version is not None else int(self.meta("version", 0))
+
+    def meta(self, name: str, default: Any = None) -> Any:
+        row = self.connection.execute("SELECT value FROM _meta WHERE name = ?", (name,)).fetchone()
+        return default if row is None else row[0]
+
+    def set_meta(self, name: str, value: Any) -> None:
+        self.connection.execute("INSERT OR REPLACE INTO _meta VALUES (?, ?)", (name, value))
+
+    def flush(self) -> None:
+        """Write what the transaction counted; called once before the commit."""
+        if self._version is not None:
+            self.set_meta("version", self._version)
+
+    def forget(self) -> None:
+        """After a rollback to a savepoint: counts must be read again."""
+        self._version = None
+
+    def save_table(self, *tables: Table) -> None:
+        """Add or change tables of the schema; takes effect with the commit."""
+        for table in tables:
+            create_table(self.connection, table)
+            self.connection.execute(
+                "INSERT OR REPLACE INTO _catalog VALUES (?, ?)",
+                (table.logical_name, orjson.dumps(dump_table(table)).decode()),
+            )
+        self.catalog = self.catalog.with_table(*tables)
+
+    def drop_table(self, logical_name: str) -> None:
+        """Remove a custom table with its rows."""
+        self.connection.execute(f"DROP TABLE IF EXISTS {quote(logical_name)}")
+        self.connection.execute("DELETE FROM _catalog WHERE logical_name = ?", (logical_name,))
+        self.catalog = self.catalog.without_table(logical_name)
+
+
+def quote(name: str) -> str:
+    """An SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def twins(column: Column) -> list[str]:
+    """The SQLite columns that hold one Dataverse column."""
+    if column.type == "string":
+        return [column.name, f"{column.name}__f"]
+    if column.type == "lookup" and column.polymorphic:
+        return [column.name, f"{column.name}__t"]
+    return [column.name]
+
+
+def is_stored(column: Column) -> bool:
+    return column.type != "virtual"
+
+
+def _definitions(table: Table) -> list[str]:
+    found = []
+    for column in table.columns.values():
+        if not is_stored(column):
+            continue
+        if column.name == table.primary_id:
+            found.append(f"{quote(column.name)} TEXT NOT NULL PRIMARY KEY")
+            continue
+        for name in twins(column):
+            kind = _SQL_TYPES.get(column.type, "TEXT")
+            found.append(f"{quote(name)} {kind}")
+    return found
+
+
+def _indexes(table: Table) -> list[tuple[str, str]]:
+    """(name, CREATE INDEX …) for what lists filter and sort by; lookups are sparse, so their indexes skip nulls."""
+    name = table.logical_name
+    found: dict[str, str] = {}
+
+    def add(label: str, columns: Iterable[str], *, sparse: str = "", unique: bool = False) -> None:
+        condition = f" WHERE {sparse}" if sparse else ""
+        kind = "UNIQUE INDEX" if unique else "INDEX"
+        index = f"_ix_{name}_{label}"
+        found[index] = (
+            f"CREATE {kind} IF NOT EXISTS {quote(index)} ON {quote(name)} ({', '.join(map(quote, columns))}){condition}"
+        )
+
+    by_state = table.state_column is not None
+    for column in table.columns.values():
+        if column.name == table.primary_id or column.type in {"memo", "virtual", "file", "image"}:
+            continue
+        sorted_by = twins(column)[-1] if column.type == "string" else column.name
+        if column.type == "lookup" and column.name not in _AUDIT:
+            if column.name == "ownerid":
+                add(column.name, [column.name, "createdon", table.primary_id])
+                add("ownerid_m", [column.name, "modifiedon", table.primary_id])
+            else:
+                add(column.name, [column.name], sparse=f"{quote(column.name)} IS NOT NULL")
+        elif column.indexed or column.auto_number or column.name == table.primary_name or _is_list_column(column):
+            add(column.name, [sorted_by, table.primary_id])
+            if by_state and column.name in {"createdon", "modifiedon", table.primary_name}:
+                add(f"state_{column.name}", ["statecode", sorted_by, table.primary_id])
+    for alternate in table.keys.values():
+        columns = [twins(table.columns[c])[-1] if table.columns[c].type == "string" else c for c in alternate.columns]
+        add(
+            f"key_{alternate.name}",
+            columns,
+            unique=True,
+            sparse=" AND ".join(f"{quote(c)} IS NOT NULL" for c in columns),
+        )
+    return list(found.items())
+
+
+_AUDIT = frozenset({
+    "createdby", "modifiedby", "createdonbehalfby", "modifiedonbehalfby", "owninguser", "owningteam",
+    "owningbusinessunit", "transactioncurrencyid",
+})  # fmt: skip
+_LIST_COLUMNS = frozenset({"lastname", "companyname", "accountnumber", "emailaddress1", "productnumber", "statuscode"})
+
+
+def _is_list_column(column: Column) -> bool:
+    return column.name in _LIST_COLUMNS
+
+
+def create_table(connection: sqlite3.Connection, table: Table) -> None:
+    """Create or extend the SQLite table to match the schema. Columns that left the schema stay unread."""
+    name = quote(table.logical_name)
+    definitions = _definitions(table)
+    present = {row[1] for row in connection.execute(f"PRAGMA table_info({name})")}
+    if not present:
+        connection.execute(f"CREATE TABLE {name} ({', '.join(definitions)})")
+    else:
+        for definition in definitions:
+            column = definition.split(" ")[0].strip('"')
+            if column not in present:
+                connection.execute(f"ALTER TABLE {name} ADD COLUMN {definition}")
+    for _, statement in _indexes(table):
+        connection.execute(statement)
+
+
+class Store:
+    """The database. `await open()`, then `read` and `write` run a function in the right thread.
+
+    Args:
+        path: a file, created when absent, or `:memory:` (one connection, so reads and writes take turns).
+        catalog: the shipped schema; what the file adds to it is laid over.
+    """
+
+    def __init__(self, path: str | Path, catalog: Catalog | None = None) -> None:
+        self.memory = str(path) == ":memory:"
+        self.path = Path(path)
+        self._standard = catalog
+        self._catalog = Catalog()
+        self._lock: BinaryIO | None = None
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._writer = ThreadPoolExecutor(1, "emulator-writer")
+        self._readers = self._writer if self.memory else ThreadPoolExecutor(READERS, "emulator-reader")
+
+    @property
+    def catalog(self) -> Catalog:
+        return self._catalog
+
+    async def open(self) -> None:
+        """Raises: StoreError, SchemaError."""
+        loop = asyncio.get_running_loop()
+        try:
+            if not self.memory:
+                self._lock = _claim(self.path)
+            await loop.run_in_executor(self._writer, self._prepare)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Finish what is running, fold the log into the file, release it."""
+        loop = asyncio.get_running_loop()
+        if self._readers is not self._writer:
+            await loop.run_in_executor(None, self._readers.shutdown)
+        await loop.run_in_executor(None, self._writer.shutdown)
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` on a consistent snapshot."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a transaction: committed and on disk when this returns, rolled back when it raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._write, work)
+
+    def _read(self, work: Callable[[Transaction], T]) -> T:
+        connection = self._connection()
+        connection.execute("BEGIN")
+        try:
+            return work(Transaction(connection, self._catalog, writing=False))
+        finally:
+            connection.execute("ROLLBACK")
+
+    def _write(self, work: Callable[[Transaction], T]) -> T:
+        connection = self._connection()
+        connection.execute("BEGIN IMMEDIATE")
+        transaction = Transaction(connection, self._catalog, writing=True)
+        try:
+            result = work(transaction)
+            transaction.flush()
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self._catalog = transaction.catalog
+        return result
+
+    def _connection(self) -> sqlite3.Connection:
+        held: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if held is None:
+            held = sqlite3.connect(
+                ":memory:" if self.memory else self.path, isolation_level=None, check_same_thread=False,
+                cached_statements=512, timeout=30,
+            )  # fmt: skip
+            held.create_function("fold", 1, lambda text: None if text is None else fold(str(text)), deterministic=True)
+            held.execute("PRAGMA synchronous = FULL")
+            held.execute("PRAGMA cache_size = -32000")
+            held.execute("PRAGMA temp_store = MEMORY")
+            self._local.connection = held
+            self._connections.append(held)
+        return held
+
+    def _prepare(self) -> None:
+        try:
+            connection = self._connection()
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(_SYSTEM_TABLES)
+            connection.execute("BEGIN IMMEDIATE")
+            transaction = Transaction(connection, Catalog(), writing=True)
+            held = transaction.meta("format")
+            if held is not None and held != FORMAT:
+                raise StoreError(
+                    f"{self.path} was written by another version of the emulator (format {held}, not {FORMAT}). "
+                    "Use another file, or delete it to start afresh."
+                )
+            transaction.set_meta("format", FORMAT)
+            saved = [
+                read_table(orjson.loads(row[0]), source=row[1])
+                for row in connection.execute("SELECT definition, logical_name FROM _catalog")
+            ]
+            self._catalog = overlay(self._standard or load_standard(), saved)
+            for table in self._catalog:
+                create_table(connection, table)
+            connection.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
+            raise StoreError(
+                f"{self.path} cannot be used as the emulator's database: {error}. "
+                "Give the path of a file that the emulator made, or of a new one."
+            ) from error
+
+
+def _claim(path: Path) -> BinaryIO:
+    """Make this process the file's only user, until it ends in whatever way.
+
+    Raises: StoreError.
+    """
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder; give the path of a database file.")
+    if path.exists() and not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+        raise StoreError(f"{path} is read-only. Make it writable, or give another file.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = Path(f"{path}.lock").open("ab+")  # noqa: SIM115 - it is held for as long as the store is open
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened for writing: {error.strerror}. Give another file.") from error
+    if not _lock(held):
+        held.close()
+        raise StoreError(
+            f"{path} is already in use by another emulator. Stop that one, or start this one with another file."
+        )
+    return held
+
+
+def _lock(held: BinaryIO) -> bool:
+    """Take the operating system's lock, which dies with the process."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(held.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl
+
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
