@@ -6,13 +6,14 @@ The same card serves as a dialog (`Action.Submit`, answered by `task/submit`) an
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
 from commands.cards import Form, Input, InputKind, Option, Submission
 from commands.press import Do, Press, Seal
 
-from .adaptive import PRESS, Element, Reader, envelope, execute, run, runs, submit
+from .adaptive import BUDGET, PRESS, Element, Reader, envelope, execute, run, runs, size, submit
 from .plain import clip, harmless, one_line
 
 FIELD: Final = "f."
@@ -20,29 +21,54 @@ FIELD: Final = "f."
 TIME: Final = ".time"
 FILTER_FROM: Final = 10
 """Choices from which on a list can be searched by typing."""
-CHOICES: Final = 100
-"""Choices that travel with a form."""
-LONGEST: Final = 4000
-"""Characters of a value that a form shows again."""
+SHORTENED: Final = "This was too long for a form and was shortened."
 
 _TEXT_STYLES: Final = {InputKind.EMAIL: "Email", InputKind.PHONE: "Tel", InputKind.URL: "Url"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    choices: int
+    words: int
+    """Characters of a label, a hint, a problem."""
+    value: int
+
+
+_LADDER: Final = (
+    _Limits(100, 400, 100_000),
+    _Limits(30, 200, 100_000),
+    _Limits(15, 100, 4_000),
+    _Limits(10, 60, 1_000),
+    _Limits(5, 40, 150),
+)
 _INSTANT = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}))?")
 
 
 def render_form(form: Form, seal: Seal, reader: Reader, *, dialog: bool) -> Element:
-    """The form's card. `dialog`: it is shown in a dialog, which has its own frame, title and way to close."""
+    """The form's card. `dialog`: it is shown in a dialog, which has its own frame, title and way to close.
+
+    What does not fit into a card is cut: choices first, then words around the fields, what was typed at last.
+    """
+    for limits in _LADDER:
+        rendered = _render(form, seal, reader, limits, dialog=dialog)
+        if size(rendered) <= BUDGET:
+            break
+    return rendered
+
+
+def _render(form: Form, seal: Seal, reader: Reader, limits: _Limits, *, dialog: bool) -> Element:
     body: list[Element] = []
     if not dialog:
         if form.badge:
             body.append(runs(run(one_line(form.badge, 60), size="Small", weight="Bolder", color="Accent")))
         body.append(runs(run(one_line(form.title, 300), size="Large", weight="Bolder")))
     if form.problem:
-        lines = [runs(run(line)) for line in harmless(clip(form.problem, 1000)).split("\n")]
+        lines = [runs(run(line)) for line in harmless(clip(form.problem, limits.words * 3)).split("\n")]
         body.append({"type": "Container", "style": "attention", "bleed": not dialog, "items": lines})
     if form.intro:
-        body += [runs(run(line)) for line in harmless(clip(form.intro, 1500)).split("\n")]
+        body += [runs(run(line)) for line in harmless(clip(form.intro, limits.words * 3)).split("\n")]
     for field in form.inputs:
-        body += _field(field, form, reader)
+        body += _field(field, form, reader, limits)
     return envelope(body, _buttons(form, seal, dialog=dialog), form.title)
 
 
@@ -60,21 +86,24 @@ def _buttons(form: Form, seal: Seal, *, dialog: bool) -> list[Element]:
     return buttons
 
 
-def _field(field: Input, form: Form, reader: Reader) -> list[Element]:
-    elements = _inputs(field, form, reader)
+def _field(field: Input, form: Form, reader: Reader, limits: _Limits) -> list[Element]:
+    elements = _inputs(field, form, reader, limits)
     above = []
     if field.hint:
-        above.append(runs(run(one_line(field.hint, 400), isSubtle=True, size="Small"), spacing="Medium"))
-    if field.problem:
-        elements.append(runs(run(one_line(field.problem, 600), color="Attention"), spacing="None"))
+        above.append(runs(run(one_line(field.hint, limits.words), isSubtle=True, size="Small"), spacing="Medium"))
+    problems = [field.problem] if field.problem else []
+    if len(field.value) > limits.value:
+        problems.append(SHORTENED)
+    for problem in problems:
+        elements.append(runs(run(one_line(problem, limits.words), color="Attention"), spacing="None"))
     return above + elements
 
 
-def _inputs(field: Input, form: Form, reader: Reader) -> list[Element]:
-    named: Element = {"id": FIELD + field.name, "label": one_line(field.label, 200)}
+def _inputs(field: Input, form: Form, reader: Reader, limits: _Limits) -> list[Element]:
+    named: Element = {"id": FIELD + field.name, "label": one_line(field.label, min(limits.words, 200))}
     if field.required:
-        named |= {"isRequired": True, "errorMessage": f"{one_line(field.label, 100)} is needed."}
-    value = clip(harmless(field.value), LONGEST)
+        named |= {"isRequired": True, "errorMessage": f"{one_line(field.label, 40)} is needed."}
+    value = clip(harmless(field.value), limits.value)
     if field.kind is InputKind.DATE:
         return [{"type": "Input.Date", **named, **_if(value=_day(value))}]
     if field.kind is InputKind.DATETIME:
@@ -84,11 +113,13 @@ def _inputs(field: Input, form: Form, reader: Reader) -> list[Element]:
     if field.kind is InputKind.LOOKUP and reader.typeahead:
         chosen = (Option(field.value_label or field.value, field.value),) if field.value else ()
         query = {"type": "Data.Query", "dataset": dataset(form.submit.verb, field.name)}
-        return [_choice_set(field, named, (*chosen, *field.options)) | {"style": "filtered", "choices.data": query}]
+        return [
+            _choice_set(field, named, (*chosen, *field.options), limits) | {"style": "filtered", "choices.data": query}
+        ]
     if field.kind is InputKind.BOOLEAN:
-        return [_choice_set(field, named, field.options or (Option("Yes", "yes"), Option("No", "no")))]
+        return [_choice_set(field, named, field.options or (Option("Yes", "yes"), Option("No", "no")), limits)]
     if field.options or field.kind in {InputKind.CHOICE, InputKind.CHOICES}:
-        return [_choice_set(field, named, field.options)]
+        return [_choice_set(field, named, field.options, limits)]
     return [_text(field, named, value)]
 
 
@@ -104,12 +135,20 @@ def _text(field: Input, named: Element, value: str) -> Element:
     return element
 
 
-def _choice_set(field: Input, named: Element, options: tuple[Option, ...]) -> Element:
+def _choice_set(field: Input, named: Element, options: tuple[Option, ...], limits: _Limits) -> Element:
     many = field.kind is InputKind.CHOICES
-    unique = {option.value: option for option in options}
+    chosen = field.value.split("\n") if many else [field.value]
+    # What is chosen already comes first, so that no cut can lose it.
+    ordered = (
+        sorted(options, key=lambda option: option.value not in chosen) if len(options) > limits.choices else options
+    )
+    unique = {option.value: option for option in ordered[: limits.choices]}
     shown = [
-        {"title": one_line(option.label, 200) or option.value, "value": _pack(option.value) if many else option.value}
-        for option in list(unique.values())[:CHOICES]
+        {
+            "title": one_line(option.label, min(limits.words, 200)) or option.value,
+            "value": _pack(option.value) if many else option.value,
+        }
+        for option in unique.values()
     ]
     element: Element = {
         "type": "Input.ChoiceSet",
@@ -118,8 +157,7 @@ def _choice_set(field: Input, named: Element, options: tuple[Option, ...]) -> El
         "style": "filtered" if len(shown) >= FILTER_FROM and not many else "compact",
         **_if(placeholder=one_line(field.placeholder, 200)),
     }
-    chosen = [v for v in (field.value.split("\n") if many else [field.value]) if v in unique]
-    if chosen:
+    if chosen := [value for value in chosen if value in unique]:
         element["value"] = ",".join(_pack(v) for v in chosen) if many else chosen[0]
     if many:
         element["isMultiSelect"] = True
