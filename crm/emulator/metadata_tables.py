@@ -1,0 +1,307 @@
+"""Tables and columns created, changed and deleted at run time, inside the request's transaction.
+
+Bodies: learn.microsoft.com/power-apps/developer/data-platform/webapi/create-update-entity-definitions-using-web-api.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from . import metadata_versions as versions
+from .catalog import Collection, Column, Option, Table, dump_table, read_table
+from .errors import NOT_SUPPORTED, DataverseError, bad_payload, bad_request
+from .metadata_columns import changed_column, custom_only, read_column, schema_name
+from .metadata_labels import BASE_LANGUAGE, Document, read_label
+from .session import Session
+from .store import quote, twins
+
+DUPLICATE_NAME = "0x80044153"
+DEPENDENCY = "0x8004f01f"
+_FIRST_OBJECT_TYPE_CODE = 10_000
+_NOTES_ON = "annotation"
+_ACTIVITIES = ("task", "phonecall")
+
+
+def save(session: Session, *tables: Table) -> None:
+    """Persist changed tables and note the change for clients that poll."""
+    session.tx.save_table(*tables)
+    versions.record(session.tx, *(table.logical_name for table in tables))
+
+
+def with_columns(table: Table, *columns: Column) -> Table:
+    """The table with columns added or replaced, and what they bring along (a money column: currency and base twin)."""
+    changed = replace(table, columns={**table.columns, **{column.name: column for column in columns}})
+    full = read_table(dump_table(changed))
+    brought = {
+        name: replace(column, custom=True) for name, column in full.columns.items() if name not in changed.columns
+    }
+    return replace(changed, columns={**changed.columns, **brought})
+
+
+def create_table(session: Session, document: Any) -> Table:
+    """A custom table with its primary name, states, system columns, and the relationships these bring.
+
+    Raises: DataverseError 400.
+    """
+    if not isinstance(document, dict):
+        raise bad_payload("A table definition must be a JSON object.")
+    schema = schema_name(document, "table")
+    logical = schema.lower()
+    if logical in session.catalog:
+        raise bad_request(f"An entity with the specified name {logical} already exists.", DUPLICATE_NAME)
+    if document.get("IsActivity"):
+        raise DataverseError(501, NOT_SUPPORTED, "Custom activity tables are not supported by this emulator.")
+    columns, primary = _own_columns(document, logical)
+    labels = read_label(document.get("DisplayName"), {}) or {BASE_LANGUAGE: schema}
+    entity_set = document.get("EntitySetName") or _plural(logical)
+    if entity_set in session.catalog.sets:
+        raise bad_request(f"An entity with the specified set name {entity_set} already exists.", DUPLICATE_NAME)
+    table = Table(
+        logical_name=logical,
+        schema_name=schema,
+        entity_set=entity_set,
+        object_type_code=next_object_type_code(session),
+        primary_id=f"{logical}id",
+        primary_name=primary,
+        ownership="organization" if document.get("OwnershipType") == "OrganizationOwned" else "user",
+        labels=labels,
+        collection_labels=read_label(document.get("DisplayCollectionName"), {}) or labels,
+        description=read_label(document.get("Description"), {}),
+        change_tracking=bool(document.get("ChangeTrackingEnabled", True)),
+        columns={column.name: column for column in (*columns, *_states())},
+        custom=True,
+    )
+    table = read_table(dump_table(table))
+    key = table.columns[table.primary_id]
+    table = replace(table, columns={**table.columns, key.name: replace(key, schema_name=f"{schema}Id")})
+    save(session, table, *_with_system_collections(session, table))
+    if document.get("HasNotes"):
+        _regarding(session, table, _NOTES_ON, "objectid")
+    if document.get("HasActivities"):
+        for activity in _ACTIVITIES:
+            _regarding(session, table, activity, "regardingobjectid")
+    return session.table(logical)
+
+
+def _own_columns(document: Document, logical: str) -> tuple[list[Column], str]:
+    sent = document.get("Attributes", [])
+    if not isinstance(sent, list):
+        raise bad_payload("Attributes must be an array.")
+    columns = [read_column(item) for item in sent]
+    names = [column.name for column in columns]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise bad_request(f"The column '{twice}' occurs twice.", DUPLICATE_NAME)
+    primary = [c for c, item in zip(columns, sent, strict=True) if item.get("IsPrimaryName")]
+    if len(primary) != 1 or primary[0].type != "string":
+        raise bad_payload(f"The table '{logical}' needs exactly one text column with IsPrimaryName: true.")
+    indexed = replace(primary[0], indexed=True)
+    return [indexed if column is primary[0] else column for column in columns], indexed.name
+
+
+def _states() -> tuple[Column, Column]:
+    """Active and Inactive, as every table that has states begins with."""
+
+    def labelled(german: str, russian: str, english: str) -> dict[int, str]:
+        return {BASE_LANGUAGE: english, 1031: german, 1049: russian}
+
+    active, inactive = labelled("Aktiv", "Активный", "Active"), labelled("Inaktiv", "Неактивный", "Inactive")
+    state = Column(
+        name="statecode",
+        schema_name="statecode",
+        type="state",
+        required="system",
+        indexed=True,
+        labels=labelled("Status", "Состояние", "Status"),
+        options=(Option(value=0, labels=active), Option(value=1, labels=inactive)),
+    )
+    status = Column(
+        name="statuscode",
+        schema_name="statuscode",
+        type="status",
+        labels=labelled("Statusgrund", "Причина состояния", "Status Reason"),
+        options=(
+            Option(value=1, labels=active, state=0, default=True),
+            Option(value=2, labels=inactive, state=1, default=True),
+        ),
+    )
+    return state, status
+
+
+def _plural(name: str) -> str:
+    """The entity set that Dataverse makes of a logical name."""
+    if name.endswith(("s", "x", "z", "ch", "sh")):
+        return f"{name}es"
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return f"{name[:-1]}ies"
+    return f"{name}s"
+
+
+def next_object_type_code(session: Session) -> int:
+    highest = max((table.object_type_code for table in session.catalog if table.custom), default=0)
+    return max(highest + 1, _FIRST_OBJECT_TYPE_CODE)
+
+
+_SYSTEM_LOOKUPS = {
+    "createdby": "lk_{0}_createdby",
+    "modifiedby": "lk_{0}_modifiedby",
+    "owninguser": "user_{0}",
+    "owningteam": "team_{0}",
+    "owningbusinessunit": "business_unit_{0}",
+    "transactioncurrencyid": "TransactionCurrency_{0}",
+}
+
+
+def _with_system_collections(session: Session, table: Table) -> list[Table]:
+    """The shipped tables, each with the collections that a new table's system lookups give them."""
+    changed: dict[str, Table] = {}
+    for column_name, pattern in _SYSTEM_LOOKUPS.items():
+        column = table.columns.get(column_name)
+        for target in column.targets if column else ():
+            base = changed.get(target) or session.table(target)
+            name = pattern.format(table.logical_name)
+            added = Collection(name=name, table=table.logical_name, column=column_name, custom=True)
+            changed[target] = replace(base, collections={**base.collections, name: added})
+    return list(changed.values())
+
+
+def _regarding(session: Session, table: Table, referencing: str, column_name: str) -> None:
+    """Let notes or activities regard the new table."""
+    other = session.table(referencing)
+    column = other.columns[column_name]
+    suffix = f"_{referencing}" if other.is_activity else ""
+    navigation = f"{column_name}_{table.logical_name}{suffix}"
+    pointing = replace(column, targets={**column.targets, table.logical_name: navigation}, changed=True)
+    name = f"{table.schema_name}_{'Annotations' if referencing == _NOTES_ON else other.entity_set.capitalize()}"
+    held = session.table(table.logical_name)
+    collection = Collection(name=name, table=referencing, column=column_name, custom=True)
+    save(
+        session,
+        replace(other, columns={**other.columns, column_name: pointing}),
+        replace(held, collections={**held.collections, name: collection}),
+    )
+
+
+def update_table(session: Session, table: Table, document: Document, *, merge_labels: bool) -> None:
+    """Change labels, description and change tracking.
+
+    Raises: DataverseError 400.
+    """
+    changes: dict[str, Any] = {}
+    for key, name in (
+        ("DisplayName", "labels"),
+        ("DisplayCollectionName", "collection_labels"),
+        ("Description", "description"),
+    ):
+        if key in document:
+            changes[name] = read_label(document[key], getattr(table, name), merge=merge_labels)
+    if isinstance(document.get("ChangeTrackingEnabled"), bool):
+        changes["change_tracking"] = document["ChangeTrackingEnabled"]
+    save(session, replace(table, changed=not table.custom, **changes))
+
+
+def delete_table(session: Session, table: Table) -> None:
+    """Drop a custom table with its rows, and what other tables know of it.
+
+    Raises: DataverseError 400 for shipped tables and for tables that lookups of others point at.
+    """
+    if not table.custom:
+        raise bad_request(
+            f"The table '{table.logical_name}' is part of the product and cannot be deleted.", NOT_SUPPORTED
+        )
+    for other, column in session.catalog.references.get(table.logical_name, []):
+        if other is not table and not column.polymorphic:
+            raise bad_request(
+                f"The Entity({table.logical_name}) component cannot be deleted because it is referenced by the column "
+                f"{other.logical_name}.{column.name}. Delete that relationship first.",
+                DEPENDENCY,
+            )
+    if joined := next((c for c in table.collections.values() if c.intersect is not None), None):
+        raise bad_request(
+            f"The Entity({table.logical_name}) component cannot be deleted because it is part of the relationship "
+            f"{joined.schema_name or joined.name}. Delete that relationship first.",
+            DEPENDENCY,
+        )
+    for other in list(session.catalog):
+        if other.logical_name != table.logical_name and (trimmed := _without(other, table.logical_name)) is not None:
+            save(session, trimmed)
+    session.tx.drop_table(table.logical_name)
+    versions.record_deleted_table(session.tx, table.logical_name)
+
+
+def _without(table: Table, gone: str) -> Table | None:
+    """The table without collections of, and lookup targets at, a table that goes away; None if it has none."""
+    collections = {name: c for name, c in table.collections.items() if c.table != gone}
+    columns = {
+        name: replace(c, targets={t: n for t, n in c.targets.items() if t != gone}) if gone in c.targets else c
+        for name, c in table.columns.items()
+    }
+    if len(collections) == len(table.collections) and all(columns[name] is c for name, c in table.columns.items()):
+        return None
+    return replace(table, collections=collections, columns=columns)
+
+
+def create_column(session: Session, table: Table, document: Any) -> Column:
+    """Raises: DataverseError 400, 501."""
+    column = read_column(document)
+    if column.name in table.columns:
+        raise bad_request(
+            f"An attribute with the specified name {column.name} already exists for entity {table.logical_name}.",
+            DUPLICATE_NAME,
+        )
+    save(session, with_columns(table, column))
+    return column
+
+
+def update_column(session: Session, table: Table, column: Column, document: Document, *, merge_labels: bool) -> None:
+    """Raises: DataverseError 400 for another type or name, and for values that the type does not allow."""
+    for key, held in (("LogicalName", column.name), ("SchemaName", column.schema_name)):
+        if document.get(key) not in (None, held):
+            raise bad_payload(f"The {key} of a column cannot be changed.")
+    changed = changed_column(column, document, merge_labels=merge_labels)
+    save_column(session, table, changed)
+
+
+def save_column(session: Session, table: Table, column: Column) -> None:
+    """Store a changed column; a shipped one is marked, so that the file keeps it."""
+    kept = column if column.custom else replace(column, changed=True)
+    save(session, replace(table, columns={**table.columns, column.name: kept}))
+
+
+def delete_column(session: Session, table: Table, column: Column) -> None:
+    """Remove a custom column with its values.
+
+    Raises: DataverseError 400 for shipped columns, the primary name, and columns of a key or a relationship.
+    """
+    custom_only(table, column)
+    if column.name in {table.primary_id, table.primary_name}:
+        raise bad_request(f"The primary column '{column.name}' cannot be deleted.", NOT_SUPPORTED)
+    if key := next((k for k in table.keys.values() if column.name in k.columns), None):
+        raise bad_request(f"The column '{column.name}' belongs to the key '{key.name}'. Delete that first.", DEPENDENCY)
+    if column.type == "lookup" and column.targets:
+        raise bad_request(f"The column '{column.name}' belongs to a relationship. Delete that instead.", DEPENDENCY)
+    drop_column(session, table, column)
+
+
+def drop_column(session: Session, table: Table, column: Column) -> None:
+    gone = [column.name]
+    if column.type == "money" and not column.base_of:
+        gone.append(f"{column.name}_base")
+    for name in gone:
+        if name in table.columns:
+            _drop_values(session, table, table.columns[name])
+    save(session, replace(table, columns={name: c for name, c in table.columns.items() if name not in gone}))
+    versions.record(session.tx, deleted=table.column_id(column.name))
+
+
+def _drop_values(session: Session, table: Table, column: Column) -> None:
+    """Forget what the column held, so that a later column of the same name begins empty."""
+    name = quote(table.logical_name)
+    held = set(twins(column))
+    for (index,) in session.tx.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL",
+        (table.logical_name,),
+    ).fetchall():
+        if held & {row[2] for row in session.tx.execute(f"PRAGMA index_info({quote(index)})")}:
+            session.tx.execute(f"DROP INDEX {quote(index)}")
+    present = {row[1] for row in session.tx.execute(f"PRAGMA table_info({name})")}
+    for item in held & present:
+        session.tx.execute(f"ALTER TABLE {name} DROP COLUMN {quote(item)}")
