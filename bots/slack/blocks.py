@@ -26,7 +26,7 @@ from commands.cards import (
 )
 from commands.press import Seal
 
-from .text import clip, clip_escaped, escape, link, moment
+from .text import clip, clip_escaped, escape, is_web, link, moment
 
 log = logging.getLogger(__name__)
 
@@ -105,9 +105,9 @@ def value_markup(value: Value, limit: int = VALUE) -> str:
     if isinstance(value, Moment):
         return moment(value.at, value_text(value))
     if isinstance(value, Link):
-        if len(value.url) > URL or not value.url.startswith(("https://", "http://", "mailto:", "tel:")):
+        if not is_web(value.url) or len(value.url) > limit:
             return clip_escaped(value.text, limit)
-        return link(value.url, clip(value.text, limit)) if len(value.url) < limit else clip_escaped(value.text, limit)
+        return link(value.url, clip(value.text, limit // 2))
     return clip_escaped(value, limit)
 
 
@@ -140,7 +140,7 @@ class _Painter:
 
     def _head(self, card: Card) -> Iterator[Block]:
         title = clip(card.title, TITLE)
-        shown = link(card.url, title) if card.url and len(card.url) < FIELD_TEXT else escape(title)
+        shown = link(card.url, title) if card.url and is_web(card.url) and len(card.url) < 1000 else escape(title)
         lines = [f"*{shown}*"] if title else []
         if card.kind is CardKind.ERROR and lines:
             lines[0] = "⚠️ " + lines[0]
@@ -199,8 +199,8 @@ class _Painter:
         if len(action.label) > BUTTON_TEXT:
             button["accessibility_label"] = clip(action.label, BUTTON_TEXT)
         if action.url:
-            if len(action.url) > URL:
-                self._left_out("its address is too long")
+            if len(action.url) > URL or not is_web(action.url):
+                self._left_out("its address is too long, or not of the web")
                 return None
             button |= {"action_id": f"{OPEN}{self._buttons}", "url": action.url}
         elif action.press:

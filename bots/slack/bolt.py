@@ -37,8 +37,7 @@ class Door:
     """Checks a request's signature over its raw bytes, before anything is parsed."""
 
     def __init__(self, signing_secret: str) -> None:
-        # slack_sdk annotates this constructor's arguments but not its result
-        self._verifier = SignatureVerifier(signing_secret) if signing_secret else None  # type: ignore[no-untyped-call]
+        self._verifier = SignatureVerifier(signing_secret) if signing_secret else None
         self._seen: OrderedDict[bytes, float] = OrderedDict()
 
     def signed(self, body: bytes, timestamp: str, signature: str) -> bool:
@@ -65,7 +64,6 @@ class Authorize(AsyncAuthorize):
     """Which installation a request belongs to, from our own table and memory; never a call to Slack."""
 
     def __init__(self, settings: SlackSettings, installations: Installations, api: SlackApi) -> None:
-        super().__init__()
         self._settings = settings
         self._installations = installations
         self._api = api

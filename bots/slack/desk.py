@@ -56,6 +56,7 @@ class Desk:
 
     async def ask(self, ask: Ask, principal: Principal, place: Place, key: str) -> Reply:
         """Hand it to the command layer; it answers within the acknowledgement window."""
+        principal = await self.reading.known(principal)
         return await self.dispatcher.dispatch(Request(ask=ask, principal=principal, place=place, key=key))
 
     def send(self, place: Place, principal: Principal, reply: Reply) -> None:
@@ -63,6 +64,7 @@ class Desk:
         self.tasks.start(self._deliver(place, principal, reply), "deliver an answer in Slack")
 
     async def _deliver(self, place: Place, principal: Principal, reply: Reply) -> None:
+        principal = await self.reading.known(principal)
         try:
             await self.delivery.deliver(place, principal, reply)
         except DeliveryFailed as error:
@@ -82,6 +84,7 @@ class Desk:
         self, reply: Reply, trigger: str, principal: Principal, place: Place, *, push: bool = False
     ) -> None:
         """The reply's form (or card) as a view; where none can be opened, it is delivered as a message."""
+        principal = await self.reading.known(principal)
         if reply.form:
             view = self.modals.form(reply.form, principal, place)
         else:

@@ -41,7 +41,7 @@ class SlackFace:
         self.installations = Installations(engine, cipher)
         self._tokens = Tokens(settings, self.installations, self._tasks)
         self._api = SlackApi(settings.api_url, self._tokens.get)
-        self._reading = Reading(settings, self._api)
+        self._reading = Reading(settings, self._api, self._tasks)
         self._delivery: Delivery | None = None
         self._gate: Gate | None = None
         self._oauth: OAuth | None = None
@@ -82,7 +82,7 @@ class SlackFace:
     async def stop(self, grace: float = 5.0) -> None:
         """Let what runs finish for `grace` seconds, then close the connections."""
         if self._socket:
-            await self._socket.client.close()
+            await self._socket.client.close()  # type: ignore[no-untyped-call]
         await self._tasks.drain(grace)
         await self._api.stop()
 
@@ -143,7 +143,7 @@ async def _connect(socket: AsyncSocketModeHandler) -> None:
     pauses = iter(LEARN_PAUSES)
     while True:
         try:
-            await socket.client.connect()
+            await socket.client.connect()  # type: ignore[no-untyped-call]
         except Exception as error:  # whatever slack_sdk's client raises, it is tried again
             log.warning("Socket Mode is not connected: %s", type(error).__name__)
             await asyncio.sleep(next(pauses, LEARN_PAUSES[-1]))

@@ -209,7 +209,8 @@ class Interactions:
             if errors := field_errors(reply.form, view):
                 await ack(response_action="errors", errors=errors)
             else:
-                await ack(response_action="update", view=desk.modals.form(reply.form, principal, where))
+                known = await desk.reading.known(principal)
+                await ack(response_action="update", view=desk.modals.form(reply.form, known, where))
             return
         card = reply.card
         stays = card and (reply.pending or card.kind in _ASKS_ON or where.conversation == principal.user)

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from commands.cards import Card, Form, Input, InputKind, Option, Submission
 from commands.press import BadSeal, Do, Press, Seal
@@ -45,7 +46,7 @@ class Modals:
 
     def form(self, form: Form, principal: Principal, place: Place) -> Block:
         """The form as a view. Inputs beyond Slack's 100 blocks are left out, and the view says so."""
-        blocks = list(self._form_blocks(form))
+        blocks = list(self._form_blocks(form, _zone(principal)))
         if len(blocks) > VIEW_BLOCKS:
             blocks = [*blocks[: VIEW_BLOCKS - 1], note("More fields than Slack shows: add the rest by command.")]
         return {
@@ -109,7 +110,7 @@ class Modals:
             raise Unsealed
         return submit, _placed(where.args)
 
-    def _form_blocks(self, form: Form) -> Iterator[Block]:
+    def _form_blocks(self, form: Form, zone: tzinfo) -> Iterator[Block]:
         if form.badge:
             yield note(form.badge)
         if form.problem:
@@ -117,7 +118,7 @@ class Modals:
         if form.intro:
             yield {"type": "section", "text": plain_text(form.intro, SECTION_TEXT)}
         for asked in form.inputs:
-            yield input_block(asked)
+            yield input_block(asked, zone)
             if asked.problem:
                 yield note(f"⚠️ {asked.problem}")
         if form.more:
@@ -159,7 +160,14 @@ def _placed(fields: Mapping[str, str]) -> Place:
     )
 
 
-def input_block(asked: Input) -> Block:
+def _zone(principal: Principal) -> tzinfo:
+    try:
+        return ZoneInfo(principal.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def input_block(asked: Input, zone: tzinfo = UTC) -> Block:
     """One field. Its block id is its name: Slack keeps what was typed across updates, and shows errors there."""
     hint = asked.hint
     if asked.kind in (InputKind.TEXT, InputKind.MULTILINE) and len(asked.value) > TYPED:
@@ -168,7 +176,7 @@ def input_block(asked: Input) -> Block:
         "type": "input",
         "block_id": asked.name,
         "label": plain_text(asked.label, LABEL),
-        "element": _element(asked),
+        "element": _element(asked, zone),
         "optional": not asked.required,
     }
     if hint:
@@ -176,8 +184,8 @@ def input_block(asked: Input) -> Block:
     return block
 
 
-def _element(asked: Input) -> Block:
-    element = _WIDGETS.get(asked.kind, _text)(asked)
+def _element(asked: Input, zone: tzinfo) -> Block:
+    element = _datetime(asked, zone) if asked.kind is InputKind.DATETIME else _WIDGETS.get(asked.kind, _text)(asked)
     if element is None:  # what was typed before does not fit the widget; a text field keeps it for its owner to mend
         element = _text(asked)
     if asked.placeholder and element["type"] != "datetimepicker":
@@ -214,14 +222,15 @@ def _date(asked: Input) -> Block | None:
         return None
 
 
-def _datetime(asked: Input) -> Block | None:
+def _datetime(asked: Input, zone: tzinfo) -> Block | None:
+    """Slack shows and takes instants in the person's zone; a time without one was meant there."""
     if not asked.value:
         return {"type": "datetimepicker"}
     try:
         at = datetime.fromisoformat(asked.value)
     except ValueError:
         return None
-    stamp = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+    stamp = int((at if at.tzinfo else at.replace(tzinfo=zone)).timestamp())
     return {"type": "datetimepicker", "initial_date_time": stamp} if len(str(stamp)) == 10 else None
 
 
@@ -272,7 +281,6 @@ _WIDGETS: dict[InputKind, Any] = {
     InputKind.EMAIL: _typed("email_text_input", _EMAIL),
     InputKind.URL: _typed("url_text_input", re.compile(r"https?://\S+")),
     InputKind.DATE: _date,
-    InputKind.DATETIME: _datetime,
     InputKind.CHOICE: _select("static_select"),
     InputKind.BOOLEAN: _select("static_select"),
     InputKind.CHOICES: _select("multi_static_select"),

@@ -1,5 +1,6 @@
 """What we read from Slack: people, messages with their threads and files. What cannot be read is said, not raised."""
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -15,12 +16,16 @@ from commands.request import DeliveryFailed, Message, Person, Place, Principal, 
 from .api import NotInstalled, SlackApi, SlackError, Workspace, proxy_for
 from .payload import Origin, workspace_at
 from .settings import SlackSettings
+from .tasks import Tasks
 from .text import mentioned_users, plain
 
 log = logging.getLogger(__name__)
 
 PROFILE_SECONDS = 300.0
 PROFILES = 20_000
+FIRST_SECONDS = 0.4
+SILENT_SECONDS = 30.0
+"""How long Slack is left alone after it did not say who somebody is."""
 THREAD_PAGES = 20
 FILE_BYTES = 64 * 1024 * 1024
 CHUNK = 256 * 1024
@@ -39,9 +44,11 @@ _WHY = {
 class Reading:
     """People are cached for five minutes; messages never."""
 
-    def __init__(self, settings: SlackSettings, api: SlackApi) -> None:
+    def __init__(self, settings: SlackSettings, api: SlackApi, tasks: Tasks) -> None:
         self._settings = settings
         self._api = api
+        self._tasks = tasks
+        self._asking: dict[tuple[Workspace, str], asyncio.Task[None]] = {}
         self._people: OrderedDict[tuple[Workspace, str], tuple[float, dict[str, Any]]] = OrderedDict()
         self._workspaces: OrderedDict[str, Workspace] = OrderedDict()
 
@@ -54,8 +61,36 @@ class Reading:
         self._workspaces.move_to_end(principal.key)
         while len(self._workspaces) > PROFILES:
             self._workspaces.popitem(last=False)
-        kept = self._people.get((origin.workspace, origin.user))
-        return _profiled(principal, origin.workspace, kept[1]) if kept and kept[0] > time.monotonic() else principal
+        return principal
+
+    async def known(self, principal: Principal) -> Principal:
+        """The person with the locale and zone that dates and amounts are read by, even if Slack is slow to say them.
+
+        What was known once serves at once and is renewed behind; the first time, Slack has `FIRST_SECONDS`.
+        """
+        where = self._workspaces.get(principal.key)
+        if where is None:
+            return principal
+        kept = self._people.get((where, principal.user))
+        if kept is None or kept[0] < time.monotonic():
+            asked = self._asking.get((where, principal.user))
+            if asked is None:
+                asked = self._tasks.start(self._renew(where, principal.user), "ask Slack who somebody is")
+                self._asking[where, principal.user] = asked
+            if kept is None:
+                await asyncio.wait({asked}, timeout=FIRST_SECONDS)
+                kept = self._people.get((where, principal.user))
+        return _profiled(principal, where, kept[1]) if kept and kept[1] else principal
+
+    async def _renew(self, where: Workspace, user: str) -> None:
+        try:
+            await self._user(where, user)
+        except (SlackError, NotInstalled) as error:
+            log.info("Slack does not say who somebody is: %s", error)
+            old = self._people.get((where, user))
+            self._people[where, user] = (time.monotonic() + SILENT_SECONDS, old[1] if old else {})
+        finally:
+            self._asking.pop((where, user), None)
 
     async def profile(self, principal: Principal) -> Principal:
         """The person as Slack vouches for them now. Raises DeliveryFailed where Slack cannot say."""
@@ -75,7 +110,7 @@ class Reading:
 
     async def _user(self, where: Workspace, user: str) -> dict[str, Any]:
         kept = self._people.get((where, user))
-        if kept and kept[0] > time.monotonic():
+        if kept and kept[0] > time.monotonic() and kept[1]:
             return kept[1]
         answer = await self._api.call(where, "users_info", patience=2.0, user=user, include_locale=True)
         found = dict(answer["user"])

@@ -10,6 +10,15 @@ _MARKER = re.compile(r"(?<![^\W_])([*_~`])(?=\S)")
 _ZERO_WIDTH_SPACE = "\u200b"
 
 
+# Control characters, and the marks that make text run backwards over what stands beside it.
+_UNPRINTABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+
+
+def printable(text: str) -> str:
+    """The text without what nobody can see and some clients trip over."""
+    return text.translate(_UNPRINTABLE)
+
+
 def escape(text: str) -> str:
     """Plain text as mrkdwn that shows exactly that text.
 
@@ -17,12 +26,13 @@ def escape(text: str) -> str:
     link. A formatting mark that would open a run gets a zero-width space behind it, because Slack has no
     escape for `* _ ~ \\``.
     """
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKER.sub(rf"\1{_ZERO_WIDTH_SPACE}", text)
 
 
 def clip(text: str, limit: int) -> str:
     """`text` in at most `limit` characters; what was cut is marked by an ellipsis."""
+    text = printable(text)
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
@@ -38,6 +48,11 @@ def clip_escaped(text: str, limit: int) -> str:
         else:
             high = middle - 1
     return escape(text[:low].rstrip()) + "…"
+
+
+def is_web(url: str) -> bool:
+    """Whether an address may be offered for clicking: https or http, nothing that a client would run."""
+    return url.startswith(("https://", "http://")) and not any(c.isspace() for c in url)
 
 
 def link(url: str, label: str) -> str:
