@@ -303,9 +303,9 @@ class SlackPeople(BotLink):
         return self.world.seen(self.place(channel, user).id, self.world.user(user).id, ts)
 
     def last(self, channel: str = "C1", user: str = "U1", *, bot: bool = True) -> Message | None:
-        """The newest message there that the person sees, threads included; by the app unless `bot` is False."""
+        """The newest message there that the person sees, threads included: the app's, or (`bot=False`) another's."""
         place, who = self.place(channel, user), self.world.user(user).id
-        found = [m for m in self.world.messages.get(place.id, ()) if m.to in ("", who) and (m.bot_id or not bot)]
+        found = [m for m in self.world.messages.get(place.id, ()) if m.to in ("", who) and bool(m.bot_id) is bot]
         return found[-1] if found else None
 
     def view(self, user: str = "U1") -> View | None:

@@ -19,8 +19,8 @@ holds it. What the bot sees (each gesture returns an `Answer`: status, headers, 
 What a person sees: `last(channel, user)`, `messages(channel, user, thread=)`, `view(user)`, `home(user)`,
 `text(message)`, `transcript(channel, user)`. What the bot did: `calls` (Web API) and `answers` (its answers).
 Switches: `rate_limits`, `small_pages`, `missing_scopes`, `fail(method, error, times=, status=, retry_after=)`,
-`advance(seconds)` (trigger ids, response_urls, tokens), `subscriptions`, `unfurl_domains`, `echo` (the bot hears its own
-messages), `oauth.rotation`, `oauth.org_wide`.
+`advance(seconds)` (trigger ids, response_urls, tokens), `subscriptions`, `unfurl_domains`, `echo` (the bot hears its
+own messages), `oauth.rotation`, `oauth.org_wide`.
 """
 
 from __future__ import annotations
