@@ -14,7 +14,7 @@ from commands.cards import Form, Input, InputKind, Option, Submission
 from commands.press import Do, Press, Seal
 
 from .adaptive import BUDGET, PRESS, Element, Reader, envelope, execute, run, runs, size, submit
-from .plain import clip, harmless, one_line
+from .plain import clip, for_choice, harmless, one_line, typed
 
 FIELD: Final = "f."
 """Begins the id of an input, so that what people type never mixes with what we put into an action's data."""
@@ -102,8 +102,8 @@ def _field(field: Input, form: Form, reader: Reader, limits: _Limits) -> list[El
 def _inputs(field: Input, form: Form, reader: Reader, limits: _Limits) -> list[Element]:
     named: Element = {"id": FIELD + field.name, "label": one_line(field.label, min(limits.words, 200))}
     if field.required:
-        named |= {"isRequired": True, "errorMessage": f"{one_line(field.label, 40)} is needed."}
-    value = clip(harmless(field.value), limits.value)
+        named |= {"isRequired": True, "errorMessage": f"{for_choice(field.label, 40)} is needed."}
+    value = clip(typed(field.value), limits.value)
     if field.kind is InputKind.DATE:
         return [{"type": "Input.Date", **named, **_if(value=_day(value))}]
     if field.kind is InputKind.DATETIME:
@@ -145,7 +145,7 @@ def _choice_set(field: Input, named: Element, options: tuple[Option, ...], limit
     unique = {option.value: option for option in ordered[: limits.choices]}
     shown = [
         {
-            "title": one_line(option.label, min(limits.words, 200)) or option.value,
+            "title": for_choice(option.label, min(limits.words, 200)) or option.value,
             "value": _pack(option.value) if many else option.value,
         }
         for option in unique.values()
@@ -183,15 +183,15 @@ def pressed(data: Any) -> str:
 
 def submission(data: Any) -> Submission:
     """The values that came with an action, by input name; fields left empty are left out."""
-    typed: dict[str, str] = {}
+    given: dict[str, str] = {}
     for name, value in data.items() if isinstance(data, Mapping) else ():
         if isinstance(name, str) and name.startswith(FIELD) and isinstance(value, str | int | float):
-            typed[name.removeprefix(FIELD)] = str(value)
-    times = {name.removesuffix(TIME): typed.pop(name) for name in list(typed) if name.endswith(TIME)}
+            given[name.removeprefix(FIELD)] = str(value)
+    times = {name.removesuffix(TIME): given.pop(name) for name in list(given) if name.endswith(TIME)}
     for name, clock in times.items():
-        if clock and typed.get(name):
-            typed[name] = f"{typed[name]}T{clock}"
-    return Submission({name: value.strip() for name, value in typed.items() if value.strip()})
+        if clock and given.get(name):
+            given[name] = f"{given[name]}T{clock}"
+    return Submission({name: value.strip() for name, value in given.items() if value.strip()})
 
 
 def unpack_choices(values: Submission, names: frozenset[str]) -> Submission:

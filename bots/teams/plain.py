@@ -34,17 +34,8 @@ _BLOCKS: Final = frozenset(
     | {"header", "hr", "li", "main", "nav", "ol", "p", "pre", "section", "table", "tr", "ul"}
 )
 _SILENT: Final = frozenset({"script", "style", "head", "title", "template", "noscript"})
-_UNSEEN: Final = dict.fromkeys(
-    [
-        *(set(range(32)) - {9, 10}),
-        *range(0x7F, 0xA0),
-        0x200E,
-        0x200F,
-        *range(0x202A, 0x202F),
-        *range(0x2066, 0x206A),
-        0xFEFF,
-    ]
-)
+_CONTROLS: Final = dict.fromkeys([*(set(range(32)) - {9, 10}), *range(0x7F, 0xA0), 0xFEFF])
+_UNSEEN: Final = _CONTROLS | dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _FUNCTION = re.compile(r"\{(?=\{\s*(?:DATE|TIME)\b)", re.IGNORECASE)
 _GAPS = re.compile(r"\n{3,}")
 _SPACES = re.compile(r"[ \t\u00a0]+")
@@ -55,9 +46,19 @@ def harmless(text: str) -> str:
     return _FUNCTION.sub("{\u2060", text.translate(_UNSEEN))
 
 
+def typed(text: str) -> str:
+    """A value as an input shows it again: word for word, but for control characters."""
+    return text.translate(_CONTROLS)
+
+
 def one_line(text: str, limit: int) -> str:
     """Harmless, in one line, at most `limit` characters."""
     return clip(" ".join(harmless(text).split()), limit)
+
+
+def for_choice(text: str, limit: int) -> str:
+    """For the titles of choices, which some clients take for Markdown: no links."""
+    return one_line(text, limit).replace("](", "]\u2060(")
 
 
 def clip(text: str, limit: int) -> str:
