@@ -190,7 +190,7 @@ DRAW = """
 ([name, card]) => {
   const parsed = [];
   AdaptiveCards.AdaptiveCard.onProcessMarkdown = (text, result) => {
-    parsed.push(text); result.outputHtml = text; result.didProcess = true;
+    parsed.push(text); result.outputHtml = text.replaceAll("<", "&lt;"); result.didProcess = true;
   };
   const out = document.createElement('div'); out.id = name; document.body.append(out);
   // The renderer counts secondary actions too; Teams shows six and keeps the rest in a menu (tested above).
