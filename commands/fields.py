@@ -39,6 +39,8 @@ __all__ = [
     "Number",
     "PastDay",
     "Phone",
+    "RawMark",
+    "RawOData",
     "Reading",
     "Reference",
     "Text",
@@ -115,6 +117,11 @@ def _filled(text: str) -> str:
     return text
 
 
+def _odata(text: str, reading: Reading) -> str:
+    line = _line(text, reading)
+    return line if "'" in line else re.sub("[‘’‚]", "'", line)
+
+
 def _yes_no(text: str, _reading: Reading) -> bool:
     word = markup.tidy(text).strip().casefold()
     if word in _YES or word in _NO:
@@ -158,15 +165,24 @@ def _columns(value: Any) -> dict[str, str]:
             raise PydanticCustomError("unreadable", "Write further columns as name=value.") from None
     if not isinstance(value, Mapping):
         raise PydanticCustomError("unreadable", "Write further columns as name=value.")
-    return {str(k): v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in value.items()}
+    return {
+        str(k): markup.tidy(v) if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in value.items()
+    }
 
 
 class ColumnsMark:
     """Marks the field that takes `name=value` for columns which the operation does not name."""
 
 
+class RawMark:
+    """Marks a field whose unquoted text runs to the next known `name=`: OData has spaces and quotes of its own."""
+
+
 Text = Annotated[str, _validator(_line), _schema(type="string")]
 """One line; line breaks become spaces. Length is the organisation's business (metadata)."""
+
+RawOData = Annotated[str, _validator(_odata), _schema(type="string"), RawMark()]
+"""A piece of an OData query, passed on as it is; single quotes that a phone has curled are straightened."""
 
 Memo = Annotated[str, _validator(_lines), _schema(type="string"), Kind.MULTILINE]
 """Text that keeps its line breaks."""

@@ -52,6 +52,12 @@ class Parameter:
     help: str
     required: bool
     field: FieldInfo
+    marks: tuple[object, ...] = ()
+    """Everything else that its annotation carries."""
+
+    def marked(self, mark: type) -> bool:
+        """Whether the annotation carries a mark of this class."""
+        return any(isinstance(m, mark) for m in self.marks)
 
     @property
     def label(self) -> str:
@@ -181,7 +187,7 @@ def _parameter(name: str, info: FieldInfo) -> Parameter:
     marked = next((m for m in marks if isinstance(m, Kind)), None)
     kind = marked or (column.kind if column else _KINDS.get(_bare(info.annotation), Kind.TEXT))
     names = dict.fromkeys((name, *((column.logical,) if column else ()), *accepted))
-    return Parameter(name, kind, column, tuple(names), info.description or "", info.is_required(), info)
+    return Parameter(name, kind, column, tuple(names), info.description or "", info.is_required(), info, tuple(marks))
 
 
 def _bare(annotation: Any) -> type:

@@ -55,6 +55,19 @@ _DAY_MONTH = re.compile(
     r"(\d{1,2})(?:st|nd|rd|th|\.)?\s*(?:of\s+)?-?([^\W\d_]+)\.?-?,?\s*(\d{4})?",
 )
 _MONTH_DAY = re.compile(r"([^\W\d_]+)\.?\s*(\d{1,2})(?:st|nd|rd|th)?,?(?:\s+(\d{4}))?")
+_UNIT_WORD = r"(?:day|week|month|quarter|year)"
+PHRASE: Final = re.compile(
+    rf"(?:(?:start|beginning|end)\s+of\s+(?:the\s+)?(?:(?:this|next|last)\s+)?(?:{_UNIT_WORD}|q[1-4](?:\s+\d{{4}})?)"
+    rf"|(?:this|next|last|previous|coming)\s+(?:{_UNIT_WORD}|(?:mon|tues|wednes|thurs|fri|satur|sun)day)"
+    r"|in\s+(?:\d{1,4}|an?)\s+[^\W\d_]+|(?:\d{1,4}|an?)\s+[^\W\d_]+\s+ago|q[1-4]\s+\d{4}"
+    r"|(?:the\s+)?day\s+(?:after\s+tomorrow|before\s+yesterday)"
+    r"|\d{1,2}(?:st|nd|rd|th|\.)?\s+(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?(?:,?\s+\d{4})?"
+    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?\s+\d{1,2}(?:st|nd|rd|th)?(?:,?\s+\d{4})?)"
+    r"(?:\s+(?:at\s+)?\d{1,2}(?::\d{2})?\s*(?:am|pm)?)?(?=[\s),]|$)",
+    re.IGNORECASE,
+)
+"""A date of several words that may stand without quotes, with or without a time."""
+
 _TIME = re.compile(
     r"(?:^|[\s,T])(?:at\s+|um\s+|в\s+)?(?:(?P<h>\d{1,2})[:.](?P<m>\d{2})(?::(?P<s>\d{2})(?:\.(?P<f>\d{1,6}))?)?"
     r"|(?P<hour>\d{1,2})(?=\s*(?:[ap]\.?m|uhr)))"

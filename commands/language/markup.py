@@ -4,6 +4,7 @@ Slack: https://docs.slack.dev/messaging/formatting-message-text (retrieving mess
 """
 
 import re
+import unicodedata
 from typing import Final
 
 MENTION: Final = re.compile(r"<@(?P<user>[UWB][A-Z0-9]{1,30})(?:\|(?P<name>[^<>|]{0,100}))?>")
@@ -14,20 +15,47 @@ ATOM: Final = re.compile(r"<(?:[@#!][^<>\s|]{1,100}|(?:https?://|mailto:|tel:)[^
 
 _ENTITIES: Final = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
 _ENTITY = re.compile("&(?:amp|lt|gt);")
-_SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000\t]")
-_INVISIBLE = re.compile("[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u200b\u2060\ufeff]")
+_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\t]")
+_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u2060\ufeff\ud800-\udfff]")
 
 
 def tidy(text: str) -> str:
-    """One kind of line break and of space; no control characters and no zero-width ones except joiners (emoji)."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-    return _INVISIBLE.sub("", _SPACES.sub(" ", text))
+    """One kind of line break and of space, composed letters; no control or zero-width characters except joiners.
+
+    Doing it twice changes nothing.
+    """
+    text = (
+        text.replace("\r\n", "\n")
+        .replace("\r", "\n")
+        .replace("\u2028", "\n")
+        .replace("\u2029", "\n")
+        .replace("\x85", "\n")
+    )
+    return unicodedata.normalize("NFC", _INVISIBLE.sub("", _SPACES.sub(" ", text)))
 
 
 def plain(text: str) -> str:
     """The words that a person saw, from Slack's wrapped form."""
     if "<" in text:
         text = ATOM.sub(lambda m: _plain(m[0]), text)
+    return unescape(text)
+
+
+def targets(text: str) -> str:
+    """The same with addresses instead of labels, and people left wrapped: for text that is read further."""
+    if "<" in text:
+        text = ATOM.sub(lambda m: m[0] if m[0][1] == "@" else link_target(m[0]), text)
+    return unescape(text)
+
+
+def escape(text: str) -> str:
+    """Text that `plain` gives back as it is."""
+    text = _ENTITY.sub(lambda m: "&amp;" + m[0][1:], text)
+    return text.replace("<", "&lt;") if ATOM.search(text) else text
+
+
+def unescape(text: str) -> str:
+    """`&amp;`, `&lt;` and `&gt;` as the characters they stand for; no other entities exist in Slack's texts."""
     return _ENTITY.sub(lambda m: _ENTITIES[m[0]], text) if "&" in text else text
 
 
@@ -56,4 +84,4 @@ def link_target(text: str) -> str:
         return text
     target = text[1:-1].partition("|")[0]
     target = target.removeprefix("mailto:").removeprefix("tel:")
-    return _ENTITY.sub(lambda m: _ENTITIES[m[0]], target)
+    return unescape(target)

@@ -58,6 +58,15 @@ _PIECES = re.compile(r"[-+−]?[\d.,'’\s]*\d[\d.,'’\s]*|[^\d\s.,'’+−-]+\
 _GROUPED = re.compile(r"\d{1,3}(?:(?P<s>[.,])\d{3})(?:(?P=s)\d{3})*|\d{1,2}(?:,\d{2})+,\d{3}")
 
 
+PHRASE: Final = re.compile(
+    r"[-+−]?(?:[^\W\d_]{0,3}[€$£¥₽₹₩₺₴₪]\s?)?\d[\d.,'’]*(?:\s\d{3}(?!\d))*[.,\d]*"
+    r"(?:\s?(?:[€$£¥₽₹₩₺₴₪]|(?:k|tsd|m|mm|mn|mio|mln|million|bn|mrd|billion|тыс|млн|млрд)\b\.?|(?-i:[A-Z]{3})\b))*"
+    r"(?=[\s),]|$)",
+    re.IGNORECASE,
+)
+"""An amount of several words that may stand without quotes: `1,5 Mio €`, `250 000 EUR`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """An amount; `currency` is an ISO 4217 code, or empty where none was named."""

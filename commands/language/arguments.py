@@ -1,0 +1,288 @@
+"""What stands behind the verb -> text by field name."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+from rapidfuzz import fuzz, process, utils
+
+from commands import filters
+from commands.errors import BadInput, UserError
+from commands.fields import ColumnsMark, RawMark
+from commands.nouns import named
+from commands.operation import Operation, Parameter
+from crm.tables import Kind
+
+from . import markup, people
+from .quotes import quote
+from .reading import Unreadable, shown
+from .results import Parsed, Problem, Vocabulary
+from .tokens import Pair, Word, items, take_raw
+
+_ADDRESSES: Final = frozenset({Kind.LOOKUP, Kind.ID, Kind.EMAIL, Kind.PHONE, Kind.URL})
+_SEVERAL_WORDS: Final = frozenset({Kind.TEXT, Kind.MULTILINE, Kind.LOOKUP, Kind.ID, None})
+"""Kinds whose values often have several words, so that words after an unquoted one are in doubt."""
+_PREPOSITIONS: Final = frozenset({"to", "on", "for", "of", "as"})
+_NAME: Final = "name"
+_SURE: Final = 70.0
+"""Similarity, 0 to 100, from which a name is offered as what was meant."""
+
+
+class _Doubt(Exception):
+    """Something in the arguments that the person must mend."""
+
+    def __init__(self, sentence: str, remedy: str, key: str = "") -> None:
+        super().__init__(sentence)
+        self.error: UserError = BadInput(sentence, remedy, problems={key: f"{sentence} {remedy}"} if key else None)
+
+
+def squash(name: str) -> str:
+    """A name without what people write differently: `Job Title`, `job_title`, `jobtitle`."""
+    return "".join(c for c in name.casefold() if c.isalnum())
+
+
+@lru_cache(maxsize=1024)
+def names(operation: type[Operation]) -> dict[str, Parameter]:
+    """The operation's fields by every squashed name; the user's words before logical names of other fields."""
+    found: dict[str, Parameter] = {}
+    parameters = [p for p in operation.parameters.values() if not p.marked(ColumnsMark)]
+    for p in parameters:
+        found.setdefault(squash(p.name), p)
+    for p in parameters:
+        for name in p.names:
+            found.setdefault(squash(name), p)
+    return found
+
+
+def nearest(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
+    """The names that a word was probably meant to be, likeliest first."""
+    found = process.extract(
+        word[:60], list(known), scorer=fuzz.WRatio, processor=utils.default_process, limit=limit, score_cutoff=_SURE
+    )
+    return [name for name, _, _ in found]
+
+
+class _Names:
+    """Membership by squashed name, for functions that ask with `in`."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self.known = frozenset(known)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and squash(name) in self.known
+
+
+def read_arguments(operation: type[Operation], text: str, vocabulary: Vocabulary | None) -> Parsed | Problem:
+    """Fill the operation's fields. `text` is tidy; never raises."""
+    filling = _Filling(operation, vocabulary)
+    try:
+        conditions = next((w for w in operation.words if w in operation.parameters and _is_filter(operation, w)), None)
+        if conditions:
+            filling.listing(text, conditions)
+        else:
+            filling.everything(text)
+    except Unreadable as e:
+        return Problem(error=BadInput(str(e)), operation=operation, args=filling.args)
+    except _Doubt as e:
+        return Problem(error=e.error, operation=operation, args=filling.args)
+    return Parsed(operation=operation, args=filling.args, columns=filling.columns)
+
+
+def _is_filter(operation: type[Operation], name: str) -> bool:
+    return operation.parameters[name].marked(filters.FilterMark)
+
+
+@dataclass
+class _Filling:
+    operation: type[Operation]
+    vocabulary: Vocabulary | None
+    args: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def _names(self) -> dict[str, Parameter]:
+        return names(self.operation)
+
+    def listing(self, text: str, conditions: str) -> None:
+        """Conditions in the friendly language, and the list's own fields (`sort=`, `top=`, raw `filter=`)."""
+        own = _Names(self._names)
+        raw = _Names(name for name, p in self._names.items() if p.marked(RawMark))
+        pairs, text = take_raw(markup.targets(text), raw, own)
+        more, text = filters.extract(text, own)
+        for key, value in (*pairs, *more):
+            self._put(self._names[squash(key)], value, key)
+        if text.casefold().startswith("where "):
+            text = text[len("where ") :].strip()
+        if text and conditions in self.args:
+            raise _Doubt(f"There are conditions twice: {shown(text)} too.", f"Write all of them in {conditions}=.")
+        if text:
+            self.args[conditions] = markup.escape(text)
+
+    def everything(self, text: str) -> None:
+        """Words, quoted phrases and pairs."""
+        words: list[Word] = []
+        before: tuple[Pair, Kind | None] | None = None
+        for item in items(text, self._kind):
+            if isinstance(item, Word):
+                if before and not item.breaks and not before[0].quoted and before[1] in _SEVERAL_WORDS:
+                    raise self._torn(before[0], item)
+                words.append(item)
+            else:
+                before = (item, self._pair(item, words))
+        if words:
+            self._words(words)
+
+    def _kind(self, name: str) -> Kind | None:
+        found = self._names.get(squash(name))
+        return found.kind if found else None
+
+    def _pair(self, pair: Pair, words: list[Word]) -> Kind | None:
+        """Put the value where its name says; the kind of that place."""
+        for back in range(min(4, len(words) + 1)):
+            label = words[len(words) - back :]
+            if any(w.quoted or w.breaks for w in label[1:]) or any(w.quoted for w in label):
+                break
+            key = " ".join((*(w.text for w in label), pair.key))
+            if parameter := self._parameter(key):
+                del words[len(words) - back :]
+                self._put(parameter, _decoded(pair.value, parameter.kind), key)
+                return parameter.kind
+            if column := self._column(key):
+                del words[len(words) - back :]
+                if column in self.columns:
+                    raise _Doubt(f"{key} is given twice.", "Write it once.", column)
+                self.columns[column] = markup.targets(pair.value)
+                return None
+        raise self._unknown(pair)
+
+    def _parameter(self, key: str) -> Parameter | None:
+        if found := self._names.get(squash(key)):
+            return found
+        column = self._looked_up(key)
+        own = (p for p in self.operation.parameters.values() if p.column and p.column.logical == column)
+        return next(own, None) if column else None
+
+    def _column(self, key: str) -> str | None:
+        """The logical name of a column that the operation does not name, where it takes such columns."""
+        if not any(p.marked(ColumnsMark) for p in self.operation.parameters.values()):
+            return None
+        if self.vocabulary is None or self.operation.table is None:
+            # Only custom columns have a publisher's prefix; whether this one exists is found out when it runs.
+            return key.casefold() if "_" in key.strip("_") and " " not in key else None
+        return self._looked_up(key)
+
+    def _looked_up(self, key: str) -> str | None:
+        if self.vocabulary is None or self.operation.table is None:
+            return None
+        found = self.vocabulary.column(self.operation.table.logical, key)
+        return found[0] if found else None
+
+    def _put(self, parameter: Parameter, value: str, key: str) -> None:
+        if parameter.name in self.args:
+            raise _Doubt(f"{key} is given twice.", "Write it once.", parameter.name)
+        self.args[parameter.name] = value
+
+    def _words(self, words: list[Word]) -> None:
+        wanted = [name for name in self.operation.words if name not in self.args]
+        if _NAME in wanted and _NAME not in self.operation.parameters:
+            wanted = [name for name in wanted if name != _NAME]
+            if not wanted:
+                self._person(words)
+                return
+        if not wanted:
+            raise self._left_over(words)
+        for name in wanted[:-1]:
+            words = self._without_preposition(name, words)
+            self.args[name] = _decoded(words[0].text, self.operation.parameters[name].kind)
+            words = words[1:]
+            if not words:
+                return
+        self._rest(wanted[-1], self._without_preposition(wanted[-1], words))
+
+    def _without_preposition(self, name: str, words: list[Word]) -> list[Word]:
+        """`note on case CAS-1`, `assign it to Jane`: what only leads to a reference is no part of it."""
+        if self.operation.parameters[name].kind not in (Kind.LOOKUP, Kind.ID):
+            return words
+        if len(words) > 1 and not words[0].quoted and words[0].text.casefold() in _PREPOSITIONS:
+            words = words[1:]
+        form = named(words[0].text)
+        table = self.operation.table
+        fits = form and (not table or form.noun.table == table.logical)
+        return words[1:] if len(words) > 1 and fits and not words[0].quoted else words
+
+    def _rest(self, name: str, words: list[Word]) -> None:
+        """All the words into one field; lines after the first become the description where there is one to fill."""
+        parameter = self.operation.parameters[name]
+        text = _joined(words, parameter.kind)
+        if parameter.kind is not Kind.MULTILINE and "\n" in text:
+            memo = next(
+                (p for p in self.operation.parameters.values() if _takes_lines(p) and p.name not in self.args), None
+            )
+            if memo:
+                text, _, rest = text.partition("\n")
+                if rest.strip():
+                    self.args[memo.name] = rest.strip("\n")
+        self.args[name] = text
+
+    def _person(self, words: list[Word]) -> None:
+        text = _joined(words, Kind.TEXT).replace("\n", " ")
+        if "first_name" in self.args and "last_name" in self.args:
+            raise self._left_over(words)
+        if "first_name" in self.args or "last_name" in self.args:
+            self.args["last_name" if "first_name" in self.args else "first_name"] = text
+            return
+        first, last = people.split(text)
+        self.args.update({"first_name": first, "last_name": last} if first else {"last_name": last})
+
+    def _torn(self, pair: Pair, word: Word) -> _Doubt:
+        """A word after an unquoted text: part of it, or not?"""
+        both = f"{pair.key}={quote(f'{pair.value} {word.text}')}"
+        remedy = f"If it does, write {both}; if not, put it before the names."
+        return _Doubt(f"Does {shown(word.text, 30)} belong to {pair.key}?", remedy, self._field(pair.key))
+
+    def _left_over(self, words: list[Word]) -> _Doubt:
+        text = shown(" ".join(w.text for w in words), 40)
+        filled = next((n for n in self.operation.words if n in self.args), "")
+        if filled:
+            return _Doubt(
+                f"{filled} is given already, so I do not know where {text} belongs.", "Use name=value.", filled
+            )
+        near = nearest(words[0].text, (p.name for p in self.operation.parameters.values()))
+        hint = f"Did you mean {near[0]}=…?" if near else f"Write name=value, like: {self.operation.example}"
+        return _Doubt(f"I do not know where {text} belongs.", hint)
+
+    def _unknown(self, pair: Pair) -> _Doubt:
+        own = [p.name for p in self.operation.parameters.values() if not p.marked(ColumnsMark)]
+        table = self.operation.table.logical if self.operation.table else ""
+        others = self.vocabulary.names(table) if self.vocabulary and table else ()
+        near = nearest(pair.key, (*own, *others)) or nearest(pair.key, self._names)
+        near = list(dict.fromkeys(self._names[squash(n)].name if squash(n) in self._names else n for n in near))
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known names: {', '.join(own[:8])}."
+        return _Doubt(
+            f"{self.operation.verb} has no field {shown(pair.key, 40)}.",
+            f"{hint} If it is text, put it in quotes.",
+            pair.key,
+        )
+
+    def _field(self, key: str) -> str:
+        parameter = self._names.get(squash(key))
+        return parameter.name if parameter else key
+
+
+def _takes_lines(parameter: Parameter) -> bool:
+    return parameter.kind is Kind.MULTILINE
+
+
+def _decoded(text: str, kind: Kind | None) -> str:
+    return markup.targets(text) if kind in _ADDRESSES else markup.plain(text)
+
+
+def _joined(words: list[Word], kind: Kind | None) -> str:
+    def pieces() -> Iterator[str]:
+        for i, word in enumerate(words):
+            if i:
+                yield "\n" * min(word.breaks, 2) or " "
+            yield _decoded(word.text, kind)
+
+    return "".join(pieces())

@@ -1,0 +1,66 @@
+"""What reading a command can come to: `Parsed`, `HelpAsked`, `Menu` or `Problem`."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from commands.errors import UserError
+from commands.fields import ColumnsMark, Reading
+from commands.nouns import Noun
+from commands.operation import Operation
+
+
+class Vocabulary(Protocol):
+    """The organisation's own column names, from metadata that is loaded already."""
+
+    def column(self, table: str, word: str) -> tuple[str, str] | None:
+        """(logical name, label) of the column that a word names in a table (by logical name)."""
+        ...
+
+    def names(self, table: str) -> Iterable[str]:
+        """Logical names and labels of a table's columns, for did-you-mean."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """A command that was understood; its values are still text."""
+
+    operation: type[Operation]
+    args: dict[str, str] = field(default_factory=dict)
+    """Text by field name."""
+    columns: dict[str, str] = field(default_factory=dict)
+    """Text by logical name, of columns that the operation does not name."""
+
+    def read(self, reading: Reading | None = None) -> Operation:
+        """The operation. Raises pydantic.ValidationError whose messages are sentences for people."""
+        args = dict(self.args)
+        if self.columns:
+            target = next(p.name for p in self.operation.parameters.values() if p.marked(ColumnsMark))
+            args[target] = json.dumps(self.columns, ensure_ascii=False)
+        return self.operation.read(args, reading)
+
+
+@dataclass(frozen=True, slots=True)
+class HelpAsked:
+    """Help on an operation, on a noun, or on everything."""
+
+    about: type[Operation] | Noun | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """Nothing was said: show what can be done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What was not understood; `operation` and `args` as far as it was."""
+
+    error: UserError
+    operation: type[Operation] | None = None
+    args: dict[str, str] = field(default_factory=dict)
+
+
+Result = Parsed | HelpAsked | Menu | Problem

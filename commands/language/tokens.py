@@ -1,0 +1,161 @@
+"""What stands behind the verb: words, quoted phrases and `name=value` pairs, in time linear in the text's length."""
+
+import re
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from crm.tables import Kind
+
+from . import dates, markup, money
+from .quotes import Quotes
+
+_RUN = re.compile(rf"(?:{markup.ATOM.pattern}|\S)+")
+_KEY = re.compile(r"(?:--?)?([^\W\d][\w\-]*)( *)=(?!=)( *)")
+_KEY_AHEAD = re.compile(r"[ \n]*(?:--?)?[^\W\d][\w\-]*=(?!=)")
+_COLON = re.compile(r"([^\W\d][\w\-]*):(?!//)(?=\S)")
+_QUOTED_KEY = re.compile(r" *=(?!=)( *)")
+_SPACE = re.compile(r"[ \n]*")
+_PHONE = re.compile(r"\+?[\d(][\d().\-/]*(?: [\d().\-/]+)*(?=\s|$)")
+_PHRASES: Final = {
+    Kind.MONEY: money.PHRASE,
+    Kind.DATE: dates.PHRASE,
+    Kind.DATETIME: dates.PHRASE,
+    Kind.PHONE: _PHONE,
+}
+_REACH = 80
+"""Characters within which a date, an amount or a phone number of several words ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word or a quoted phrase."""
+
+    text: str
+    start: int
+    breaks: int
+    """Line breaks before it."""
+    quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """`name=value`."""
+
+    key: str
+    value: str
+    start: int
+    quoted: bool
+    colon: bool = False
+
+
+Item = Word | Pair
+KindOf = Callable[[str], Kind | None]
+"""The kind of the field that a name stands for; None for a name that is not known."""
+
+
+def items(text: str, kind_of: KindOf) -> Iterator[Item]:
+    """Raises Unreadable for a quote that never closes. `text` has been through `markup.tidy`."""
+    quotes, pos = Quotes(text), 0
+    while True:
+        begin = _skip(text, pos)
+        if begin >= len(text):
+            return
+        breaks = text.count("\n", pos, begin)
+        item, pos = _pair(text, begin, quotes, kind_of) or _word(text, begin, quotes, breaks)
+        yield item
+
+
+def _skip(text: str, pos: int) -> int:
+    found = _SPACE.match(text, pos)
+    return found.end() if found else pos
+
+
+def _pair(text: str, pos: int, quotes: Quotes, kind_of: KindOf) -> tuple[Pair, int] | None:
+    if found := _KEY.match(text, pos):
+        key, kind = found[1], kind_of(found[1])
+        if kind is None and found[2]:
+            return None  # `a = b` is text unless a is a name
+        value, end, quoted = _value(text, found.end(), bool(found[3]), kind, quotes)
+        return Pair(key, value, pos, quoted), end
+    if found := _COLON.match(text, pos):
+        kind = kind_of(found[1])
+        if kind is None:
+            return None
+        value, end, quoted = _value(text, found.end(), False, kind, quotes)
+        return Pair(found[1], value, pos, quoted, colon=True), end
+    if (quoted_key := quotes.at(pos)) and (found := _QUOTED_KEY.match(text, quoted_key[1])):
+        kind = kind_of(quoted_key[0])
+        value, end, quoted = _value(text, found.end(), bool(found[1]), kind, quotes)
+        return Pair(" ".join(quoted_key[0].split()), value, pos, quoted), end
+    return None
+
+
+def _value(text: str, pos: int, spaced: bool, kind: Kind | None, quotes: Quotes) -> tuple[str, int, bool]:
+    """(value, where it ends, whether it was quoted)."""
+    if pos >= len(text) or text[pos] == "\n" or (spaced and _KEY_AHEAD.match(text, pos)):
+        return "", pos, True
+    if quoted := quotes.at(pos):
+        content, end = quoted
+        if text[end : end + 1] in (",", ";") and text[end + 1 : end + 2] in ("", " ", "\n"):
+            return content, end + 1, True
+        tail = _RUN.match(text, end)
+        return (content + tail[0], tail.end(), True) if tail else (content, end, True)
+    run = _RUN.match(text, pos)
+    end = run.end() if run else pos
+    if kind in _PHRASES and (phrase := _PHRASES[kind].match(text, pos, min(len(text), pos + _REACH))):
+        end = max(end, phrase.end())
+    value = text[pos:end]
+    if value[-1:] in (",", ";") and len(value) > 1 and _KEY_AHEAD.match(text, end):
+        value = value[:-1]
+    return value, end, False
+
+
+def _word(text: str, pos: int, quotes: Quotes, breaks: int) -> tuple[Word, int]:
+    if quoted := quotes.at(pos):
+        return Word(quoted[0], pos, breaks, quoted=True), quoted[1]
+    run = _RUN.match(text, pos)
+    end = run.end() if run else pos + 1
+    return Word(text[pos:end], pos, breaks), end
+
+
+_NAME = re.compile(r"\s([^\W\d][\w\-]*)\s*=(?!=)")
+_RAW_START = re.compile(r"([^\W\d][\w\-]*)\s*=(?!=)\s*")
+_STRING = re.compile(r"'[^']*'?|[^\s']+|\s")
+
+
+def take_raw(text: str, raw: Container[str], names: Container[str]) -> tuple[list[tuple[str, str]], str]:
+    """Take `filter=contains(fullname,'John Smith') and …` out: (pairs, what is left).
+
+    The value of a `raw` name runs to the next of `names` that stands before `=`, outside single quotes, or is what
+    quotes around the whole of it hold.
+    """
+    quotes, pos, begin = Quotes(text), 0, 0
+    pairs, left = [], []
+    while pos < len(text):
+        found = _RAW_START.match(text, pos)
+        if found and found[1] in raw:
+            left.append(text[begin:pos])
+            value, pos = _raw_value(text, found.end(), quotes, names)
+            pairs.append((found[1], value))
+            begin = pos
+        else:
+            quoted = quotes.at(pos)
+            run = None if quoted else _RUN.match(text, pos)
+            pos = quoted[1] if quoted else run.end() if run else pos
+        pos = _skip(text, pos)
+    left.append(text[begin:])
+    return pairs, " ".join(piece.strip() for piece in left if piece.strip())
+
+
+def _raw_value(text: str, pos: int, quotes: Quotes, names: Container[str]) -> tuple[str, int]:
+    if text[pos : pos + 1] not in ("'", "‘") and (quoted := quotes.at(pos)):
+        return quoted
+    end = pos
+    while end < len(text):
+        following = _NAME.match(text, end)
+        if following and following[1] in names:
+            break
+        piece = _STRING.match(text, end)
+        end = piece.end() if piece else end + 1
+    return text[pos:end].strip(), end
