@@ -1,28 +1,15 @@
 """The ordinary calls, over the wire."""
 
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
 
-from crm.auth import Application, Impersonated
+from crm.auth import Impersonated
 from crm.client import Dataverse, Session
 from crm.errors import DuplicateId, NotFound, VersionMismatch
 from crm.query import Query, col
 from crm.records import Ref, Row
 from tests.crm.server import Server
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with Server() as running:
-        yield running
-
-
-@pytest.fixture
-async def session(server: Server) -> AsyncIterator[Session]:
-    async with Dataverse(server.url) as dataverse:
-        yield dataverse.acting_as(Application())
 
 
 async def test_a_row_is_created_read_changed_and_deleted(server: Server, session: Session) -> None:

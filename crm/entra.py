@@ -1,0 +1,339 @@
+"""Tokens from Microsoft Entra, through MSAL: application, managed identity, and people who sign in.
+
+MSAL blocks, so every call to it runs in a thread. Scopes (Microsoft, "Use OAuth with Dataverse"): an application asks
+for `{organisation}/.default`, a person for `{organisation}/user_impersonation`.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import msal
+import requests
+from cryptography import x509
+
+from .auth import Demand, Token, TokenAuth
+from .errors import ConfigurationError, SignInError, SignInRequired
+from .sign_in_errors import refused, unreachable
+
+T = TypeVar("T")
+
+_TIMEOUT = 20.0
+_HOSTS = frozenset(
+    {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn", "login.windows.net"}
+)
+"""Authorities that MSAL knows; any other is the administrator's own choice, and MSAL must not look it up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A client secret."""
+
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate with its private key: PEM with both in one file, or PFX."""
+
+    path: Path
+    passphrase: str | None = field(default=None, repr=False)
+
+    def for_msal(self) -> dict[str, Any]:
+        """As MSAL wants it. Raises ConfigurationError when the file is unusable or the certificate expired."""
+        if self.path.suffix.lower() in {".pfx", ".p12"}:
+            return {"private_key_pfx_path": str(self.path), "passphrase": self.passphrase, "public_certificate": True}
+        try:
+            text = self.path.read_text("utf-8")
+            certificate = x509.load_pem_x509_certificate(text.encode())
+        except OSError as exc:
+            raise ConfigurationError(f"The certificate {self.path} cannot be read: {exc.strerror}.") from None
+        except ValueError:
+            raise ConfigurationError(
+                f"{self.path} holds no certificate: it must hold one and its private key as PEM, or be a .pfx."
+            ) from None
+        if "PRIVATE KEY-----" not in text:
+            raise ConfigurationError(f"{self.path} holds no private key; put it beside the certificate.")
+        ends = certificate.not_valid_after_utc
+        if ends < datetime.now(UTC):
+            raise ConfigurationError(
+                f"The certificate {self.path} expired on {ends:%Y-%m-%d}. Upload a new one to the app registration."
+            )
+        start = text.index("-----BEGIN CERTIFICATE-----")
+        return {"private_key": text, "passphrase": self.passphrase, "public_certificate": text[start:]}
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A person who has just signed in."""
+
+    object_id: str
+    tenant_id: str
+    username: str
+    name: str
+    cache: str = field(repr=False)
+    """MSAL's cache with the refresh token: keep it encrypted, give it to `Entra.delegated`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCode:
+    """A sign-in on another device."""
+
+    message: str
+    """What to tell the person: the address and the code, in Microsoft's words."""
+    code: str
+    url: str
+    flow: Mapping[str, Any] = field(repr=False)
+
+
+class _Http:
+    """The blocking HTTP client that MSAL uses: with a timeout, and `verify` goes before the environment."""
+
+    def __init__(self, *, verify: str | None = None) -> None:
+        self._session = requests.Session()
+        self._verify = verify
+
+    def get(self, url: str, **options: Any) -> requests.Response:
+        return self._session.get(url, verify=self._verify, timeout=_TIMEOUT, **options)
+
+    def post(self, url: str, **options: Any) -> requests.Response:
+        return self._session.post(url, verify=self._verify, timeout=_TIMEOUT, **options)
+
+    def close(self) -> None:
+        """MSAL closes what it was given; connections are shared, so they stay."""
+
+
+class Entra:
+    """One app registration in one tenant.
+
+    `authority_host` defaults to `AZURE_AUTHORITY_HOST`, else the commercial cloud. `ca_file` is for a private
+    authority; else the system's certificates count (`REQUESTS_CA_BUNDLE` is honoured).
+    """
+
+    def __init__(
+        self,
+        *,
+        tenant: str,
+        client_id: str,
+        credential: Secret | Certificate | None = None,
+        authority_host: str | None = None,
+        ca_file: Path | None = None,
+    ) -> None:
+        host = authority_host or os.environ.get("AZURE_AUTHORITY_HOST") or "login.microsoftonline.com"
+        parts = urlsplit(host if "://" in host else f"https://{host}")
+        if parts.scheme != "https" or not parts.netloc:
+            raise ConfigurationError(f"AZURE_AUTHORITY_HOST must be an https address, not {host!r}.")
+        if not tenant or "/" in tenant:
+            raise ConfigurationError(f"AZURE_TENANT_ID must be a tenant id or domain, not {tenant!r}.")
+        self.authority = f"https://{parts.netloc}/{tenant}"
+        self.host = parts.netloc
+        self._client_id = client_id
+        self._credential = credential
+        self._http = _Http(verify=str(ca_file) if ca_file else None)
+        self._http_cache: dict[str, Any] = {}
+
+    # Sources of tokens
+
+    def application(self, organisation: str) -> TokenAuth:
+        """The application user's tokens, by secret or certificate."""
+        if self._credential is None:
+            raise ConfigurationError(
+                "The application needs AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH to sign in."
+            )
+        scopes = [f"{organisation}/.default"]
+        app: Any = None
+
+        def acquire(demand: Demand) -> Any:
+            nonlocal app
+            app = app or self._app()
+            if demand.fresh and not demand.claims:
+                app.remove_tokens_for_client()
+            return app.acquire_token_for_client(scopes, claims_challenge=demand.claims)
+
+        async def source(demand: Demand) -> Token:
+            return self._token(await self._run(acquire, demand))
+
+        return TokenAuth(source)
+
+    def delegated(
+        self, organisation: str, cache: str, *, on_change: Callable[[str], Awaitable[None]] | None = None
+    ) -> TokenAuth:
+        """A person's tokens, from the cache that the sign-in gave.
+
+        `on_change` receives the cache whenever it changed and must keep it: refresh tokens rotate. The auth raises
+        SignInRequired when the person must sign in again.
+        """
+        store = msal.SerializableTokenCache()
+        store.deserialize(cache)
+        scopes = [f"{organisation}/user_impersonation"]
+        app: Any = None
+
+        def acquire(demand: Demand) -> Any:
+            nonlocal app
+            app = app or self._app(store)
+            accounts = app.get_accounts()
+            if not accounts:
+                return None
+            return app.acquire_token_silent_with_error(
+                scopes, account=accounts[0], force_refresh=demand.fresh, claims_challenge=demand.claims
+            )
+
+        async def source(demand: Demand) -> Token:
+            result = await self._run(acquire, demand)
+            if store.has_state_changed and on_change:
+                await on_change(store.serialize())
+            if result is None:
+                raise SignInRequired("You are not signed in to Dynamics any more. Please connect again.")
+            return self._token(result)
+
+        return TokenAuth(source)
+
+    # Signing in
+
+    async def begin_sign_in(
+        self, organisation: str, redirect_uri: str, *, login_hint: str | None = None, claims: str | None = None
+    ) -> dict[str, Any]:
+        """Start authorization code + PKCE: send the person to the answer's `auth_uri`.
+
+        Keep the whole dict, secret, until they return; its `state` is what the redirect will carry.
+        """
+
+        def begin() -> dict[str, Any]:
+            flow: dict[str, Any] = self._app().initiate_auth_code_flow(
+                [f"{organisation}/user_impersonation"],
+                redirect_uri=redirect_uri,
+                login_hint=login_hint,
+                claims_challenge=claims,
+                response_mode="form_post",
+            )
+            return flow
+
+        flow = await self._run(begin)
+        if "error" in flow:
+            raise refused(flow, self.host)
+        # MSAL warns about anything but form_post; yet a form posted from another site brings no SameSite=Lax cookie,
+        # and that cookie is what ties the answer to the browser that asked. PKCE protects the code in the address.
+        flow["auth_uri"] = flow["auth_uri"].replace("response_mode=form_post", "response_mode=query")
+        return flow
+
+    async def finish_sign_in(self, flow: Mapping[str, Any], query: Mapping[str, str]) -> SignedIn:
+        """Redeem the code that the redirect brought. Raises SignInError for a foreign or repeated answer."""
+
+        def finish() -> SignedIn:
+            store = msal.SerializableTokenCache()
+            try:
+                result = self._app(store).acquire_token_by_auth_code_flow(dict(flow), dict(query))
+            except ValueError:
+                raise SignInError("This sign-in was not started here, or was used already. Start again.") from None
+            return self._signed_in(result, store)
+
+        return await self._run(finish)
+
+    async def on_behalf_of(self, organisation: str, assertion: str) -> SignedIn:
+        """Exchange a token that the person's client gave to this application (Teams sign-in) for Dataverse's."""
+
+        def exchange() -> SignedIn:
+            store = msal.SerializableTokenCache()
+            scopes = [f"{organisation}/user_impersonation"]
+            return self._signed_in(self._app(store).acquire_token_on_behalf_of(assertion, scopes), store)
+
+        return await self._run(exchange)
+
+    async def begin_device_sign_in(self, organisation: str) -> DeviceCode:
+        """Start a sign-in on another device."""
+
+        def begin() -> dict[str, Any]:
+            flow: dict[str, Any] = self._public_app().initiate_device_flow([f"{organisation}/user_impersonation"])
+            return flow
+
+        flow = await self._run(begin)
+        if "user_code" not in flow:
+            raise refused(flow, self.host)
+        return DeviceCode(flow["message"], flow["user_code"], flow["verification_uri"], flow)
+
+    async def finish_device_sign_in(self, device: DeviceCode) -> SignedIn:
+        """Wait until the person has signed in on the other device, or the code expires."""
+
+        def finish() -> SignedIn:
+            store = msal.SerializableTokenCache()
+            app = self._public_app(store)
+            return self._signed_in(app.acquire_token_by_device_flow(dict(device.flow)), store)
+
+        return await self._run(finish)
+
+    # Within
+
+    def _app(self, store: msal.TokenCache | None = None) -> Any:
+        if self._credential is None:
+            return self._public_app(store)
+        credential = self._credential
+        secret = credential.value if isinstance(credential, Secret) else credential.for_msal()
+        return msal.ConfidentialClientApplication(client_credential=secret, **self._options(store))
+
+    def _public_app(self, store: msal.TokenCache | None = None) -> Any:
+        return msal.PublicClientApplication(**self._options(store))
+
+    def _options(self, store: msal.TokenCache | None) -> dict[str, Any]:
+        return {
+            "client_id": self._client_id,
+            "authority": self.authority,
+            "token_cache": store,
+            "http_client": self._http,
+            "client_capabilities": ["cp1"],  # we answer claims challenges
+            "instance_discovery": None if self.host in _HOSTS else False,
+            "http_cache": self._http_cache,
+        }
+
+    async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
+        try:
+            return await asyncio.to_thread(call, *arguments)
+        except requests.RequestException as exc:
+            raise unreachable(exc, self.host) from None
+        except ValueError as exc:
+            raise refused({"error": "discovery", "error_description": str(exc)}, self.host) from None
+
+    def _token(self, result: Any) -> Token:
+        if not isinstance(result, dict) or "access_token" not in result:
+            raise refused(result, self.host)
+        return Token(result["access_token"], float(result.get("expires_in") or 0))
+
+    def _signed_in(self, result: Any, store: Any) -> SignedIn:
+        self._token(result)
+        claims = result.get("id_token_claims") or {}
+        return SignedIn(
+            object_id=claims.get("oid", ""),
+            tenant_id=claims.get("tid", ""),
+            username=claims.get("preferred_username", ""),
+            name=claims.get("name", ""),
+            cache=store.serialize(),
+        )
+
+
+def managed_identity(organisation: str, *, client_id: str | None = None) -> TokenAuth:
+    """The tokens of the machine's own identity (Azure), or of a user-assigned one by its client id."""
+    identity = (
+        msal.UserAssignedManagedIdentity(client_id=client_id) if client_id else msal.SystemAssignedManagedIdentity()
+    )
+    client: Any = None
+
+    def acquire(demand: Demand) -> Any:
+        nonlocal client
+        if client is None or (demand.fresh and not demand.claims):
+            client = msal.ManagedIdentityClient(identity, http_client=_Http(), client_capabilities=["cp1"])
+        return client.acquire_token_for_client(resource=organisation, claims_challenge=demand.claims)
+
+    async def source(demand: Demand) -> Token:
+        try:
+            result = await asyncio.to_thread(acquire, demand)
+        except requests.RequestException as exc:
+            raise unreachable(exc, "the managed identity endpoint") from None
+        if "access_token" not in result:
+            raise refused(result, "the managed identity endpoint")
+        return Token(result["access_token"], float(result.get("expires_in") or 0))
+
+    return TokenAuth(source)
