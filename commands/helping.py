@@ -32,21 +32,16 @@ _CONDITIONS: Final = "company~acme created>7d rating=hot,warm mine (open OR prio
 _SHOWN_FIELDS: Final = 4
 _GENERAL: Final = "General"
 
-_GRAMMAR: Final = (
-    (
-        "Say what and with what: `case create` and `create case` are the same. Then come words, and `name=value` pairs in "
-        "any order. A value of several words needs quotes, of any kind. Names are the ones listed here, a column's name in "
-        "Dynamics, or its label."
-    ),
-    (
-        f"Lists take conditions: `{_CONDITIONS}`, with `=`, `!=`, `~` (contains), `!~`, `>`, `>=`, `<`, `<=`, AND, OR, NOT "
-        "and parentheses, and `sort=-created top=20`."
-    ),
-    (
-        "A record is named by its number, its name, an e-mail address, its id or its address in Dynamics; `it` is the one "
-        "shown last."
-    ),
-)
+_GRAMMAR: Final = f"""\
+Say what and with what: `case create` and `create case` are the same. Then come words, and `name=value` pairs in any
+order. A value of several words needs quotes, of any kind. Names are the ones listed here, a column's name in Dynamics,
+or its label.
+
+Lists take conditions: `{_CONDITIONS}`,
+with `=`, `!=`, `~` (contains), `!~`, `>`, `>=`, `<`, `<=`, AND, OR, NOT and parentheses, and `sort=-created top=20`.
+
+A record is named by its number, its name, an e-mail address, its id or its address in Dynamics; `it` is the one shown
+last."""
 
 
 def usage(operation: type[Operation]) -> str:
@@ -154,7 +149,7 @@ def reference_markdown() -> str:
         "# Commands",
         "Generated from the declarations by `make generate`; the tests run every example.",
         "In Slack a command follows `/crm`, in Teams the mention; alone with the bot it needs neither.",
-        *_GRAMMAR,
+        _GRAMMAR,
     ]
     for noun in NOUNS.values():
         if operations := known.of_noun(noun):
