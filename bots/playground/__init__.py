@@ -26,3 +26,7 @@ servers:
 
 `bots.playground.slack_server` and `bots.playground.teams_server` document every gesture and every switch.
 """
+
+from .page import Playground
+
+__all__ = ["Playground"]

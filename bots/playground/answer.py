@@ -69,8 +69,10 @@ class Wire:
 
     def __init__(self, size: int = 300) -> None:
         self.exchanges: deque[Exchange] = deque(maxlen=size)
+        self.count = 0
 
     def record(self, direction: str, label: str, status: int, seconds: float, request: Any, answer: Any) -> None:
+        self.count += 1
         self.exchanges.append(
             Exchange(
                 at=time.time(),

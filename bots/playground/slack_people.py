@@ -82,11 +82,18 @@ class SlackPeople(BotLink):
     # -- clicks
 
     async def click(
-        self, where: Message | View, action: str, value: Any = None, *, user: str = "", nth: int = 0
+        self,
+        where: Message | View,
+        action: str,
+        value: Any = None,
+        *,
+        user: str = "",
+        nth: int = 0,
+        block_id: str = "",
     ) -> Answer:
         """Press, choose or pick. `action` is an action_id or what can be read on the control; `value` the option (its
-        value or text), date or typed text; `nth` tells equal controls apart."""
-        block, element, chosen = self.find_control(where, action, value, nth)
+        value or text), date or typed text; `nth` or `block_id` tell equal controls apart."""
+        block, element, chosen = self.find_control(where, action, value, nth, block_id=block_id)
         who = self.world.user(user or self._reader(where))
         if isinstance(where, View) and (state := element_state(element, chosen)) is not None:
             where.values.setdefault(block["block_id"], {})[element["action_id"]] = state
@@ -98,10 +105,12 @@ class SlackPeople(BotLink):
             where.notice = _TROUBLE
         return answer
 
-    async def suggest(self, where: Message | View, action: str, typed: str, *, user: str = "") -> Answer:
+    async def suggest(
+        self, where: Message | View, action: str, typed: str, *, user: str = "", block_id: str = ""
+    ) -> Answer:
         """Type into an external select; `answer.json["options"]` are what the person may pick. Nothing is sent before
         `min_query_length` letters (3 unless the element says otherwise)."""
-        block, element, _ = self.find_control(where, action, None, 0)
+        block, element, _ = self.find_control(where, action, None, 0, block_id=block_id)
         if len(typed) < int(element.get("min_query_length", 3)):
             return Answer(status=0, error="too_short")
         who = self.world.user(user or self._reader(where))
@@ -352,12 +361,12 @@ class SlackPeople(BotLink):
         return f"{self.base_url}response/{name}"
 
     def find_control(
-        self, where: Message | View, wanted: str, value: Any, nth: int, *, stateful: bool = False
+        self, where: Message | View, wanted: str, value: Any, nth: int, *, stateful: bool = False, block_id: str = ""
     ) -> tuple[dict[str, Any], dict[str, Any], Any]:
         """A block, the element in it, and the value to send; LookupError lists what is there."""
         blocks = where.blocks if isinstance(where, View) else where.all_blocks()
         found, there = [], []
-        for block in blocks:
+        for block in blocks if not block_id else [b for b in blocks if b.get("block_id") == block_id]:
             for element in blockkit.elements([block]):
                 if not isinstance(element, dict) or element.get("type") == "image":
                     continue

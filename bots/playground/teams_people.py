@@ -165,26 +165,44 @@ class TeamsPeople:
         self, post: Post, action: str, inputs: Mapping[str, Any] | None = None, *, user: str = "anna"
     ) -> Answer:
         """Press any button of a card by id, verb or title; its type decides what is sent."""
-        found = find_action(post.card(self.world.person(user).teams), action)
-        if found["type"] == "Action.Execute":
-            return await self.execute(post, action, inputs, user=user)
-        return await self.submit_action(post, action, inputs, user=user)
+        return await self._press(post, action, "", inputs, user)
 
     async def execute(
         self, post: Post, action: str, inputs: Mapping[str, Any] | None = None, *, user: str = "anna"
     ) -> Answer:
         """Action.Execute: a card in the answer replaces the card for this person, a message is a toast."""
-        who = self.world.person(user)
-        card = post.card(who.teams)
-        found = find_action(card, action, "Action.Execute")
+        return await self._press(post, action, "Action.Execute", inputs, user)
+
+    async def submit_action(
+        self, post: Post, action: str, inputs: Mapping[str, Any] | None = None, *, user: str = "anna"
+    ) -> Answer:
+        """Action.Submit: a message activity with `value` and no text, or task/fetch when its data says so. On a button
+        that is Action.Execute: what an older client sends, its fallback."""
+        return await self._press(post, action, "Action.Submit", inputs, user)
+
+    async def _press(self, post: Post, action: str, kind: str, inputs: Mapping[str, Any] | None, user: str) -> Answer:
+        card = post.card(self.world.person(user).teams)
+        found = find_action(card, action, kind if kind == "Action.Execute" else "")
+        if kind == "Action.Submit" and found["type"] == "Action.Execute":
+            found = found.get("fallback") or {}
         data, missing = gather(card, found, inputs or {})
         if missing:
             return Answer(status=0, error="required_field", problems=tuple(missing))
-        sent: dict[str, Any] = {"type": "Action.Execute", "data": data}
-        for key in ("id", "verb", "title"):
-            if key in found:
-                sent[key] = found[key]
-        return await self._executed(post, who, {"action": sent, "trigger": "manual"})
+        return await self.pressed(post, found, data, user=user)
+
+    async def pressed(self, post: Post, action: Mapping[str, Any], data: Any, *, user: str = "anna") -> Answer:
+        """What this button (its JSON) sends, with its data and the inputs already put together."""
+        who, place = self.world.person(user), self.world.conversation(post.conversation, user)
+        if action["type"] == "Action.Execute":
+            sent = {key: action[key] for key in ("type", "id", "verb", "title") if action.get(key)} | {"data": data}
+            return await self._executed(post, who, {"action": sent, "trigger": "manual"})
+        if action["type"] != "Action.Submit":
+            return Answer(status=0, error="not_delivered")
+        if isinstance(data, Mapping) and (data.get("msteams") or {}).get("type") == _TASK_FETCH:
+            return await self.task_fetch(data, user=user, conversation=place.id)
+        activity = self.activity(who, place, root=post.root or post.id)
+        activity |= {"type": "message", "id": new_guid(), "value": data, "replyToId": post.id}
+        return await self._post(activity, f"submit {action.get('title')}", teams_contract.MESSAGE_SECONDS)
 
     async def refresh(self, post: Post, *, user: str = "anna") -> Answer:
         """What the client does by itself when a card with `refresh` comes into view."""
@@ -212,23 +230,6 @@ class TeamsPeople:
             self.world.toasts[who.teams] = body["value"].get("message", _TROUBLE)
         self.world.changed()
         return answer
-
-    async def submit_action(
-        self, post: Post, action: str, inputs: Mapping[str, Any] | None = None, *, user: str = "anna"
-    ) -> Answer:
-        """Action.Submit: a message activity with `value` and no text, or task/fetch when its data says so."""
-        who, place = self.world.person(user), self.world.conversation(post.conversation)
-        card = post.card(who.teams)
-        found = find_action(card, action)
-        found = found.get("fallback", found) if found["type"] == "Action.Execute" else found
-        data, missing = gather(card, found, inputs or {})
-        if missing:
-            return Answer(status=0, error="required_field", problems=tuple(missing))
-        if isinstance(data.get("msteams"), dict) and data["msteams"].get("type") == _TASK_FETCH:
-            return await self.task_fetch(data, user=user, conversation=place.id)
-        activity = self.activity(who, place, root=post.root or post.id)
-        activity |= {"type": "message", "id": new_guid(), "value": data, "replyToId": post.id}
-        return await self._post(activity, f"submit {found.get('title')}", teams_contract.MESSAGE_SECONDS)
 
     async def typeahead(
         self, dataset: str, typed: str, *, user: str = "anna", conversation: str = "personal", data: Any = None
@@ -288,7 +289,11 @@ class TeamsPeople:
             dialog.problem = missing[0]
             self.world.changed()
             return Answer(status=0, error="required_field", problems=tuple(missing))
-        if dialog.source == "compose":
+        return await self.submitted(data, user=user)
+
+    async def submitted(self, data: Any, *, user: str = "anna") -> Answer:
+        """Submit the open dialog with this data, by the invoke that belongs to it."""
+        if self._open_dialog(user).source == "compose":
             return await self.compose_submit(data, user=user)
         return await self.task_submit(data, user=user)
 
