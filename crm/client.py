@@ -8,6 +8,7 @@ async with Dataverse(url, auth=auth) as dataverse:
 """
 
 import hashlib
+import ssl
 from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +48,9 @@ class Dataverse:
     ) -> None:
         self.organisation = address.organisation(url, trusted_hosts=trusted_hosts)
         self._transport = Transport(
-            self.organisation.url, connections=connections, verify=str(ca_file) if ca_file else True
+            self.organisation.url,
+            connections=connections,
+            verify=ssl.create_default_context(cafile=ca_file) if ca_file else True,
         )
         self._auth = auth
         self._deadline = deadline

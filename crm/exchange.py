@@ -12,7 +12,7 @@ import httpx
 
 from .answers import error_from, parsed
 from .auth import Application, Caller, Delegated, Impersonated
-from .errors import BadAnswer, CrmError, DeadlineExceeded, Throttled, Unavailable
+from .errors import BadAnswer, CircuitOpen, CrmError, DeadlineExceeded, Throttled, Unavailable
 from .limits import Breaker, Identity, Limits
 from .telemetry import Trace
 from .transport import FAILURES, Answer, Transport, failure, was_sent
@@ -148,7 +148,8 @@ class _Attempts:
         call = self._call
         request = httpx.Request(call.method, call.url, headers=self._headers, stream=httpx.ByteStream(call.body or b""))
         if self._auth is None:
-            return await self._in_turn(request)
+            answer = await self._in_turn(request)
+            return self._refused(answer) if isinstance(answer, Answer) and answer.status == 401 else answer
         flow = self._auth.async_auth_flow(request)
         try:
             request = await anext(flow)
@@ -159,9 +160,12 @@ class _Attempts:
                 try:
                     request = await flow.asend(answer.to_httpx(request))
                 except StopAsyncIteration:
-                    return error_from(answer, self._exchange.host, table=call.table)
+                    return self._refused(answer)
         finally:
             await flow.aclose()
+
+    def _refused(self, answer: Answer) -> CrmError:
+        return error_from(answer, self._exchange.host, table=self._call.table)
 
     async def _in_turn(self, request: httpx.Request) -> Answer | CrmError:
         exchange = self._exchange
@@ -204,7 +208,7 @@ class _Attempts:
             return None
         if isinstance(error, Throttled):
             return error.retry_after
-        if isinstance(error, DeadlineExceeded) or (isinstance(error, BadAnswer) and error.status):
+        if isinstance(error, (CircuitOpen, DeadlineExceeded)) or (isinstance(error, BadAnswer) and error.status):
             return None
         if error.outcome_unknown and not self._call.repeatable:
             return None

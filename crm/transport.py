@@ -39,7 +39,7 @@ class Transport(AiohttpTransport):
         url: str,
         *,
         connections: int = 100,
-        verify: ssl.SSLContext | str | bool = True,
+        verify: ssl.SSLContext | bool = True,
         connect_timeout: float = 10.0,
         idle: float = 30.0,
     ) -> None:

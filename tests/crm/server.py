@@ -62,6 +62,7 @@ class Server:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.tls = tls
         self.seen: list[Seen] = []
+        self.arrived = asyncio.Event()
         self.faults: deque[Fault | None] = deque()
         self.rows: dict[str, dict[str, dict[str, Any]]] = {}
         self.fault_for: Callable[[Seen], Fault | None] = lambda _: None
@@ -100,6 +101,7 @@ class Server:
             await request.read(),
         )
         self.seen.append(seen)
+        self.arrived.set()
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
