@@ -45,6 +45,11 @@ def state_of(row: Row) -> State:
     return states[number] if isinstance(number, int) and 0 <= number < len(states) else State.OPEN
 
 
+def has_own_states(table: str) -> bool:
+    """Whether its records live through more than active and inactive: a closed one is history, not hidden."""
+    return table in _STATES
+
+
 def state_number(table: str, state: State) -> int:
     """The number of a state in this table; ValueError where the table has no such state."""
     return _STATES.get(table, _PLAIN).index(state)

@@ -1,0 +1,223 @@
+"""From the friendly list language to a Dataverse query: words to columns and values by metadata, never by text."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+
+from crm.definitions import ColumnInfo, TableInfo
+from crm.lifecycle import State, state_number
+from crm.payload import find_choice, find_column
+from crm.query import Col, Condition, Literal, all_of, any_of, col, lookup
+from crm.records import Ref
+from crm.tables import TABLES, Column, Kind
+
+from .context import Context
+from .errors import BadInput
+from .fields import Form, Named, Reading
+from .filters import And, Compare, Expr, Flag, Is, Not, Op, Or, Term
+from .language import dates
+from .language.reading import Unreadable
+from .operation import CATALOG, Operation
+from .press import Press
+from .references import Wanted, resolve
+from .values import plain, read, reading
+from .views import View
+
+_PERIOD = re.compile(r"(?:this|last|next|previous)\s+(?:week|month|quarter|year)", re.IGNORECASE)
+_AGE = re.compile(r"\d{1,4}\s*[^\W\d_]{1,7}")
+
+Again = Callable[[str, str], Press]
+"""The pending list with one text of its filter replaced by another."""
+
+
+class Conditions:
+    """Turns one person's filter over one table into conditions. `again`: see `Again`."""
+
+    def __init__(self, ctx: Context, view: View, info: TableInfo, again: Again) -> None:
+        self._ctx, self._view, self._info, self._again = ctx, view, info, again
+
+    async def of(self, expr: Expr) -> Condition | None:
+        """The condition; None where the filter says nothing. Raises BadInput, ValueProblem, Question."""
+        match expr:
+            case And(parts):
+                return await self._joined(parts, all_of)
+            case Or(parts):
+                return await self._joined(parts, any_of)
+            case Not(part):
+                inner = await self.of(part)
+                return None if inner is None else ~inner
+            case Term(text):
+                return any_of(col(c.logical).contains(text) for c in self._view.searched)
+            case Is(flag):
+                return self._flag(flag)
+            case Compare(key, op, values):
+                return await self._compare(self.column(key), op, values)
+
+    def column(self, word: str) -> ColumnInfo:
+        """The column that a person means: our word for it, its logical name or its label. Raises UnknownColumn."""
+        known = self._view_column(word)
+        return self._info.columns[known] if known in self._info.columns else find_column(self._info, word)
+
+    def _view_column(self, word: str) -> str:
+        word = word.casefold().replace(" ", "_").replace("-", "_")
+        for name, column in vars(self._view.table).items():
+            if isinstance(column, Column) and name == word:
+                return column.logical
+        for operation in _of_table(self._view):
+            for parameter in operation.parameters.values():
+                if parameter.column and parameter.column.kind is not Kind.ID and word in parameter.names:
+                    return parameter.column.logical
+        return {"name": self._view.title.logical, "number": self._view.number.logical if self._view.number else ""}.get(
+            word, ""
+        )
+
+    async def _joined(self, parts: tuple[Expr, ...], join: Callable[[list[Condition]], Condition]) -> Condition | None:
+        conditions = [c for part in parts if (c := await self.of(part)) is not None]
+        return join(conditions) if conditions else None
+
+    def _flag(self, flag: Flag) -> Condition:
+        match flag:
+            case Flag.MINE:
+                return col("ownerid").function("EqualUserId")
+            case Flag.TEAM:
+                return col("ownerid").function("EqualUserTeams")
+            case Flag.OPEN:
+                return col("statecode") == state_number(self._view.table.logical, State.OPEN)
+            case Flag.CLOSED:
+                return col("statecode") != state_number(self._view.table.logical, State.OPEN)
+
+    async def _compare(self, column: ColumnInfo, op: Op, texts: tuple[str, ...]) -> Condition:
+        if not texts:
+            name = _side(column)
+            return name == None if op is Op.EQ else name != None  # noqa: E711  conditions, not comparisons
+        match op:
+            case Op.HAS | Op.HAS_NOT:
+                found = any_of([await self._contains(column, text) for text in texts])
+                return ~found if op is Op.HAS_NOT else found
+            case Op.EQ | Op.NE:
+                equal = any_of([await self._equal(column, text) for text in texts])
+                return ~equal if op is Op.NE else equal
+        return self._ordered(column, op, texts[0])
+
+    async def _contains(self, column: ColumnInfo, text: str) -> Condition:
+        if column.kind in {Kind.TEXT, Kind.MULTILINE, Kind.EMAIL, Kind.PHONE, Kind.URL}:
+            return col(column.logical).contains(text)
+        if column.kind is Kind.CHOICE:
+            matching = [
+                c.value for c in column.choices if any(text.casefold() in t.casefold() for t in c.labels.values())
+            ]
+            return (
+                any_of([col(column.logical) == value for value in matching])
+                if matching
+                else await self._equal(column, text)
+            )
+        if column.kind is Kind.LOOKUP and (named := self._name_of(column)):
+            return any_of([col(path).contains(text) for path in named])
+        return await self._equal(column, text)
+
+    def _name_of(self, column: ColumnInfo) -> list[str]:
+        """Paths to the names of what a lookup may point at: `customerid_account/name`."""
+        return [f"{nav}/{TABLES[table].primary_name}" for table, nav in column.targets.items() if table in TABLES]
+
+    async def _equal(self, column: ColumnInfo, text: str) -> Condition:
+        if column.kind is Kind.LOOKUP:
+            return lookup(column.logical) == await self._referred(column, text)
+        if column.kind in {Kind.CHOICE, Kind.BOOLEAN} and column.choices:
+            choice = find_choice(self._info, column, text)
+            return col(column.logical) == (bool(choice.value) if column.kind is Kind.BOOLEAN else choice.value)
+        if column.kind in {Kind.DATE, Kind.DATETIME}:
+            begin, end = self._span(column, text)
+            return (col(column.logical) >= begin) & (col(column.logical) < end)
+        return col(column.logical) == self._value(column, text)
+
+    async def _referred(self, column: ColumnInfo, text: str) -> Ref:
+        named = read(column, text, self._ctx)
+        if not isinstance(named, Named):
+            raise TypeError(f"{column.logical} is no lookup")
+        known = self._view.table.columns.get(column.logical)
+        wanted = Wanted(
+            named=named,
+            targets=known.targets if known and known.targets else tuple(column.targets),
+            label=column.label(),
+            again=lambda chosen: self._again(text, chosen),
+            silent=named.form is not Form.ME,
+            closed=True,
+        )
+        return await resolve(self._ctx, wanted)
+
+    def _ordered(self, column: ColumnInfo, op: Op, text: str) -> Condition:
+        name = _side(column)
+        if column.kind in {Kind.DATE, Kind.DATETIME}:
+            begin, end = self._span(column, text)
+            match op:
+                case Op.GT:
+                    return name >= (begin if _AGE.fullmatch(text.strip()) else end)
+                case Op.GE:
+                    return name >= begin
+                case Op.LT:
+                    return name < begin
+            return name < end
+        if column.kind in {Kind.LOOKUP, Kind.CHOICE, Kind.CHOICES, Kind.BOOLEAN}:
+            raise BadInput(
+                f"{column.label()} has no order, so {op} cannot be used with it.", f"Write {column.logical}={text}"
+            )
+        value = self._value(column, text)
+        match op:
+            case Op.GT:
+                return name > value
+            case Op.GE:
+                return name >= value
+            case Op.LT:
+                return name < value
+        return name <= value
+
+    def _value(self, column: ColumnInfo, text: str) -> Literal:
+        value = plain(read(column, text, self._ctx))
+        return value if isinstance(value, str | int | Decimal | date | datetime | bool) else str(value)
+
+    def _span(self, column: ColumnInfo, text: str) -> tuple[date, date]:
+        """The first moment that the text means, and the first one after it."""
+        # What was recorded lies behind us; what is planned lies ahead.
+        toward: dates.Toward = "past" if column.kind is Kind.DATETIME else "future"
+        now = reading(self._ctx)
+        try:
+            if _PERIOD.fullmatch(text.strip()):
+                first, last = dates.day(f"start of {text}", now), dates.day(f"end of {text}", now)
+                begin, end = first, last + timedelta(days=1)
+                return (begin, end) if column.kind is Kind.DATE else (_midnight(begin, now), _midnight(end, now))
+            if column.kind is Kind.DATE:
+                on = dates.day(text, now, toward)
+                return on, on + timedelta(days=1)
+            moment = dates.instant(text, now, toward)
+        except Unreadable as e:
+            raise BadInput(f"{column.label()}: {e}") from e
+        if moment == _midnight(moment.date(), now):
+            return moment, _midnight(moment.date() + timedelta(days=1), now)
+        return moment, moment + timedelta(minutes=1)
+
+
+def replaced(expr: Expr, old: str, new: str) -> Expr:
+    """The filter with another text in the place of one value."""
+    match expr:
+        case And(parts):
+            return And(tuple(replaced(p, old, new) for p in parts))
+        case Or(parts):
+            return Or(tuple(replaced(p, old, new) for p in parts))
+        case Not(part):
+            return Not(replaced(part, old, new))
+        case Compare(key, op, values):
+            return Compare(key, op, tuple(new if v == old else v for v in values))
+    return expr
+
+
+def _side(column: ColumnInfo) -> Col:
+    return lookup(column.logical) if column.kind is Kind.LOOKUP else col(column.logical)
+
+
+def _midnight(day: date, now: Reading) -> datetime:
+    return datetime.combine(day, time(0), now.zone)
+
+
+def _of_table(view: View) -> Iterator[type[Operation]]:
+    return (op for op in CATALOG.values() if op.table is view.table)

@@ -1,0 +1,82 @@
+"""Cases: what customers need help with."""
+
+from typing import Annotated
+
+from commands.fields import ChoiceWord, Day, Email, Instant, Memo, Reference, Text
+from commands.operation import Accepts
+from crm.tables import CASE
+
+from .customers import CustomerOf
+from .lists import List, Search
+from .records import Create, Get, Update, Writes
+
+
+class Case(CustomerOf, Writes):
+    """What can be said about a case."""
+
+    title: Annotated[Text | None, CASE.title, Accepts("subject", "topic")] = None
+    """What is wrong, in one line."""
+    customer: Annotated[Reference | None, CASE.customer, Accepts("account", "company", "account_id")] = None
+    """Whose case it is: an account or a contact, by name, e-mail address, id or address in Dynamics."""
+    contact: Annotated[Reference | None, CASE.contact, Accepts("contact_id", "person")] = None
+    """Whom to talk to; alone, this is the customer."""
+    priority: Annotated[ChoiceWord | None, CASE.priority, Accepts("prio")] = None
+    """How urgent it is: high, normal or low."""
+    origin: Annotated[ChoiceWord | None, CASE.origin, Accepts("source")] = None
+    """How it reached us: phone, email or web."""
+    type: Annotated[ChoiceWord | None, CASE.case_type] = None
+    """Question, problem or request."""
+    description: Annotated[Memo | None, CASE.description, Accepts("text")] = None
+    """The whole story, in as many lines as it takes."""
+    product: Annotated[Reference | None, CASE.product] = None
+    """Which product it is about."""
+    serial_number: Annotated[Text | None, CASE.serial_number, Accepts("serial")] = None
+    """Serial number of the product."""
+    email: Annotated[Email | None, CASE.email] = None
+    """Where to write to about it."""
+    follow_up: Annotated[Day | None, CASE.follow_up, Accepts("follow")] = None
+    """When to look at it again."""
+    resolve_by: Annotated[Instant | None, CASE.resolve_by, Accepts("due")] = None
+    """When it must be solved."""
+    parent: Annotated[Reference | None, CASE.parent] = None
+    """The case that this one belongs to."""
+    owner: Annotated[Reference | None, CASE.owner] = None
+    """Who looks after it: a name, an e-mail address or me."""
+
+
+class CreateCase(
+    Create,
+    Case,
+    verb="case create",
+    table=CASE,
+    slug="DYNAMICS365_DYNAMICSCRM_CREATE_CASE",
+    example="case create 'Printer on fire' account=Contoso priority=high",
+    words="title",
+):
+    """Open a case for a customer."""
+
+
+class UpdateCase(
+    Update, Case, verb="case update", table=CASE, example="case update CAS-01042 priority=low", words="record"
+):
+    """Change a case."""
+
+    record: Annotated[Reference, CASE.id, Accepts("case", "case_id", "id", "number")]
+    """Which case: its number, title, id or address in Dynamics, or it."""
+    status: Annotated[ChoiceWord | None, CASE.status] = None
+    """Status reason, like waiting for details."""
+
+
+class GetCase(Get, verb="case get", table=CASE, example="case show CAS-01042", words="record"):
+    """Show a case."""
+
+    record: Annotated[Reference, CASE.id, Accepts("case", "case_id", "id", "number")]
+    """Which case: its number, title, id or address in Dynamics, or it."""
+
+
+class ListCases(List, verb="case list", table=CASE, example="case list open priority=high mine", words="where"):
+    """List cases."""
+
+
+class SearchCases(Search, verb="case search", table=CASE, example="case search printer", words="text"):
+    """Find cases by a part of a title or number."""

@@ -1,0 +1,115 @@
+"""Leads: people or companies that may become customers."""
+
+from typing import Annotated
+
+from commands.fields import Amount, ChoiceWord, Day, Email, Integer, Memo, Phone, Reference, Text, WebAddress
+from commands.operation import Accepts
+from crm.tables import LEAD
+
+from .lists import List, Search
+from .records import Create, Get, Update, Writes
+
+
+class Lead(Writes):
+    """What can be said about a lead."""
+
+    topic: Annotated[Text | None, LEAD.topic, Accepts("title")] = None
+    """What it is about, in one line."""
+    first_name: Annotated[Text | None, LEAD.first_name, Accepts("first")] = None
+    """First name."""
+    last_name: Annotated[Text | None, LEAD.last_name, Accepts("last", "surname")] = None
+    """Last name."""
+    company: Annotated[Text | None, LEAD.company] = None
+    """The company they work for."""
+    job_title: Annotated[Text | None, LEAD.job_title, Accepts("job", "role")] = None
+    """What they do there."""
+    email: Annotated[Email | None, LEAD.email, Accepts("mail")] = None
+    """E-mail address."""
+    phone: Annotated[Phone | None, LEAD.phone, Accepts("tel")] = None
+    """Business phone."""
+    mobile: Annotated[Phone | None, LEAD.mobile] = None
+    """Mobile phone."""
+    website: Annotated[WebAddress | None, LEAD.website, Accepts("url")] = None
+    """Web address."""
+    rating: Annotated[ChoiceWord | None, LEAD.rating] = None
+    """How promising it is: hot, warm or cold."""
+    source: Annotated[ChoiceWord | None, LEAD.source] = None
+    """Where it came from."""
+    industry: Annotated[ChoiceWord | None, LEAD.industry] = None
+    """Their line of business."""
+    value: Annotated[Amount | None, LEAD.estimated_value] = None
+    """What it may be worth: 250k."""
+    close_date: Annotated[Day | None, LEAD.estimated_close, Accepts("close")] = None
+    """When it may close."""
+    budget: Annotated[Amount | None, LEAD.budget] = None
+    """Their budget."""
+    employees: Annotated[Integer | None, LEAD.employees] = None
+    """How many people work there."""
+    city: Annotated[Text | None, LEAD.city] = None
+    """City."""
+    country: Annotated[Text | None, LEAD.country] = None
+    """Country."""
+    description: Annotated[Memo | None, LEAD.description] = None
+    """Anything else, in as many lines as it takes."""
+    currency: Annotated[Reference | None, LEAD.currency] = None
+    """Currency of the amounts: EUR."""
+    owner: Annotated[Reference | None, LEAD.owner] = None
+    """Who looks after it: a name, an e-mail address or me."""
+
+
+class CreateLead(
+    Create,
+    Lead,
+    verb="lead create",
+    table=LEAD,
+    slug="DYNAMICS365_DYNAMICSCRM_CREATE_LEAD",
+    example='lead create Jane Smith company="Acme Corp" email=jane.smith@example.com topic="Enterprise plan"',
+    words="name",
+):
+    """Create a lead."""
+
+
+class UpdateLead(
+    Update,
+    Lead,
+    verb="lead update",
+    table=LEAD,
+    slug="DYNAMICS365_DYNAMICSCRM_UPDATE_LEAD",
+    example="lead update 'Jane Smith' rating=hot phone='+1 555 0100'",
+    words="record",
+):
+    """Change a lead."""
+
+    record: Annotated[Reference, LEAD.id, Accepts("lead", "lead_id", "id")]
+    """Which lead: a name, an e-mail address, an id, an address in Dynamics, or it."""
+    status: Annotated[ChoiceWord | None, LEAD.status] = None
+    """Status reason: new or contacted."""
+
+
+class GetLead(
+    Get,
+    verb="lead get",
+    table=LEAD,
+    slug="DYNAMICS365_DYNAMICSCRM_GET_A_LEAD",
+    example="lead show 'Jane Smith'",
+    words="record",
+):
+    """Show a lead."""
+
+    record: Annotated[Reference, LEAD.id, Accepts("lead", "lead_id", "id")]
+    """Which lead: a name, an e-mail address, an id, an address in Dynamics, or it."""
+
+
+class ListLeads(
+    List,
+    verb="lead list",
+    table=LEAD,
+    slug="DYNAMICS365_DYNAMICSCRM_GET_ALL_LEADS",
+    example="lead list company~acme created>7d rating=hot mine sort=-created top=20",
+    words="where",
+):
+    """List leads."""
+
+
+class SearchLeads(Search, verb="lead search", table=LEAD, example="lead search acme", words="text"):
+    """Find leads by a part of a name, company or e-mail address."""
