@@ -64,7 +64,7 @@ class LocalLimits:
     @asynccontextmanager
     async def slot(self, identity: Identity, *, patience: float) -> AsyncIterator[None]:
         """See `Limits.slot`."""
-        name = identity.pool or identity.user
+        name = _pool_name(identity)
         pool = self._pools.get(name)
         if pool is None:
             limit = self.per_application if identity.pool else self.per_user
@@ -77,27 +77,32 @@ class LocalLimits:
             raise Throttled(
                 f"Dataverse asked us to wait {pause:.0f} s before this person's next request.", retry_after=pause
             )
-        if not user.waiting and self._free(pool, user):
-            user.in_flight += 1
-            pool.in_flight += 1
-        else:
-            await self._wait(pool, user)
         try:
-            yield
+            if not user.waiting and self._free(pool, user):
+                user.in_flight += 1
+                pool.in_flight += 1
+            else:
+                await self._wait(pool, user)
+            try:
+                yield
+            finally:
+                self._release(pool, user)
         finally:
-            user.in_flight -= 1
-            pool.in_flight -= 1
-            self._grant(pool)
-            self._forget(name, pool, identity.user, user)
+            self._forget(identity)
 
     def pause(self, identity: Identity, seconds: float) -> None:
         """See `Limits.pause`."""
-        pool = self._pools.get(identity.pool or identity.user)
+        pool = self._pools.get(_pool_name(identity))
         user = pool and pool.users.get(identity.user)
         if pool is None or not user:
-            return
+            return  # nobody is under way, so nobody was told to wait
+
+        def over() -> None:
+            self._grant(pool)
+            self._forget(identity)
+
         user.paused_until = max(user.paused_until, time.monotonic() + seconds)
-        asyncio.get_running_loop().call_later(seconds + 0.001, self._grant, pool)
+        asyncio.get_running_loop().call_later(seconds + 0.001, over)
 
     def _free(self, pool: _Pool, user: _User) -> bool:
         return (
@@ -115,15 +120,18 @@ class LocalLimits:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                # The turn came in the same moment: hand it on.
-                user.in_flight -= 1
-                pool.in_flight -= 1
-                self._grant(pool)
-            else:
+                self._release(pool, user)  # the turn came in the same moment: hand it on
+            elif turn in user.waiting:
                 user.waiting.remove(turn)
                 if not user.waiting:
                     pool.ring.remove(user)
             raise
+
+    def _release(self, pool: _Pool, user: _User) -> None:
+        user.in_flight -= 1
+        pool.in_flight -= 1
+        if pool.ring:
+            self._grant(pool)
 
     def _grant(self, pool: _Pool) -> None:
         """Give free places to those who wait, one person after the other."""
@@ -143,11 +151,20 @@ class LocalLimits:
             if user.waiting:
                 pool.ring.append(user)
 
-    def _forget(self, name: str, pool: _Pool, key: str, user: _User) -> None:
-        if not user.in_flight and not user.waiting and user.paused_until <= time.monotonic():
-            pool.users.pop(key, None)
+    def _forget(self, identity: Identity) -> None:
+        name = _pool_name(identity)
+        pool = self._pools.get(name)
+        user = pool and pool.users.get(identity.user)
+        if not pool or not user or user.in_flight or user.waiting:
+            return
+        if not user.paused_until or user.paused_until <= time.monotonic():
+            del pool.users[identity.user]
             if not pool.users:
-                self._pools.pop(name, None)
+                del self._pools[name]
+
+
+def _pool_name(identity: Identity) -> str:
+    return identity.pool or identity.user
 
 
 class Breaker:
