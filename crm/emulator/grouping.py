@@ -1,10 +1,112 @@
-"""Not served yet."""
+"""`$apply`: aggregate, groupby and filter, the subset that Dataverse has.
 
+Facts: learn.microsoft.com/power-apps/developer/data-platform/webapi/query/aggregate-data.
+"""
+
+import re
 from typing import Any
 
-from .errors import not_implemented
-from .wire import Response
+from .catalog import Table
+from .errors import AGGREGATE_LIMIT, DataverseError, bad_request, not_implemented
+from .joined import Statement, aggregate_output, check_alias, column_output, render, start
+from .odata import Path, parse_count, parse_filter
+from .read import MAX_PAGE, check_options
+from .session import Session
+from .sql import Sql, condition, operand
+from .wire import Request, Response, json_response, split_outside
+
+ROW_LIMIT = 50_000
+_OPTIONS = frozenset({"$apply", "$filter", "$orderby", "$top"})
+_FUNCTIONS = {"sum": "sum", "min": "min", "max": "max", "average": "avg", "countdistinct": "countdistinct"}
 
 
-def run_apply(*_: Any, **__: Any) -> Response:
-    raise not_implemented("grouping")
+def run_apply(session: Session, table: Table, request: Request) -> Response:
+    """Answer a list with `$apply`.
+
+    Raises: DataverseError 400, 501.
+    """
+    check_options(request, _OPTIONS)
+    statement = start(session, table, "")
+    if text := request.query.get("$filter"):
+        statement.where.append(condition(statement.root, parse_filter(text, request.query)))
+    steps = split_outside(request.query["$apply"], "/")
+    for index, step in enumerate(steps):
+        name, arguments = _call(step)
+        if name == "filter" and index < len(steps) - 1:
+            statement.where.append(condition(statement.root, parse_filter(arguments, request.query)))
+        elif name in {"groupby", "aggregate"} and index == len(steps) - 1:
+            _read_step(statement, name, arguments)
+        else:
+            raise not_implemented(f"The transformation '{name}' at this place of $apply")
+    if statement.count(ROW_LIMIT + 1) > ROW_LIMIT:
+        raise DataverseError(
+            400, AGGREGATE_LIMIT, "The maximum record limit is exceeded. Reduce the number of records."
+        )
+    _order(statement, request.query.get("$orderby", ""))
+    top = parse_count("$top", request.query["$top"]) if "$top" in request.query else MAX_PAGE
+    rows = statement.run(min(top, MAX_PAGE))
+    document: dict[str, Any] = {
+        "@odata.context": session.context(table.entity_set),
+        "value": render(statement, rows, request.prefer),
+    }
+    return json_response(document, annotations=request.prefer.annotations)
+
+
+def _call(text: str) -> tuple[str, str]:
+    match = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", text, re.DOTALL)
+    if match is None:
+        raise bad_request(f"Syntax error in $apply: '{text[:200]}'.")
+    return match[1], match[2]
+
+
+def _read_step(statement: Statement, name: str, arguments: str) -> None:
+    if name == "aggregate":
+        _aggregate(statement, arguments)
+        return
+    parts = split_outside(arguments, ",")
+    columns = parts[0].strip()
+    if not (columns.startswith("(") and columns.endswith(")")) or len(parts) > 2:
+        raise bad_request(f"Syntax error in groupby: '{arguments[:200]}'.")
+    for column in split_outside(columns[1:-1], ","):
+        _group(statement, column.strip())
+    if len(parts) == 2:
+        inner, rest = _call(parts[1])
+        if inner != "aggregate":
+            raise not_implemented(f"'{inner}' inside groupby")
+        _aggregate(statement, rest)
+
+
+def _group(statement: Statement, name: str) -> None:
+    if not re.fullmatch(r"\w+", name):
+        raise not_implemented("Grouping by a column of a related row")
+    held = operand(statement.root, Path((name,)))
+    statement.group.append(held.comparable)
+    output = column_output(statement.root, held, name)
+    if output.target is not None:
+        statement.group.append(output.target)
+    statement.outputs.append(output)
+
+
+def _aggregate(statement: Statement, text: str) -> None:
+    for item in split_outside(text, ","):
+        if match := re.fullmatch(r"\s*\$count\s+as\s+(\w+)\s*", item):
+            statement.outputs.append(aggregate_output(None, "count", check_alias(match[1])))
+        elif match := re.fullmatch(r"\s*(\w+)\s+with\s+(\w+)\s+as\s+(\w+)\s*", item):
+            function = _FUNCTIONS.get(match[2])
+            if function is None:
+                raise bad_request(f"The aggregation method '{match[2]}' is not supported.")
+            held = operand(statement.root, Path((match[1],)))
+            statement.outputs.append(aggregate_output(held, function, check_alias(match[3])))
+        else:
+            raise bad_request(f"Syntax error in aggregate: '{item[:200]}'.")
+
+
+def _order(statement: Statement, text: str) -> None:
+    for part in split_outside(text, ","):
+        words = part.split()
+        if not words:
+            continue
+        output = next((output for output in statement.outputs if output.name == words[0]), None)
+        if output is None or len(words) > 2 or (len(words) == 2 and words[1] not in {"asc", "desc"}):
+            raise bad_request(f"Syntax error in $orderby: '{text[:200]}'. Name a grouped column or an alias.")
+        statement.order.append(Sql(f"{output.sql.text}{' DESC' if words[-1] == 'desc' else ''}", output.sql.values))

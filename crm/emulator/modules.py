@@ -5,9 +5,11 @@ from importlib import import_module
 from .registry import Registry
 
 MODULES: tuple[str, ...] = (
+    "attachments",
     "functions",
     "metadata",
     "multiple",
+    "search",
 )
 
 

@@ -92,7 +92,7 @@ def _list(session: Session, table: Table, request: Request) -> Response:
         return run_sql(session, table, request)
     if "$apply" in query:
         return run_apply(session, table, request)
-    if request.prefer.track_changes or "$deltatoken" in query:
+    if request.prefer.track_changes or "$deltatoken" in query or query.get("$skiptoken", "").startswith("tracking:"):
         return list_changes(session, table, request)
     return list_rows(session, table, request)
 

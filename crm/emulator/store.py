@@ -1,10 +1,11 @@
 """SQLite: one writer thread, several reader threads, and the schema's tables in it. The event loop never waits.
 
-A file holds: one SQLite table per Dataverse table; `_catalog` (run-time schema), `_meta`, `_deleted` (tombstones for
-delta links), `_autonumber`, `_blob` (file contents). Text columns have a twin `name__f` with the folded text, which
-filters, sorts and indexes use, so that the file stays readable with any SQLite tool. Instants are whole seconds since
-1970, a polymorphic lookup keeps its target table in `name__t`.
+A file holds: one SQLite table per Dataverse table; `_catalog` (run-time schema), `_meta`, `_deleted` (tombstones
+for delta links), `_autonumber`, `_file` and `_chunk` (file contents, also of uploads under way). Text columns have
+a twin `name__f` with the folded text, which filters, sorts and indexes use, so that the file stays readable with
+any SQLite tool. Instants are whole seconds since 1970, a polymorphic lookup keeps its target table in `name__t`.
 """
+# ruff: noqa: S608 - names in SQL come from the schema through quote(); values are always parameters
 
 import asyncio
 import os
@@ -23,6 +24,7 @@ from .text import fold
 
 T = TypeVar("T")
 READERS = 3
+ACTIVITY_VIEW = "activitypointer"
 FORMAT = 1
 _SQL_TYPES = {
     "integer": "INTEGER", "bigint": "INTEGER", "boolean": "INTEGER", "picklist": "INTEGER", "state": "INTEGER",
@@ -33,7 +35,8 @@ CREATE TABLE IF NOT EXISTS _meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _catalog (logical_name TEXT PRIMARY KEY, definition TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _deleted (version INTEGER PRIMARY KEY, table_name TEXT NOT NULL, id TEXT NOT NULL, deleted_at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS _autonumber (table_name TEXT, column_name TEXT, next INTEGER NOT NULL, PRIMARY KEY (table_name, column_name)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS _blob (id TEXT, number INTEGER, name TEXT, mime TEXT, size INTEGER, bytes BLOB, PRIMARY KEY (id, number));
+CREATE TABLE IF NOT EXISTS _file (id TEXT PRIMARY KEY, name TEXT NOT NULL, mime TEXT NOT NULL, size INTEGER NOT NULL, owner TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _chunk (file TEXT, number INTEGER, label TEXT, bytes BLOB NOT NULL, PRIMARY KEY (file, number));
 """  # noqa: E501
 
 
@@ -89,6 +92,8 @@ class Transaction:
                 (table.logical_name, orjson.dumps(dump_table(table)).decode()),
             )
         self.catalog = self.catalog.with_table(*tables)
+        if any(table.is_activity for table in tables):
+            create_activity_view(self.connection, self.catalog)
 
     def drop_table(self, logical_name: str) -> None:
         """Remove a custom table with its rows."""
@@ -109,6 +114,29 @@ def twins(column: Column) -> list[str]:
     if column.type == "lookup" and column.polymorphic:
         return [column.name, f"{column.name}__t"]
     return [column.name]
+
+
+def create_activity_view(connection: sqlite3.Connection, catalog: Catalog) -> None:
+    """`activitypointers` shows every activity, whatever its table (as Dataverse has it)."""
+    pointer = catalog.get(ACTIVITY_VIEW)
+    activities = [table for table in catalog if table.is_activity and table.logical_name != ACTIVITY_VIEW]
+    if pointer is None or not activities:
+        return
+    names = [(column.name, name) for column in pointer.columns.values() if is_stored(column) for name in twins(column)]
+    selects = []
+    for table in activities:
+        present = {name for column in table.columns.values() if is_stored(column) for name in twins(column)}
+        listed = []
+        for column, name in names:
+            if name in present:
+                listed.append(quote(name))
+            elif name.endswith("__t") and column in present:
+                listed.append(f"'{next(iter(table.columns[column].targets), '')}' AS {quote(name)}")
+            else:
+                listed.append(f"NULL AS {quote(name)}")
+        selects.append(f"SELECT {', '.join(listed)} FROM {quote(table.logical_name)}")
+    connection.execute(f"DROP VIEW IF EXISTS {quote(ACTIVITY_VIEW)}")
+    connection.execute(f"CREATE VIEW {quote(ACTIVITY_VIEW)} AS {' UNION ALL '.join(selects)}")
 
 
 def is_stored(column: Column) -> bool:
@@ -181,6 +209,8 @@ def _is_list_column(column: Column) -> bool:
 
 def create_table(connection: sqlite3.Connection, table: Table) -> None:
     """Create or extend the SQLite table to match the schema. Columns that left the schema stay unread."""
+    if table.logical_name == ACTIVITY_VIEW:
+        return
     name = quote(table.logical_name)
     definitions = _definitions(table)
     present = {row[1] for row in connection.execute(f"PRAGMA table_info({name})")}
@@ -309,6 +339,7 @@ class Store:
             self._catalog = overlay(self._standard or load_standard(), saved)
             for table in self._catalog:
                 create_table(connection, table)
+            create_activity_view(connection, self._catalog)
             connection.execute("COMMIT")
         except sqlite3.DatabaseError as error:
             raise StoreError(

@@ -22,7 +22,7 @@ from .errors import (
 from .organization import CURRENCY_ID
 from .payload import Payload, Target, read_payload, with_twins
 from .session import Change, Row, Session
-from .store import is_stored, quote, twins
+from .store import ACTIVITY_VIEW, is_stored, quote, twins
 from .values import choice_label
 
 MAX_DEPTH = 16
@@ -175,9 +175,10 @@ def delete(session: Session, table: Table, key: str) -> None:
     session.tx.execute(
         "INSERT INTO _deleted VALUES (?, ?, ?, ?)", (session.tx.next_version(), table.logical_name, key, session.now)
     )
-    session.tx.execute("DELETE FROM _blob WHERE id IN (SELECT value FROM json_each(?))", (_file_ids(table, row),))
+    session.tx.execute("DELETE FROM _chunk WHERE file IN (SELECT id FROM _file WHERE owner = ?)", (key,))
+    session.tx.execute("DELETE FROM _file WHERE owner = ?", (key,))
     for other, column in session.catalog.references.get(table.logical_name, ()):
-        if not other.is_intersect and other.logical_name != "activitypointer":
+        if not other.is_intersect and other.logical_name != ACTIVITY_VIEW:
             _release(session, table, key, other, column)
     for collection in table.collections.values():
         if collection.intersect:
@@ -189,11 +190,6 @@ def delete(session: Session, table: Table, key: str) -> None:
 
 _UNDELETABLE = frozenset({"systemuser", "organization"})
 _BELONGS = frozenset({"regardingobjectid", "objectid", "activityid"})
-
-
-def _file_ids(table: Table, row: Row) -> str:
-    ids = [row[c.name] for c in table.columns.values() if c.type in {"file", "image"} and row.get(c.name)]
-    return "[" + ",".join(f'"{item}"' for item in ids) + "]"
 
 
 def _release(session: Session, table: Table, key: str, other: Table, column: Column) -> None:
@@ -279,7 +275,7 @@ def stored_names(column: Column) -> list[str]:
 
 def refuse_read_only(table: Table) -> None:
     """Raises: DataverseError 405 for a table that is only a view of others."""
-    if table.logical_name == "activitypointer":
+    if table.logical_name == ACTIVITY_VIEW:
         raise DataverseError(
             405, "0x80040800", "The 'activitypointer' entity cannot be written: write the activity itself."
         )
