@@ -83,9 +83,7 @@ async def test_lookups_and_expand(sdk: Sdk) -> None:
             "contact", {"lastname": "Child", "parentcustomerid_account@odata.bind": f"/accounts({account})"}
         )
     )
-    row = await sdk(
-        lambda c: c.records.retrieve("contact", contact, expand=["parentcustomerid_account($select=name)"])
-    )
+    row = await sdk(lambda c: c.records.retrieve("contact", contact, expand=["parentcustomerid_account($select=name)"]))
     assert row["_parentcustomerid_value"] == account
     assert row["parentcustomerid_account"]["name"] == "Parent O'Brien"
     found = await sdk(
