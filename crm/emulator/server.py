@@ -1,7 +1,7 @@
 """The emulator on a real socket: aiohttp in front of the service.
 
-Everything a person or program can reach is here: the Web API under /api/data/v9.x/, and what `extend` adds
-(/_emulator/). Unsigned routes check Host and Origin against loopback.
+Everything a person or program can reach is here: the Web API under /api/data/v9.x/, and what `modules.EXTENSIONS`
+add (/_emulator/). Unsigned routes check Host and Origin against loopback.
 """
 
 import asyncio
@@ -18,13 +18,14 @@ from urllib.parse import unquote, urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from . import seeds
 from .catalog import Catalog
 from .certificate import self_signed
 from .errors import DataverseError, no_segment
-from .modules import register_all
+from .modules import extend_all, register_all
 from .security import OpenSecurity
 from .service import Service
-from .session import Security
+from .session import Security, Session
 from .store import Store
 from .wire import API, Request, Response, parse_query
 
@@ -40,12 +41,12 @@ class Emulator:
         db: a database file (created when absent), or `:memory:`.
         host, port: where to listen; port 0 takes a free one (see `url`).
         tls: serve https with a certificate made for this start (`certificate` is its PEM file).
-        seed: name of the rows to load into a new database, or None for a bare organisation.
+        seed: name of the rows to load into a new database, or None (`none`) for a bare organisation.
         require_token: answer 401 to requests without a bearer token. Its value is never looked at.
         security: who may do what; by default everyone may do everything.
         schema: the tables; by default those that ship.
 
-    Raises (on entering): StoreError, SchemaError, OSError when the port is taken.
+    Raises (on entering): StoreError, SchemaError, SeedError, OSError when the port is taken.
     """
 
     def __init__(
@@ -74,10 +75,18 @@ class Emulator:
     async def start(self) -> None:
         await self.service.start()
         try:
+            if self.seed not in {None, "none"}:
+                await self.service.run(f"{self.url}{API}", self._load_seed)
             await self._listen()
         except BaseException:
             await self.stop()
             raise
+
+    def _load_seed(self, session: Session) -> None:
+        """Load the seed into a database that had none before."""
+        if self.seed is not None and session.tx.meta("seed") is None:
+            seeds.load(session, self.seed)
+            session.tx.set_meta("seed", self.seed)
 
     async def _listen(self) -> None:
         context = None
@@ -113,9 +122,10 @@ class Emulator:
 
 
 def build_app(service: Service) -> web.Application:
-    """The aiohttp application. Middlewares run in this order: loopback check, then what `extend` adds."""
+    """The aiohttp application. Middlewares run in this order: loopback check, then what `modules.EXTENSIONS` add."""
     app = web.Application(client_max_size=MAX_BODY, middlewares=[guard_unsigned])
     app[SERVICE_KEY] = service
+    extend_all(app, service)
     app.router.add_route("*", API_PATHS, _api)
     app.router.add_route("*", API_PATHS + "/{path:.*}", _api)
     return app
