@@ -104,7 +104,7 @@ def money(text: str, reading: Reading) -> Money:
     digits, currency, scale = "", "", None
     for piece in _PIECES.findall(cleaned):
         word = piece.strip().casefold()
-        if any(c.isdigit() for c in word):
+        if any(c.isdecimal() for c in word):
             if digits not in ("", "-", "+"):
                 raise _not_money(text)
             digits += word
@@ -115,7 +115,7 @@ def money(text: str, reading: Reading) -> Money:
             if (code and currency) or (power and scale) or not (code or power):
                 raise _not_money(text)
             currency, scale = code or currency, power or scale
-    if not any(c.isdigit() for c in digits):
+    if not any(c.isdecimal() for c in digits):
         raise _not_money(text)
     value = _decimal(digits, reading, strict=scale is None, original=text)
     return Money(value.scaleb(scale) if scale else value, currency)
@@ -127,9 +127,9 @@ def _not_money(text: str) -> Unreadable:
 
 def _clean(text: str, what: str, example: str) -> str:
     """The text without what does not matter, digits of every script made Western."""
-    cleaned = "".join(str(unicodedata.digit(c)) if c.isdigit() and unicodedata.digit(c, -1) >= 0 else c for c in text)
+    cleaned = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
     cleaned = "".join(c for c in cleaned if unicodedata.category(c) != "Cf").strip()
-    if not cleaned or len(cleaned) > _LONGEST or not any(c.isdigit() for c in cleaned):
+    if not cleaned or len(cleaned) > _LONGEST or not any(c.isdecimal() for c in cleaned):
         raise Unreadable(f"{shown(text)} is not {what}. Write it like {example}.")
     return cleaned
 
