@@ -21,12 +21,12 @@ from commands.policy import Policy
 from commands.press import Seal
 from commands.request import Face
 from commands.state import TABLES, State
-from crm.auth import application_auth
 from crm.client import Dataverse
 from crm.emulator import Emulator
+from crm.entra import Certificate, Entra, Secret
 
 from . import settings as settings_module
-from .playground import Playground
+from .playground.page import Playground
 from .settings import Settings, SettingsError, is_loopback, kept_secret, private_folder
 from .slack.face import SlackFace
 from .slack.settings import SlackSettings
@@ -39,14 +39,14 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class App:
-    """Everything that runs, wired; use as an async context manager. `web` is ready to be served."""
+    """Everything that runs, wired; use as an async context manager. `site` is ready to be served."""
 
     settings: Settings
     demo: bool = False
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     faces: dict[str, Face] = field(default_factory=dict)
 
-    web: web.Application = field(init=False)
+    site: web.Application = field(init=False)
     dispatcher: Dispatcher = field(init=False)
     dataverse: Dataverse = field(init=False)
     state: State = field(init=False)
@@ -90,7 +90,7 @@ class App:
             seal=Seal(*keys),
             window=settings.ack_window,
         )
-        self.web = application({"database": self._database_check, "dataverse": self._dataverse_check})
+        self.site = application({"database": self._database_check, "dataverse": self._dataverse_check})
         await self._start_faces(cipher)
         try:
             await self.dispatcher.start()
@@ -105,7 +105,7 @@ class App:
             self.faces[slack.platform] = slack
             await slack.start(self.dispatcher)
             self.stack.push_async_callback(slack.stop)
-            self.web.add_routes(
+            self.site.add_routes(
                 [
                     web.post("/slack/events", slack.events),
                     web.get("/slack/install", slack.install),
@@ -121,7 +121,7 @@ class App:
             self.faces[teams.platform] = teams
             await teams.start()
             self.stack.push_async_callback(teams.stop)
-            self.web.add_routes([web.post("/api/messages", teams.handler)])
+            self.site.add_routes([web.post("/api/messages", teams.handler)])
 
     async def _database(self, folder: Path) -> AsyncEngine:
         url = self.settings.database_url
@@ -162,14 +162,15 @@ def build(settings: Settings, *, demo: bool = False) -> App:
 def _application_auth(settings: Settings) -> httpx.Auth | None:
     if not settings.azure_client_id:
         return None
-    return application_auth(
-        settings.dataverse_url,
+    secret = settings.azure_client_secret.get_secret_value()
+    certificate = settings.azure_client_certificate_path
+    entra = Entra(
         tenant=settings.azure_tenant_id,
         client_id=settings.azure_client_id,
-        client_secret=settings.azure_client_secret.get_secret_value(),
-        certificate=settings.azure_client_certificate_path,
+        credential=Certificate(certificate) if certificate else Secret(secret) if secret else None,
         authority_host=settings.azure_authority_host,
     )
+    return entra.application(settings.dataverse_url.rstrip("/"))
 
 
 def _slack_settings(settings: Settings, demo: bool) -> SlackSettings:
@@ -206,7 +207,7 @@ async def run_serve(env_file: Path) -> int:
     settings = settings_module.load(env_file)
     settings.require_for_serving()
     async with build(settings) as app:
-        await serve(app.web, settings.host, settings.port, announce=lambda port: log.info("listening on %s", port))
+        await serve(app.site, settings.host, settings.port, announce=lambda port: log.info("listening on %s", port))
     return 0
 
 
@@ -231,9 +232,9 @@ async def run_demo(*, dataverse: str = "") -> int:
             first.dataverse_url, dataverse=dataverse, slack_api_url=playground.slack_api_url
         )
         app = await stack.enter_async_context(build(settings, demo=True))
-        await playground.mount(app.web)
+        await playground.mount(app.site)
         stack.push_async_callback(playground.stop)
-        await serve(app.web, settings.host, settings.port, announce=lambda port: _welcome(settings, port))
+        await serve(app.site, settings.host, settings.port, announce=lambda port: _welcome(settings, port))
     return 0
 
 

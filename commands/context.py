@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from crm.client import Session
 from crm.records import Ref
+from crm.session import Session
 
 from .request import Face, Place, Principal, Quote
 

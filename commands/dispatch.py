@@ -27,7 +27,7 @@ from .fields import ColumnsMark, Reading
 from .grammar import HelpAsked, Menu, Parsed, Problem, parse
 from .jobs import Answer, Jobs, Outcome, Work
 from .operation import CATALOG, Effect, Operation
-from .operations import case_from_message, home, search
+from .operations import all as _all_operations  # noqa: F401  joins them to the catalog
 from .people import People
 from .policy import Policy
 from .press import Do, Press, Seal
@@ -45,6 +45,7 @@ from .request import (
     Visibility,
 )
 from .state import State, parse_record
+from .vocabulary import MetadataVocabulary
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ class Dispatcher:
         self.jobs = Jobs(engine, self.perform, self._deliver_work)
         self._dataverse, self._people, self._policy = dataverse, people, policy
         self._state, self._faces, self._window = state, faces, window
+        self._vocabulary = MetadataVocabulary(dataverse.metadata)
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- the door -----------------------------------------------------------------------------------------------
@@ -133,6 +135,8 @@ class Dispatcher:
     async def home(self, principal: Principal, place: Place) -> Card:
         """The home tab: my cases, leads, opportunities, recent records, connection state (kind HOME, sections)."""
         try:
+            from .operations import home
+
             return await home.card(await self._context(principal, place, key=""))
         except Exception as e:
             return explain(e)
@@ -142,6 +146,8 @@ class Dispatcher:
 
         `nouns`: limit to these (`case`, `lead`); empty searches all seven tables. Raises UserError and CrmError.
         """
+        from .operations import search
+
         return await search.cards(await self._context(principal, place, key=""), text, nouns)
 
     async def unfurl(self, url: str, principal: Principal, place: Place) -> Card | None:
@@ -151,6 +157,8 @@ class Dispatcher:
         """
         try:
             async with asyncio.timeout(self._window):
+                from .operations import search
+
                 return await search.unfurl(await self._context(principal, place, key=""), url)
         except Exception as e:
             log.info("no preview: %s", type(e).__name__)
@@ -184,6 +192,8 @@ class Dispatcher:
             return await self._typed(ask.text, request)
         if isinstance(ask, FromMessage):
             ctx = await self._context(request.principal, request.place, key=ask.quote.message.key, quote=ask.quote)
+            from .operations import case_from_message
+
             wish = await case_from_message.begin(ctx, at_once=ask.at_once)
             if isinstance(wish, Reply):
                 return wish
@@ -196,7 +206,7 @@ class Dispatcher:
         return await self._pressed(press, request)
 
     async def _typed(self, text: str, request: Request) -> Reply:
-        said = parse(text, reading(request.principal), self._dataverse.metadata)
+        said = parse(text, reading(request.principal), self._vocabulary)
         if isinstance(said, Menu):
             return Reply(card=helping.menu_card())
         if isinstance(said, HelpAsked):

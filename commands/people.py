@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from crm.client import Application, Caller, Dataverse, Impersonated, Session
+from crm.auth import Application, Caller, Impersonated
+from crm.client import Dataverse
 from crm.query import Condition, Query, col
+from crm.session import Session
 from crm.tables import USER
 
 from .errors import NotConnected

@@ -1,0 +1,32 @@
+"""The organisation's own words for the grammar: column names from metadata that is loaded already."""
+
+from collections.abc import Iterable
+
+from crm.errors import UnknownColumn
+from crm.metadata import Metadata
+from crm.payload import find_column
+
+
+class MetadataVocabulary:
+    """`grammar.Vocabulary` over metadata. It never waits: a table that is not loaded yet has no words."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self._metadata = metadata
+
+    def column(self, table: str, word: str) -> tuple[str, str] | None:
+        """(logical name, label) of the column that a word names in a table."""
+        info = self._metadata.known(table)
+        if info is None:
+            return None
+        try:
+            found = find_column(info, word)
+        except UnknownColumn:
+            return None
+        return found.logical, found.label()
+
+    def names(self, table: str) -> Iterable[str]:
+        """Logical names and labels of a table's columns."""
+        info = self._metadata.known(table)
+        for column in info.columns.values() if info else ():
+            yield column.logical
+            yield column.label()
