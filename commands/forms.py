@@ -347,6 +347,10 @@ async def _subject(operation: type[Operation], table: Table, args: Mapping[str, 
         return Press(do=Do.FORM, verb=operation.verb, args={**args, "record": text}, key=ctx.key)
 
     wanted = Wanted(
-        named=named, targets=(table.logical,), label=f"Which {operation.noun() or 'record'}?", again=again, closed=True
+        named=named,
+        targets=(table.logical,),
+        label=(operation.noun() or "record").capitalize(),
+        again=again,
+        closed=True,
     )
     return await resolve(ctx, wanted)

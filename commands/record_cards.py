@@ -79,11 +79,11 @@ class Look:
     def record(self, row: Row, *, notes: Sequence[str] = (), also: Iterable[str] = ()) -> Card:
         """The record card. `notes`: sentences about what happened; `also`: columns to show beside the key facts."""
         view = self.view
-        usual = [c.logical for c in view.facts]
+        told = [c.logical for c in view.facts if self._tells(c.logical)]
         wide = [c.logical for c in view.wide]
         quiet = {view.title.logical, *(c.logical for c in (view.lead_text, view.number) if c)}
-        further = [c for c in dict.fromkeys(also) if c in row and c not in {*usual, *wide, *quiet}]
-        facts = [self.fact(row, c) for c in (*usual, *further)] + [self.fact(row, c, wide=True) for c in wide]
+        further = [c for c in dict.fromkeys(also) if c in row and c not in {*told, *wide, *quiet}]
+        facts = [self.fact(row, c) for c in (*told, *further)] + [self.fact(row, c, wide=True) for c in wide]
         subject = row.get(view.lead_text.logical) if view.lead_text else None
         title = self.title(row)
         return Card(
@@ -135,6 +135,11 @@ class Look:
         """A press that does `verb` to the record."""
         name = f"{self.view.noun} get" if verb == "show" else verb
         return Press(do=do, verb=name, args={"record": str(ref.id), **(args or {})}, etag=etag)
+
+    def _tells(self, column: str) -> bool:
+        """A choice of one (`Default Value`) says nothing."""
+        known = self.info.columns.get(column)
+        return not (known and known.kind is Kind.CHOICE and len(known.choices) == 1)
 
     def _steps(self, row: Row) -> Iterable[Action]:
         for number, step in enumerate(self.view.steps.get(state_of(row), ())):

@@ -236,8 +236,13 @@ async def _readable(ctx: Context, table: str, names: tuple[str, ...], *, closed:
 
 
 def _loosely(names: Sequence[str], text: str) -> Condition:
-    """Contains the text, or begins as it does: what is near in spelling is mostly among those."""
-    conditions = [col(name).contains(text) for name in names]
+    """Contains the text, or begins as it does: what is near in spelling is mostly among those.
+
+    `names`: columns, the name first, then numbers and addresses.
+    """
+    # A name is looked for in names; in e-mail addresses it would bring everybody of a company.
+    sought = names if "@" in text else names[:1]
+    conditions = [col(name).contains(text) for name in sought]
     begins = text[: max(2, len(text) // 3)]
     return any_of([*conditions, col(names[0]).startswith(begins)])
 
@@ -274,7 +279,7 @@ async def _question(
     offers = [_creates(table, wanted.named.text) for table in wanted.targets if create and table in VIEWS]
     card = Card(
         kind=CardKind.CHOICE,
-        title=wanted.label,
+        title=f"{wanted.label}: which one?" if candidates else f"{wanted.label} not found",
         text=tuple(filter(None, (sentence, more))),
         rows=tuple(rows),
         actions=tuple(offer for offer in offers if offer),

@@ -80,7 +80,7 @@ class OneRecord(Record):
         wanted = Wanted(
             named=self.record,
             targets=(self.of.logical,),
-            label=f"Which {self.noun() or 'record'}?",
+            label=(self.noun() or "record").capitalize(),
             again=self.again(ctx, "record"),
             closed=True,
             silent=self.effect is Effect.READ,

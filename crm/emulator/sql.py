@@ -360,7 +360,11 @@ def literal_of(column: Column, raw: Any) -> Literal:
 
 
 def _query_function(scope: Scope, node: QueryFunction) -> Sql:
-    return function_condition(scope.session, operand(scope, node.path), node.name, node.values)
+    *way, last = node.path.parts
+    # Functions take a lookup by its logical name (`ownerid`); `_ownerid_value` is understood, too.
+    column = scope.table.columns.get(last) if not way else None
+    path = Path((column.wire_name,)) if column else node.path
+    return function_condition(scope.session, operand(scope, path), node.name, node.values)
 
 
 def function_condition(session: Session, held: Operand, name: str, values: Sequence[Any]) -> Sql:

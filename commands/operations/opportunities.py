@@ -1,0 +1,103 @@
+"""Opportunities: sales that may happen."""
+
+from typing import Annotated
+
+from commands.fields import Amount, ChoiceWord, Day, Integer, Memo, Reference, Text
+from commands.operation import Accepts
+from crm.tables import OPPORTUNITY
+
+from .customers import CustomerOf
+from .lists import List, Search
+from .records import Create, Get, Update, Writes
+
+
+class Opportunity(CustomerOf, Writes):
+    """What can be said about an opportunity."""
+
+    name: Annotated[Text | None, OPPORTUNITY.name, Accepts("title", "topic")] = None
+    """What may be sold, in one line."""
+    customer: Annotated[
+        Reference | None, OPPORTUNITY.customer, Accepts("account", "company", "account_id", "customer_account_id")
+    ] = None
+    """Who may buy: an account or a contact, by name, e-mail address, id or address in Dynamics."""
+    contact: Annotated[Reference | None, OPPORTUNITY.contact, Accepts("contact_id", "customer_contact_id")] = None
+    """Whom to talk to; alone, this is the customer."""
+    value: Annotated[Amount | None, OPPORTUNITY.estimated_value, Accepts("amount")] = None
+    """What it may bring: 250k."""
+    close_date: Annotated[Day | None, OPPORTUNITY.estimated_close, Accepts("close", "closes")] = None
+    """When it may close: 2026-09-30 or end of quarter."""
+    probability: Annotated[Integer | None, OPPORTUNITY.probability] = None
+    """How likely it is, in percent."""
+    rating: Annotated[ChoiceWord | None, OPPORTUNITY.rating] = None
+    """How promising it is: hot, warm or cold."""
+    stage: Annotated[ChoiceWord | None, OPPORTUNITY.stage] = None
+    """Sales stage: qualify, develop, propose or close."""
+    process_code: Annotated[ChoiceWord | None, OPPORTUNITY.process_code] = None
+    """Process code; most organisations have one only. The stage is in stage."""
+    budget: Annotated[Amount | None, OPPORTUNITY.budget] = None
+    """The customer's budget."""
+    price_list: Annotated[Reference | None, OPPORTUNITY.price_list, Accepts("price_level_id")] = None
+    """Price list of its products."""
+    description: Annotated[Memo | None, OPPORTUNITY.description] = None
+    """Anything else, in as many lines as it takes."""
+    currency: Annotated[Reference | None, OPPORTUNITY.currency, Accepts("currency_id")] = None
+    """Currency of the amounts: EUR."""
+    owner: Annotated[Reference | None, OPPORTUNITY.owner] = None
+    """Who looks after it: a name, an e-mail address or me."""
+
+
+class CreateOpportunity(
+    Create,
+    Opportunity,
+    verb="opportunity create",
+    table=OPPORTUNITY,
+    slug="DYNAMICS365_DYNAMICSCRM_CREATE_OPPORTUNITY",
+    example="opportunity create 'New website' account=Contoso value=250k close_date=2027-06-30",
+    words="name",
+):
+    """Create an opportunity."""
+
+    name: Annotated[Text, OPPORTUNITY.name, Accepts("title", "topic")]
+    """What may be sold, in one line."""
+
+
+class UpdateOpportunity(
+    Update,
+    Opportunity,
+    verb="opportunity update",
+    table=OPPORTUNITY,
+    slug="DYNAMICS365_DYNAMICSCRM_UPDATE_OPPORTUNITY",
+    example="opportunity update 'New website' rating=hot value=300000 stage=propose",
+    words="record",
+):
+    """Change an opportunity."""
+
+    record: Annotated[Reference, OPPORTUNITY.id, Accepts("opportunity", "opportunity_id", "id")]
+    """Which opportunity: its name, id or address in Dynamics, or it."""
+    status: Annotated[ChoiceWord | None, OPPORTUNITY.status] = None
+    """Status reason: in progress or on hold."""
+
+
+class GetOpportunity(
+    Get, verb="opportunity get", table=OPPORTUNITY, example="opportunity show 'New website'", words="record"
+):
+    """Show an opportunity."""
+
+    record: Annotated[Reference, OPPORTUNITY.id, Accepts("opportunity", "opportunity_id", "id")]
+    """Which opportunity: its name, id or address in Dynamics, or it."""
+
+
+class ListOpportunities(
+    List,
+    verb="opportunity list",
+    table=OPPORTUNITY,
+    example="opportunity list open value>100k sort=-value mine",
+    words="where",
+):
+    """List opportunities."""
+
+
+class SearchOpportunities(
+    Search, verb="opportunity search", table=OPPORTUNITY, example="opportunity search website", words="text"
+):
+    """Find opportunities by a part of a name."""

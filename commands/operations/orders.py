@@ -1,0 +1,86 @@
+"""Orders: what customers bought."""
+
+from typing import Annotated
+
+from commands.fields import Amount, ChoiceWord, Day, Memo, Number, Reference, Text
+from commands.operation import Accepts
+from crm.tables import ORDER
+
+from .lists import List, Search
+from .pricing import Priced
+from .records import Create, Get, Update
+
+
+class Order(Priced):
+    """What can be said about an order."""
+
+    name: Annotated[Text | None, ORDER.name, Accepts("title")] = None
+    """What was ordered, in one line."""
+    customer: Annotated[
+        Reference | None, ORDER.customer, Accepts("account", "company", "account_id", "contact", "contact_id")
+    ] = None
+    """Who ordered: an account or a contact, by name, e-mail address, id or address in Dynamics."""
+    price_list: Annotated[Reference | None, ORDER.price_list, Accepts("price_level_id")] = None
+    """Price list of its products; the only one there is needs no mention."""
+    currency: Annotated[Reference | None, ORDER.currency, Accepts("currency_id")] = None
+    """Currency of the amounts: EUR."""
+    discount: Annotated[Amount | None, ORDER.discount] = None
+    """Discount on the whole order, as an amount."""
+    discount_percent: Annotated[Number | None, ORDER.discount_percent] = None
+    """Discount on the whole order, in percent."""
+    freight: Annotated[Amount | None, ORDER.freight] = None
+    """What the freight costs."""
+    delivery_by: Annotated[Day | None, ORDER.delivery_by, Accepts("deliver")] = None
+    """When it must be delivered."""
+    payment_terms: Annotated[ChoiceWord | None, ORDER.payment_terms] = None
+    """When to pay: Net 30, Net 45 and so on."""
+    opportunity: Annotated[Reference | None, ORDER.opportunity] = None
+    """The opportunity that it came from."""
+    description: Annotated[Memo | None, ORDER.description] = None
+    """Anything else, in as many lines as it takes."""
+    owner: Annotated[Reference | None, ORDER.owner] = None
+    """Who looks after it: a name, an e-mail address or me."""
+
+
+class CreateOrder(
+    Create,
+    Order,
+    verb="order create",
+    table=ORDER,
+    slug="DYNAMICS365_DYNAMICSCRM_CREATE_SALES_ORDER",
+    example="order create 'Ten printers' account=Contoso currency=USD",
+    words="name",
+):
+    """Create an order."""
+
+
+class UpdateOrder(
+    Update,
+    Order,
+    verb="order update",
+    table=ORDER,
+    slug="DYNAMICS365_DYNAMICSCRM_UPDATE_SALES_ORDER",
+    example="order update ORD-01001 discount=500 freight=49.90",
+    words="record",
+):
+    """Change an order."""
+
+    record: Annotated[Reference, ORDER.id, Accepts("order", "salesorder_id", "order_id", "id", "number")]
+    """Which order: its number, name, id or address in Dynamics, or it."""
+    status: Annotated[ChoiceWord | None, ORDER.status] = None
+    """Status reason: new or pending."""
+
+
+class GetOrder(Get, verb="order get", table=ORDER, example="order show ORD-01001", words="record"):
+    """Show an order."""
+
+    record: Annotated[Reference, ORDER.id, Accepts("order", "salesorder_id", "order_id", "id", "number")]
+    """Which order: its number, name, id or address in Dynamics, or it."""
+
+
+class ListOrders(List, verb="order list", table=ORDER, example="order list open customer=Contoso", words="where"):
+    """List orders."""
+
+
+class SearchOrders(Search, verb="order search", table=ORDER, example="order search printers", words="text"):
+    """Find orders by a part of a name or number."""
