@@ -152,7 +152,7 @@ class Metadata:
                     # An expired stamp answers an error; a full load then settles it, or fails for the real reason.
                     log.info("metadata version check: %s", error.message)
                 else:
-                    if not answer.get("EntityMetadata") and not answer.get("DeletedMetadata"):
+                    if not answer.get("EntityMetadata") and not (answer.get("DeletedMetadata") or {}).get("Keys"):
                         return False
             await self._load_all(tables)
             return True
