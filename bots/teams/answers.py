@@ -48,6 +48,11 @@ def dialog(card: Element, title: str) -> Answer:
     return Answer(200, {"task": {"type": "continue", "value": value}})
 
 
+def dialog_note(text: str) -> Answer:
+    """A dialog that says one thing."""
+    return Answer(200, {"task": {"type": "message", "value": one_line(text, 400)}})
+
+
 def choices(options: Iterable[Option]) -> Answer:
     """To `application/search`: what the dropdown offers."""
     results = [{"title": one_line(option.label, 200), "value": option.value} for option in options]

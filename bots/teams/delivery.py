@@ -66,17 +66,24 @@ class Delivery:
             else:
                 posted = await self._put_private(turn, place, message)
         if reply.stub is not None and place.kind is not PlaceKind.PERSONAL:
-            await self.put_stub(turn, place, principal, reply)
+            await self.tell(place, principal, reply)
         return posted
 
-    async def put_stub(self, turn: Turn, place: Place, principal: Principal, reply: Reply) -> None:
-        """What everyone may see: in the place of the card that was pressed, or as a new message in the thread."""
+    async def tell(self, place: Place, principal: Principal, reply: Reply) -> None:
+        """Shows the reply's stub to everyone: in the place of the card that was pressed, or as a message in the thread.
+
+        Raises ConnectorError.
+        """
         if reply.stub is None:
             return
         message = self._of_card(reply.stub, place, principal, shown_to_all=True)
-        if reply.replace and await self._update(turn, place.address.get("card", ""), message):
-            return
-        await turn.send(message)
+
+        async def put(turn: Turn) -> str:
+            former = place.address.get("card", "") if reply.replace else ""
+            return former if await self._update(turn, former, message) else await turn.send(message)
+
+        # By the place and not by the turn: an action on a message comes without the thread that it belongs to.
+        await self._port.resume(reference(place), put)
 
     def message(self, place: Place, principal: Principal, reply: Reply) -> Message | None:
         """The reply's card or form as a message; None where there is nothing to say."""

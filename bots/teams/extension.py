@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 WINDOW: Final = 4.0
 """Seconds; Teams gives up after five."""
+QUERY: Final = "query"
+"""The manifest's name for what is typed."""
+KIND: Final = "kind"
+"""The manifest's name for the kind of record."""
 RESULTS: Final = 25
 KEPT: Final = 15.0
 """Seconds for which one person's answer to one text is kept, because Teams asks at every keystroke."""
@@ -96,8 +100,8 @@ def _asked(value: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     for parameter in parameters if isinstance(parameters, list) else ():
         if isinstance(parameter, Mapping):
             given = str(parameter.get("value") or "").strip()[:200]
-            if parameter.get("name") == "text":
+            if parameter.get("name") == QUERY:
                 text = given
-            elif parameter.get("name") == "kind" and given:
+            elif parameter.get("name") == KIND and given:
                 nouns = (given,)
     return text, nouns

@@ -10,6 +10,7 @@ import aiohttp
 import orjson
 from aiohttp import web
 
+from bots.web import loopback_only
 from commands.dispatch import Dispatcher
 from commands.request import (
     DeliveryFailed,
@@ -100,8 +101,11 @@ class TeamsFace:
         if self._keys is not None:
             await self._keys.close()
 
-    async def handler(self, request: web.Request) -> web.Response:
-        """POST /api/messages."""
+    async def handler(self, request: web.Request) -> web.StreamResponse:
+        """POST /api/messages. Where nobody has to sign, only programs and pages of this machine are answered."""
+        return await self._handle(request) if self._check else await loopback_only(request, self._handle)
+
+    async def _handle(self, request: web.Request) -> web.Response:
         if (request.content_length or 0) > BODY_LIMIT:
             return _problem(413, "the activity is too large")
         try:

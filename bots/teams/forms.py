@@ -18,6 +18,8 @@ from .plain import clip, for_choice, harmless, one_line, typed
 
 FIELD: Final = "f."
 """Begins the id of an input, so that what people type never mixes with what we put into an action's data."""
+MANY: Final = "m."
+"""Begins it where several choices may come back."""
 TIME: Final = ".time"
 FILTER_FROM: Final = 10
 """Choices from which on a list can be searched by typing."""
@@ -108,7 +110,12 @@ def _inputs(field: Input, form: Form, reader: Reader, limits: _Limits) -> list[E
         return [{"type": "Input.Date", **named, **_if(value=_day(value))}]
     if field.kind is InputKind.DATETIME:
         found = _INSTANT.match(value)
-        clock = {"type": "Input.Time", "id": FIELD + field.name + TIME, **_if(value=found.group(2) if found else "")}
+        clock = {
+            "type": "Input.Time",
+            "id": FIELD + field.name + TIME,
+            "label": "Time",
+            **_if(value=found.group(2) if found else ""),
+        }
         return [{"type": "Input.Date", **named, **_if(value=_day(value))}, clock]
     if field.kind is InputKind.LOOKUP and reader.typeahead:
         chosen = (Option(field.value_label or field.value, field.value),) if field.value else ()
@@ -153,6 +160,7 @@ def _choice_set(field: Input, named: Element, options: tuple[Option, ...], limit
     element: Element = {
         "type": "Input.ChoiceSet",
         **named,
+        "id": (MANY if many else FIELD) + field.name,
         "choices": shown,
         "style": "filtered" if len(shown) >= FILTER_FROM and not many else "compact",
         **_if(placeholder=one_line(field.placeholder, 200)),
@@ -185,23 +193,17 @@ def submission(data: Any) -> Submission:
     """The values that came with an action, by input name; fields left empty are left out."""
     given: dict[str, str] = {}
     for name, value in data.items() if isinstance(data, Mapping) else ():
-        if isinstance(name, str) and name.startswith(FIELD) and isinstance(value, str | int | float):
+        if not isinstance(name, str) or not isinstance(value, str | int | float):
+            continue
+        if name.startswith(FIELD):
             given[name.removeprefix(FIELD)] = str(value)
+        elif name.startswith(MANY):
+            given[name.removeprefix(MANY)] = "\n".join(_unpack(part) for part in str(value).split(",") if part)
     times = {name.removesuffix(TIME): given.pop(name) for name in list(given) if name.endswith(TIME)}
     for name, clock in times.items():
         if clock and given.get(name):
             given[name] = f"{given[name]}T{clock}"
     return Submission({name: value.strip() for name, value in given.items() if value.strip()})
-
-
-def unpack_choices(values: Submission, names: frozenset[str]) -> Submission:
-    """The values of fields with several choices, joined by newlines instead of the card's commas."""
-    return Submission(
-        {
-            name: "\n".join(map(_unpack, value.split(","))) if name in names else value
-            for name, value in values.values.items()
-        }
-    )
 
 
 def _pack(value: str) -> str:

@@ -183,7 +183,7 @@ class Invokes:
     async def _open_on_message(self, gesture: Gesture) -> Answer:
         payload = gesture.value.get("messagePayload")
         if gesture.value.get("commandId") != "createCase" or not isinstance(payload, Mapping):
-            return answers.note("Pick Create case in the menu of a message.")
+            return answers.dialog_note("Pick “Create case” in the menu of a message.")
         ask = FromMessage(requests.quote(payload, gesture.where))
         reply = await self._dispatcher.dispatch(gesture.request(ask))
         installed = True
@@ -210,7 +210,7 @@ class Invokes:
     async def _tell_all(self, gesture: Gesture, reply: Reply) -> bool:
         """Posts the stub for everyone; False where the bot is not a member of the conversation."""
         try:
-            await self._delivery.put_stub(gesture.turn, gesture.where, gesture.who, reply)
+            await self._delivery.tell(gesture.where, gesture.who, reply)
         except ConnectorError as e:
             log.info("the conversation was not told: %s", e)
             return e.status not in {403, 404}

@@ -10,6 +10,8 @@ from typing import Final
 
 WINDOWS: Final = ((7, 1.0), (8, 2.0), (60, 30.0), (1800, 3600.0))
 """(messages, seconds)."""
+MARGIN: Final = 0.1
+"""Seconds added to each window, because messages do not arrive as evenly as they leave."""
 CONVERSATIONS: Final = 5_000
 """Conversations remembered; the longest silent ones are forgotten first."""
 
@@ -31,7 +33,7 @@ class Pace:
         moment = max(now, booked[-1]) if booked else now
         for messages, seconds in WINDOWS:
             if len(booked) >= messages:
-                moment = max(moment, booked[-messages] + seconds)
+                moment = max(moment, booked[-messages] + seconds + MARGIN)
         booked.append(moment)
         return moment - now
 

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from typing import Final
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_time
 
 _BLOCKS: Final = frozenset(
     {
@@ -76,8 +76,9 @@ def show_moment(at: datetime | date, locale: str, zone: tzinfo, *, name_zone: bo
     known = known_locale(locale)
     if not isinstance(at, datetime):
         return format_date(at, "medium", locale=known)
-    shown = format_datetime(at, "medium", tzinfo=zone, locale=known)
-    return f"{shown} {at.astimezone(zone).strftime('%Z')}" if name_zone else shown
+    local = at.astimezone(zone)
+    shown = f"{format_date(local, 'medium', locale=known)}, {format_time(local, 'short', locale=known)}"
+    return f"{shown} {local:%Z}" if name_zone else shown
 
 
 def known_locale(name: str) -> Locale:

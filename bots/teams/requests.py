@@ -51,6 +51,10 @@ def place(activity: Activity, *, basic: bool = False) -> Place:
     conversation, _, thread = reference.conversation.partition(THREAD)
     data = activity.raw.get("channelData")
     data = data if isinstance(data, Mapping) else {}
+    if reference.kind == CHANNEL and not thread and isinstance(activity.value, Mapping):
+        # An action on a message of a channel belongs to the message's thread.
+        payload = _mapping(activity.value.get("messagePayload"))
+        thread = str(payload.get("replyToId") or payload.get("id") or "")
     team, channel = _mapping(data.get("team")), _mapping(data.get("channel"))
     address = {
         "service_url": reference.service_url,

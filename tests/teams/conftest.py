@@ -1,6 +1,7 @@
-"""The face over real HTTP: a peer that is Teams, a scripted command layer, an HTTP client that signs."""
+"""The face over real HTTP, between the fake Teams and a command layer whose answers a test writes."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -8,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from bots.playground.teams_server import FakeTeams
 from bots.teams.face import TeamsFace
 from bots.teams.settings import TeamsSettings
 from commands.cards import Card, CardKind, Option
@@ -15,8 +17,8 @@ from commands.dispatch import Dispatcher
 from commands.press import Seal
 from commands.request import Reply, Request
 
-from .peer import APP, TENANT, Peer
-
+APP = "00000000-0000-0000-0000-00000000b0b0"
+PASSWORD = "a password for tests"
 SEAL = Seal(b"a secret for tests")
 
 
@@ -27,7 +29,7 @@ class Script(Dispatcher):
         self.seal = SEAL
         self.asked: list[Request] = []
         self.reply: Callable[[Request], Reply | Awaitable[Reply]] = lambda request: Reply(
-            card=Card(kind=CardKind.NOTICE, title=f"You said {getattr(request.ask, 'text', '')}")
+            card=Card(kind=CardKind.NOTICE, title=f"You said {getattr(request.ask, 'text', 'nothing')}")
         )
         self.found: list[Card] = []
         self.options: list[Option] = []
@@ -36,6 +38,9 @@ class Script(Dispatcher):
         self.asked.append(request)
         reply = self.reply(request)
         return reply if isinstance(reply, Reply) else await reply
+
+    def stale(self) -> Card:
+        return Card(kind=CardKind.ERROR, title="This button is too old.")
 
     async def suggest(self, _press: object, _field: str, typed: str, *_: object) -> list[Option]:
         return [o for o in self.options if typed.lower() in o.label.lower()]
@@ -47,41 +52,37 @@ class Script(Dispatcher):
         return next((c for c in self.found if c.url == url), None)
 
 
-class Bot:
-    """The face behind a real server."""
-
-    def __init__(self, face: TeamsFace, url: str, peer: Peer, session: aiohttp.ClientSession) -> None:
-        self.face, self.url, self._peer, self._session = face, url, peer, session
-
-    async def post(self, activity: Any, *, authorization: str | None = "", **headers: str) -> tuple[int, Any]:
-        """Status and JSON (or None) of POST /api/messages; signed unless told otherwise."""
-        if authorization == "":
-            authorization = f"Bearer {self._peer.sign()}"
-        if authorization is not None:
-            headers["Authorization"] = authorization
-        async with self._session.post(self.url, json=activity, headers=headers) as response:
-            raw = await response.read()
-            return response.status, (await response.json() if raw else None)
-
-
-def settings_for(peer: Peer, **changes: Any) -> TeamsSettings:
+def settings_for(teams: FakeTeams, **changes: Any) -> TeamsSettings:
     given: dict[str, Any] = {
-        "app_id": APP,
-        "app_password": "secret",
-        "tenant_id": TENANT,
+        "app_id": teams.issuer.app_id,
+        "app_password": teams.issuer.app_password,
+        "tenant_id": teams.world.tenant,
         "app_type": "SingleTenant",
         "loopback": True,
-        "metadata_url": f"{peer.url}/openid",
-        "login_url": f"{peer.url}/login",
-        "graph_url": f"{peer.url}/graph",
+        "metadata_url": teams.openid_url,
+        "login_url": teams.service_url,
+        "graph_url": f"{teams.service_url}graph",
     }
     return TeamsSettings(**given | changes)
 
 
+@asynccontextmanager
+async def serving(face: TeamsFace, teams: FakeTeams) -> AsyncIterator[str]:
+    """The face on a port of its own, known to the fake Teams."""
+    app = web.Application()
+    app.router.add_post("/api/messages", face.handler)
+    async with TestServer(app) as server:
+        await face.start()
+        teams.bot_url = str(server.make_url("/api/messages"))
+        yield teams.bot_url
+        await face.stop()
+
+
 @pytest.fixture
-async def peer() -> AsyncIterator[Peer]:
-    async with Peer() as peer:
-        yield peer
+async def teams() -> AsyncIterator[FakeTeams]:
+    async with FakeTeams(app_id=APP, app_password=PASSWORD) as teams:
+        yield teams
+        assert teams.card_problems == []
 
 
 @pytest.fixture
@@ -96,11 +97,7 @@ def script() -> Script:
 
 
 @pytest.fixture
-async def bot(peer: Peer, script: Script, session: aiohttp.ClientSession) -> AsyncIterator[Bot]:
-    face = TeamsFace(settings_for(peer), script, session)
-    app = web.Application()
-    app.router.add_post("/api/messages", face.handler)
-    async with TestServer(app) as server:
-        await face.start()
-        yield Bot(face, str(server.make_url("/api/messages")), peer, session)
-        await face.stop()
+async def face(teams: FakeTeams, script: Script, session: aiohttp.ClientSession) -> AsyncIterator[TeamsFace]:
+    face = TeamsFace(settings_for(teams), script, session)
+    async with serving(face, teams):
+        yield face

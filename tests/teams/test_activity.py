@@ -4,9 +4,8 @@ import pytest
 
 from bots.teams.activity import BadActivity, Reference, parse
 
-from .peer import APP, TENANT
-
-BOT = f"28:{APP}"
+TENANT = "11111111-2222-4333-8444-555555555555"
+BOT = "28:00000000-0000-0000-0000-00000000b0b0"
 
 
 def raw(text: str = "hello", **more):

@@ -3,59 +3,64 @@
 import asyncio
 
 import pytest
-from aiohttp import web
 
 from bots.teams.clouds import PUBLIC, US_GOVERNMENT, may_send_to
 from bots.teams.connector import Connector, ConnectorError
 from bots.teams.credentials import AppTokens
 from bots.teams.pace import Pace
 
-from .conftest import settings_for
-from .peer import APP
+from .conftest import APP, PASSWORD, settings_for
+
+ANNA = "a:1anna"
 
 
 @pytest.fixture
-def connector(peer, session):
-    tokens = AppTokens(session, app_id=APP, password="secret", login_url=f"{peer.url}/login")
-    return Connector(session, settings_for(peer), tokens)
+def connector(teams, session):
+    teams.world.personal(teams.world.person("anna"))
+    tokens = AppTokens(session, app_id=APP, password=PASSWORD, login_url=teams.service_url)
+    return Connector(session, settings_for(teams), tokens)
 
 
-def error(status: int, code: str, **headers: str) -> web.Response:
-    return web.json_response({"error": {"code": code, "message": "…"}}, status=status, headers=headers)
+def said(text="hi"):
+    return {"type": "message", "text": text}
 
 
-async def test_the_four_calls(connector, peer):
-    url = peer.service_url
-    assert await connector.send(url, "19:a@thread;messageid=1", {"type": "message"}, reply_to="5") == "msg-1"
-    await connector.update(url, "a:b", "5", {"type": "message"})
-    await connector.delete(url, "a:b", "5")
-    assert await connector.open(url, {"members": []}) == "conv-4"
-    assert [(c["method"], c["path"]) for c in peer.calls] == [
-        ("POST", "conversations/19:a@thread;messageid=1/activities/5"),
-        ("PUT", "conversations/a:b/activities/5"),
-        ("DELETE", "conversations/a:b/activities/5"),
-        ("POST", "conversations"),
+async def test_the_four_calls(connector, teams):
+    url = teams.service_url
+    posted = await connector.send(url, "19:support@thread.tacv2;messageid=1", said(), reply_to="5")
+    await connector.update(url, "19:support@thread.tacv2", posted, said("changed"))
+    assert teams.world.posts[posted].text == "changed"
+    await connector.delete(url, "19:support@thread.tacv2", posted)
+    assert teams.world.posts[posted].deleted
+    assert await connector.open(url, {"members": [{"id": "29:1anna"}], "isGroup": False}) == ANNA
+    assert [c.route for c in teams.calls] == [
+        "POST activities",
+        "PUT activities",
+        "DELETE activities",
+        "POST conversations",
     ]
-    assert {c["authorization"] for c in peer.calls} == {"Bearer bot-token-1"}
+    assert teams.issuer.token_requests == 1
 
 
-async def test_a_private_message_says_so(connector, peer):
-    await connector.send(peer.service_url, "c", {"recipient": {"id": "29:ada"}}, targeted=True)
-    assert peer.calls[0]["query"] == {"isTargetedActivity": "true"}
+async def test_a_private_message_is_seen_by_one(connector, teams):
+    body = said() | {"recipient": {"id": "29:1anna"}}
+    posted = await connector.send(teams.service_url, "19:support@thread.tacv2", body, targeted=True)
+    assert teams.world.posts[posted].to == "29:1anna"
 
 
-async def test_many_at_once_share_one_token(connector, peer):
-    await asyncio.gather(*(connector.send(peer.service_url, f"c{n}", {}) for n in range(40)))
-    assert peer.tokens_given == 1
+async def test_many_at_once_share_one_token(connector, teams):
+    await asyncio.gather(*(connector.send(teams.service_url, ANNA, said()) for _ in range(7)))
+    assert teams.issuer.token_requests == 1
 
 
-async def test_a_token_that_is_refused_is_renewed_once(connector, peer):
-    peer.fail = lambda r: error(401, "") if r.headers["Authorization"] == "Bearer bot-token-1" else None
-    assert await connector.send(peer.service_url, "c", {})
-    assert peer.tokens_given == 2
-    peer.fail = lambda _r: error(401, "BotNotRegistered")
+async def test_a_token_that_is_refused_is_renewed_once(connector, teams):
+    await connector.send(teams.service_url, ANNA, said())
+    teams.issuer.client_tokens.clear()
+    assert await connector.send(teams.service_url, ANNA, said())
+    assert teams.issuer.token_requests == 2
+    teams.fail("POST activities", 401, "BotNotRegistered", times=2)
     with pytest.raises(ConnectorError) as caught:
-        await connector.send(peer.service_url, "c", {})
+        await connector.send(teams.service_url, ANNA, said())
     assert caught.value.status == 401
     assert not caught.value.again
 
@@ -89,51 +94,57 @@ def test_hosts_of_the_clouds():
     assert not may_send_to("http://127.0.0.1:5000/", PUBLIC, loopback=False)
 
 
-async def test_nothing_is_sent_to_a_foreign_host(peer, session):
-    tokens = AppTokens(session, app_id=APP, password="secret", login_url=f"{peer.url}/login")
-    connector = Connector(session, settings_for(peer, loopback=False), tokens)
+async def test_nothing_is_sent_to_a_foreign_host(teams, session):
+    tokens = AppTokens(session, app_id=APP, password=PASSWORD, login_url=teams.service_url)
+    connector = Connector(session, settings_for(teams, loopback=False), tokens)
     with pytest.raises(ConnectorError, match="NotAllowed"):
-        await connector.send(peer.service_url, "c", {})
-    assert peer.calls == []
-    assert peer.tokens_given == 0
+        await connector.send(teams.service_url, ANNA, said())
+    assert teams.calls == []
+    assert teams.issuer.token_requests == 0
 
 
-async def test_retry_after_is_obeyed_and_then_it_goes(connector, peer):
-    answers = [error(429, "", **{"Retry-After": "0.05"}), error(502, "", **{"Retry-After": "0"}), None]
-    peer.fail = lambda _r: answers.pop(0)
-    assert await connector.send(peer.service_url, "c", {})
-    assert len(peer.calls) == 3
+async def test_what_teams_asks_to_repeat_is_repeated(connector, teams):
+    for status in (429, 502):
+        teams.fail("POST activities", status, "", times=2, retry_after=0.05)
+        assert await connector.send(teams.service_url, ANNA, said())
+    assert [c.status for c in teams.calls] == [429, 429, 201, 502, 502, 201]
 
 
-async def test_a_long_retry_after_goes_back_to_the_caller(connector, peer):
-    peer.fail = lambda _r: error(429, "", **{"Retry-After": "120"})
+async def test_a_long_retry_after_goes_back_to_the_caller(connector, teams):
+    teams.fail("POST activities", 429, "", retry_after=120)
     with pytest.raises(ConnectorError) as caught:
-        await connector.send(peer.service_url, "c", {})
+        await connector.send(teams.service_url, ANNA, said())
     assert caught.value.again
     assert caught.value.retry_after == 120
-    assert len(peer.calls) == 1
+    assert len(teams.calls) == 1
 
 
 @pytest.mark.parametrize(
     ("status", "code"),
     [(403, "BotNotInConversationRoster"), (403, "ConversationBlockedByUser"), (404, "ConversationNotFound")],
 )
-async def test_the_bot_that_was_sent_away_does_not_insist(connector, peer, status, code):
-    peer.fail = lambda _r: error(status, code)
+async def test_the_bot_that_was_sent_away_does_not_insist(connector, teams, status, code):
+    teams.fail("POST activities", status, code)
     with pytest.raises(ConnectorError) as caught:
-        await connector.send(peer.service_url, "c", {})
+        await connector.send(teams.service_url, ANNA, said())
     assert caught.value.gone
     assert not caught.value.again
-    assert len(peer.calls) == 1
+    assert len(teams.calls) == 1
 
 
-async def test_a_token_endpoint_that_refuses(peer, session):
-    tokens = AppTokens(session, app_id=APP, password="wrong", login_url=f"{peer.url}/login")
-    connector = Connector(session, settings_for(peer), tokens)
+async def test_the_published_limits_are_kept(connector, teams):
+    teams.connector.throttle = True
+    await asyncio.gather(*(connector.send(teams.service_url, ANNA, said(str(n))) for n in range(9)))
+    assert {c.status for c in teams.calls} == {201}
+
+
+async def test_a_token_endpoint_that_refuses(teams, session):
+    tokens = AppTokens(session, app_id=APP, password="wrong", login_url=teams.service_url)
+    connector = Connector(session, settings_for(teams), tokens)
     with pytest.raises(ConnectorError, match="invalid_client") as caught:
-        await connector.send(peer.service_url, "c", {})
+        await connector.send(teams.service_url, ANNA, said())
     assert "wrong" not in str(caught.value)
-    assert peer.calls == []
+    assert teams.calls == []
 
 
 def test_the_pace_keeps_every_window():
