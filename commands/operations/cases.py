@@ -2,11 +2,16 @@
 
 from typing import Annotated
 
-from commands.fields import ChoiceWord, Day, Email, Instant, Memo, Reference, Text
+from commands.context import Context
+from commands.fields import ChoiceWord, Day, Email, Instant, Integer, Memo, Reference, Text
 from commands.operation import Accepts
+from crm.actions import resolve_case
+from crm.lifecycle import State
+from crm.records import Ref
 from crm.tables import CASE
 
 from .customers import CustomerOf
+from .lifecycle import Act, SetState
 from .lists import List, Search
 from .records import Create, Get, Update, Writes
 
@@ -80,3 +85,55 @@ class ListCases(List, verb="case list", table=CASE, example="case list open prio
 
 class SearchCases(Search, verb="case search", table=CASE, example="case search printer", words="text"):
     """Find cases by a part of a title or number."""
+
+
+class ResolveCase(
+    Act,
+    verb="case resolve",
+    table=CASE,
+    example="case resolve CAS-01042 'Replaced the fuser'",
+    words=("record", "resolution"),
+):
+    """Resolve a case."""
+
+    leaves = State.RESOLVED
+    done = "Case resolved."
+
+    record: Annotated[Reference, CASE.id, Accepts("case", "case_id", "id", "number")]
+    """Which case: its number, title, id or address in Dynamics, or it."""
+    resolution: Annotated[Text, Accepts("how", "subject")]
+    """What solved it, in one line."""
+    minutes: Annotated[Integer | None, Accepts("time", "timespent")] = None
+    """Time spent, in minutes."""
+    reason: ChoiceWord | None = None
+    """Problem solved or information provided."""
+    details: Annotated[Memo | None, Accepts("description")] = None
+    """The whole story, in as many lines as it takes."""
+
+    async def act(self, ctx: Context, ref: Ref) -> tuple[str, ...]:
+        """Close as resolved."""
+        status = await self.status(ctx, self.reason)
+        await resolve_case(
+            ctx.crm, ref, status, subject=self.resolution, minutes=self.minutes, description=self.details
+        )
+        return (self.resolution,)
+
+
+class ReopenCase(SetState, verb="case reopen", table=CASE, example="case reopen CAS-01042", words="record"):
+    """Open a resolved or canceled case again."""
+
+    leaves = State.OPEN
+    done = "Case reopened."
+
+    record: Annotated[Reference, CASE.id, Accepts("case", "case_id", "id", "number")]
+    """Which case: its number, title, id or address in Dynamics, or it."""
+
+
+class CancelCase(SetState, verb="case cancel", table=CASE, example="case cancel CAS-01042", words="record"):
+    """Cancel a case that needs no answer."""
+
+    leaves = State.CANCELED
+    done = "Case canceled."
+
+    record: Annotated[Reference, CASE.id, Accepts("case", "case_id", "id", "number")]
+    """Which case: its number, title, id or address in Dynamics, or it."""

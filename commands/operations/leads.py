@@ -2,10 +2,16 @@
 
 from typing import Annotated
 
-from commands.fields import Amount, ChoiceWord, Day, Email, Integer, Memo, Phone, Reference, Text, WebAddress
+from commands.context import Context
+from commands.fields import Amount, ChoiceWord, Day, Email, Integer, Memo, Phone, Reference, Text, WebAddress, YesNo
 from commands.operation import Accepts
+from commands.views import VIEWS
+from crm.actions import qualify_lead
+from crm.lifecycle import State
+from crm.records import Ref
 from crm.tables import LEAD
 
+from .lifecycle import Act, SetState
 from .lists import List, Search
 from .records import Create, Get, Update, Writes
 
@@ -113,3 +119,56 @@ class ListLeads(
 
 class SearchLeads(Search, verb="lead search", table=LEAD, example="lead search acme", words="text"):
     """Find leads by a part of a name, company or e-mail address."""
+
+
+class QualifyLead(Act, verb="lead qualify", table=LEAD, example="lead qualify 'Jane Smith' account=no", words="record"):
+    """Turn a lead into an account, a contact and an opportunity."""
+
+    leaves = State.QUALIFIED
+    done = "Lead qualified."
+
+    record: Annotated[Reference, LEAD.id, Accepts("lead", "lead_id", "id")]
+    """Which lead: a name, an e-mail address, an id, an address in Dynamics, or it."""
+    account: YesNo = True
+    """Whether to create an account: yes or no."""
+    contact: YesNo = True
+    """Whether to create a contact: yes or no."""
+    opportunity: YesNo = True
+    """Whether to create an opportunity: yes or no."""
+
+    async def act(self, ctx: Context, ref: Ref) -> tuple[str, ...]:
+        """Qualify, and name what was made."""
+        status = await self.status(ctx)
+        made = await qualify_lead(
+            ctx.crm, ref, status, account=self.account, contact=self.contact, opportunity=self.opportunity
+        )
+        nouns = [view.noun for r in made if (view := VIEWS.get(r.table))]
+        return (f"Created: {', '.join(nouns)}.",) if nouns else ()
+
+
+class DisqualifyLead(
+    SetState, verb="lead disqualify", table=LEAD, example="lead disqualify 'Jane Smith' reason=lost", words="record"
+):
+    """Close a lead that leads nowhere."""
+
+    leaves = State.DISQUALIFIED
+    done = "Lead disqualified."
+
+    record: Annotated[Reference, LEAD.id, Accepts("lead", "lead_id", "id")]
+    """Which lead: a name, an e-mail address, an id, an address in Dynamics, or it."""
+    reason: ChoiceWord | None = None
+    """Why: lost, cannot contact, no longer interested or canceled."""
+
+    def because(self) -> str | None:
+        """The status reason that was named."""
+        return self.reason
+
+
+class ReopenLead(SetState, verb="lead reopen", table=LEAD, example="lead reopen 'Jane Smith'", words="record"):
+    """Open a disqualified lead again."""
+
+    leaves = State.OPEN
+    done = "Lead reopened."
+
+    record: Annotated[Reference, LEAD.id, Accepts("lead", "lead_id", "id")]
+    """Which lead: a name, an e-mail address, an id, an address in Dynamics, or it."""

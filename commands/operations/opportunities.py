@@ -2,11 +2,16 @@
 
 from typing import Annotated
 
-from commands.fields import Amount, ChoiceWord, Day, Integer, Memo, Reference, Text
+from commands.context import Context
+from commands.fields import Amount, ChoiceWord, Day, Integer, Memo, PastDay, Reference, Text
 from commands.operation import Accepts
+from crm.actions import close_opportunity
+from crm.lifecycle import State
+from crm.records import Ref
 from crm.tables import OPPORTUNITY
 
 from .customers import CustomerOf
+from .lifecycle import Act
 from .lists import List, Search
 from .records import Create, Get, Update, Writes
 
@@ -101,3 +106,69 @@ class SearchOpportunities(
     Search, verb="opportunity search", table=OPPORTUNITY, example="opportunity search website", words="text"
 ):
     """Find opportunities by a part of a name."""
+
+
+class WinOpportunity(
+    Act,
+    verb="opportunity win",
+    table=OPPORTUNITY,
+    example="opportunity win 'New website' revenue=240000",
+    words="record",
+):
+    """Close an opportunity as won."""
+
+    leaves = State.WON
+    done = "Opportunity won."
+
+    record: Annotated[Reference, OPPORTUNITY.id, Accepts("opportunity", "opportunity_id", "id")]
+    """Which opportunity: its name, id or address in Dynamics, or it."""
+    revenue: Annotated[Amount | None, Accepts("value", "amount", "actualvalue")] = None
+    """What it brought; without it, what was estimated."""
+    on: Annotated[PastDay | None, Accepts("closed", "actualclosedate")] = None
+    """When it was won; without it, today."""
+    note: Memo | None = None
+    """What there is to say about it."""
+
+    async def act(self, ctx: Context, ref: Ref) -> tuple[str, ...]:
+        """Close as won."""
+        await close_opportunity(
+            ctx.crm,
+            ref,
+            await self.status(ctx),
+            won=True,
+            subject="Opportunity won",
+            revenue=self.revenue.value if self.revenue else None,
+            on=self.on,
+            description=self.note,
+        )
+        return ()
+
+
+class LoseOpportunity(
+    Act,
+    verb="opportunity lose",
+    table=OPPORTUNITY,
+    example="opportunity lose 'New website' reason=out-sold",
+    words="record",
+):
+    """Close an opportunity as lost."""
+
+    leaves = State.LOST
+    done = "Opportunity lost."
+
+    record: Annotated[Reference, OPPORTUNITY.id, Accepts("opportunity", "opportunity_id", "id")]
+    """Which opportunity: its name, id or address in Dynamics, or it."""
+    reason: ChoiceWord | None = None
+    """Why: canceled or out-sold."""
+    on: Annotated[PastDay | None, Accepts("closed", "actualclosedate")] = None
+    """When it was lost; without it, today."""
+    note: Memo | None = None
+    """What there is to say about it."""
+
+    async def act(self, ctx: Context, ref: Ref) -> tuple[str, ...]:
+        """Close as lost."""
+        status = await self.status(ctx, self.reason)
+        await close_opportunity(
+            ctx.crm, ref, status, won=False, subject="Opportunity lost", on=self.on, description=self.note
+        )
+        return ()

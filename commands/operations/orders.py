@@ -2,13 +2,21 @@
 
 from typing import Annotated
 
+from commands.context import Context
 from commands.fields import Amount, ChoiceWord, Day, Memo, Number, Reference, Text
 from commands.operation import Accepts
-from crm.tables import ORDER
+from commands.record_cards import look
+from commands.request import Reply
+from crm.actions import cancel_order, fulfil_order, invoice_order
+from crm.lifecycle import State
+from crm.query import Query, col
+from crm.records import Ref
+from crm.tables import INVOICE, ORDER
 
+from .lifecycle import Act
 from .lists import List, Search
 from .pricing import Priced
-from .records import Create, Get, Update
+from .records import Create, Get, Update, reads
 
 
 class Order(Priced):
@@ -84,3 +92,63 @@ class ListOrders(List, verb="order list", table=ORDER, example="order list open 
 
 class SearchOrders(Search, verb="order search", table=ORDER, example="order search printers", words="text"):
     """Find orders by a part of a name or number."""
+
+
+class FulfilOrder(Act, verb="order fulfil", table=ORDER, example="order fulfil ORD-01001", words="record"):
+    """Mark an order as fulfilled."""
+
+    leaves = State.FULFILLED
+    done = "Order fulfilled."
+
+    record: Annotated[Reference, ORDER.id, Accepts("order", "salesorder_id", "order_id", "id", "number")]
+    """Which order: its number, name, id or address in Dynamics, or it."""
+    how: Annotated[ChoiceWord | None, Accepts("reason")] = None
+    """Complete or partial."""
+
+    async def act(self, ctx: Context, ref: Ref) -> tuple[str, ...]:
+        """Fulfil."""
+        await fulfil_order(ctx.crm, ref, await self.status(ctx, self.how), subject="Order fulfilled")
+        return ()
+
+
+class CancelOrder(Act, verb="order cancel", table=ORDER, example="order cancel ORD-01001", words="record"):
+    """Cancel an order."""
+
+    leaves = State.CANCELED
+    done = "Order canceled."
+
+    record: Annotated[Reference, ORDER.id, Accepts("order", "salesorder_id", "order_id", "id", "number")]
+    """Which order: its number, name, id or address in Dynamics, or it."""
+    reason: Text | None = None
+    """Why, in a few words."""
+
+    async def act(self, ctx: Context, ref: Ref) -> tuple[str, ...]:
+        """Cancel."""
+        await cancel_order(ctx.crm, ref, await self.status(ctx), subject=self.reason or "Order canceled")
+        return ()
+
+
+class InvoiceOrder(Act, verb="order invoice", table=ORDER, example="order invoice ORD-01001", words="record"):
+    """Make an invoice from an order."""
+
+    leaves = State.INVOICED
+    done = "Invoice created from the order."
+
+    record: Annotated[Reference, ORDER.id, Accepts("order", "salesorder_id", "order_id", "id", "number")]
+    """Which order: its number, name, id or address in Dynamics, or it."""
+
+    async def run(self, ctx: Context) -> Reply:
+        """The action, and the invoice that it made."""
+        made = await invoice_order(ctx.crm, await self.subject(ctx))
+        return await self._invoice(ctx, made)
+
+    async def landed(self, ctx: Context) -> Reply | None:
+        """The invoice of this order, if there is one now."""
+        order = await self.subject(ctx)
+        query = Query(INVOICE.logical).where(col(INVOICE.order.logical) == order).order("createdon", desc=True).top(1)
+        made = (await ctx.crm.page(query.select(INVOICE.name.logical))).rows
+        return await self._invoice(ctx, made[0].ref) if made else None
+
+    async def _invoice(self, ctx: Context, invoice: Ref) -> Reply:
+        seen = await look(ctx, invoice.table)
+        return Reply(card=seen.record(await ctx.crm.get(invoice, select=reads(seen)), notes=[self.done]))

@@ -1,0 +1,144 @@
+"""What closes, qualifies and converts records: Dataverse's actions, in their exact shapes.
+
+None of these is repeated after a lost answer; look at the record's state first. Status reasons are numbers of the
+organisation's own; see `status_reason`. Source: Microsoft, Web API action reference.
+"""
+
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from .definitions import TableInfo
+from .errors import BadAnswer, UnknownChoice
+from .lifecycle import State, state_number
+from .payload import find_choice
+from .records import Json, Ref
+from .session import Session
+
+_STATUS = "statuscode"
+_TYPE = "Microsoft.Dynamics.CRM."
+
+
+def status_reason(info: TableInfo, state: State, reason: str | None = None) -> int:
+    """The status reason of this name in a state, or the state's first. Raises UnknownChoice with those there are."""
+    column = info.columns[_STATUS]
+    choices = [c for c in column.choices if c.state == state_number(info.logical, state)]
+    if reason is None:
+        return choices[0].value if choices else -1
+    found = find_choice(info, column, reason)
+    if found not in choices:
+        allowed = tuple(c.label() for c in choices)
+        raise UnknownChoice(
+            f"{found.label()} is no reason for {state}. It may be {', '.join(allowed)}.",
+            table=info.logical,
+            column=_STATUS,
+            label=column.label(),
+            value=reason,
+            allowed=allowed,
+        )
+    return found.value
+
+
+async def qualify_lead(
+    session: Session, lead: Ref, status: int, *, account: bool, contact: bool, opportunity: bool
+) -> list[Ref]:
+    """Turn a lead into what is wanted of an account, a contact and an opportunity; references to those made."""
+    body: dict[str, Json] = {
+        "CreateAccount": account,
+        "CreateContact": contact,
+        "CreateOpportunity": opportunity,
+        "Status": status,
+    }
+    answer = await session.action("QualifyLead", body, bound=lead)
+    return [_made(item) for item in (answer or {}).get("value", ())]
+
+
+async def close_opportunity(
+    session: Session,
+    opportunity: Ref,
+    status: int,
+    *,
+    won: bool,
+    subject: str,
+    revenue: Decimal | None = None,
+    on: date | None = None,
+    description: str | None = None,
+) -> None:
+    """Close as won or as lost."""
+    close: dict[str, Json] = {"subject": subject, "opportunityid@odata.bind": opportunity.path("opportunities")}
+    if revenue is not None:
+        close["actualrevenue"] = float(revenue)
+    if on is not None:
+        close["actualend"] = on.isoformat()
+    if description:
+        close["description"] = description
+    await session.action("WinOpportunity" if won else "LoseOpportunity", {"Status": status, "OpportunityClose": close})
+
+
+async def resolve_case(
+    session: Session,
+    case: Ref,
+    status: int,
+    *,
+    subject: str,
+    minutes: int | None = None,
+    description: str | None = None,
+) -> None:
+    """Close a case as resolved; `minutes`: time billed."""
+    resolution: dict[str, Json] = {
+        "subject": subject,
+        "incidentid@odata.bind": case.path("incidents"),
+        "@odata.type": f"{_TYPE}incidentresolution",
+    }
+    if minutes is not None:
+        resolution["timespent"] = minutes
+    if description:
+        resolution["description"] = description
+    await session.action("CloseIncident", {"IncidentResolution": resolution, "Status": status})
+
+
+async def fulfil_order(session: Session, order: Ref, status: int, *, subject: str) -> None:
+    """Mark as fulfilled. The action is bound to the collection."""
+    await session.action(
+        "FulfillSalesOrder", {"OrderClose": _order_close(order, subject), "Status": status}, bound=order.table
+    )
+
+
+async def cancel_order(session: Session, order: Ref, status: int, *, subject: str) -> None:
+    """Mark as canceled."""
+    await session.action("CancelSalesOrder", {"OrderClose": _order_close(order, subject), "Status": status})
+
+
+async def invoice_order(session: Session, order: Ref) -> Ref:
+    """Make an invoice from an order."""
+    body: dict[str, Json] = {
+        "SalesOrderId": str(order.id),
+        "ColumnSet": {"AllColumns": False, "Columns": ["invoiceid"]},
+    }
+    answer = await session.action("ConvertSalesOrderToInvoice", body)
+    try:
+        return Ref("invoice", UUID(answer["invoiceid"]))
+    except (TypeError, KeyError, ValueError):
+        raise BadAnswer("Dataverse did not say which invoice it made.", outcome_unknown=True) from None
+
+
+async def add_to_queue(session: Session, queue: UUID, case: Ref) -> None:
+    """Put a case into a queue; again is harmless."""
+    target: dict[str, Json] = {"incidentid": str(case.id), "@odata.type": f"{_TYPE}incident"}
+    await session.action("AddToQueue", {"Target": target}, bound=Ref("queue", queue), repeatable=True)
+
+
+def _order_close(order: Ref, subject: str) -> dict[str, Json]:
+    return {
+        "subject": subject,
+        "salesorderid@odata.bind": order.path("salesorders"),
+        "@odata.type": f"{_TYPE}orderclose",
+    }
+
+
+def _made(item: dict[str, str]) -> Ref:
+    """`{"@odata.type": "#Microsoft.Dynamics.CRM.account", "accountid": …}`."""
+    table = item.get("@odata.type", "").rpartition(".")[2]
+    if f"{table}id" in item:
+        return Ref(table, UUID(item[f"{table}id"]))
+    raise BadAnswer("Dataverse did not say what it made of the lead.", outcome_unknown=True)
