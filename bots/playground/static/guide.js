@@ -1,0 +1,35 @@
+// What to try: a list that fills the message box.
+import { byId, h } from "./dom.js";
+import * as slack from "./slack.js";
+import * as teams from "./teams.js";
+
+export function guide(app) {
+  const panel = byId("guide");
+  const toggle = byId("guide-toggle");
+  const show = (open) => { panel.hidden = !open; toggle.setAttribute("aria-expanded", open); };
+  toggle.addEventListener("click", () => show(panel.hidden));
+  show(innerWidth > 1100);
+  const use = (entry) => {
+    if (entry.message) {
+      const room = app.platform === "slack" ? "C1" : app.state.rooms.find((r) => r.name === "support")?.id;
+      if (app.place !== room) app.go({ place: room });
+      setTimeout(() => point(entry.message), 400);
+      return;
+    }
+    (app.platform === "slack" ? slack : teams).fill(app, entry);
+  };
+  const items = app.page.tries.map((entry) => h("li", { class: `on-${entry.on}` }, h("b", {}, entry.title), h("p", {}, entry.how),
+    entry.type ? h("code", {}, entry.type) : null,
+    entry.type || entry.place || entry.message ? h("button", { class: "control", onclick: () => use(entry) }, entry.message ? "Show me" : entry.place ? "Open" : "Type it for me") : null));
+  panel.replaceChildren(h("header", {}, h("h2", {}, "What to try")), h("ol", {}, items),
+    h("p", { class: "hint" }, "Every click here is a real signed Slack request or a real Bot Framework activity. Open “Wire” to watch them."));
+}
+
+function point(words) {
+  const found = [...document.querySelectorAll("#messages .message")].find((node) => node.textContent.includes(words));
+  if (!found) return;
+  found.scrollIntoView({ block: "center" });
+  found.classList.add("pointed");
+  found.focus();
+  setTimeout(() => found.classList.remove("pointed"), 3000);
+}
