@@ -174,7 +174,7 @@ def _attributes(session: Session, request: Request, table: Table, part: Segment,
         cast = _cast(rest, CASTS)
         if request.method == "POST" and not cast:
             column = create_column(session, table, request.record())
-            return no_content(created_headers(f"{session.base}/{place}({table.column_id(column.name)})"))
+            return no_content(_created(session, request, table.column_id(column.name)))
         _only(request, "GET")
         options = read_options(request, cast or "AttributeMetadata")
         chosen = [
@@ -243,7 +243,7 @@ def _keys(session: Session, request: Request, table: Table, part: Segment, rest:
     if part.args is None:
         if request.method == "POST":
             key = create_key(session, table, request.record())
-            return no_content(created_headers(f"{session.base}/{place}({key_document(table, key)['MetadataId']})"))
+            return no_content(_created(session, request, key_document(table, key)["MetadataId"]))
         _only(request, "GET")
         options = read_options(request, "EntityKeyMetadata")
         return _collection(
@@ -411,6 +411,11 @@ def _property(session: Session, request: Request, document: Document, place: str
 def _collection(session: Session, request: Request, place: str, documents: list[Document]) -> Response:
     counted = {"@odata.count": len(documents)} if request.query.get("$count") == "true" else {}
     return json_response({"@odata.context": session.context(place), **counted, "value": documents})
+
+
+def _created(session: Session, request: Request, new_id: str) -> list[tuple[str, str]]:
+    """Where a new part of a table is; the table is addressed as the request did, for clients search this for the id."""
+    return created_headers(f"{session.base}/{'/'.join(map(str, request.segments))}({new_id})")
 
 
 def _merges(request: Request) -> bool:

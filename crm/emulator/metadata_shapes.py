@@ -112,7 +112,7 @@ def column_document(table: Table, column: Column, number: int = 0) -> Document:
         "@odata.type": TYPE + class_name,
         "MetadataId": table.column_id(column.name),
         "HasChanged": None,
-        "AttributeOf": None,
+        "AttributeOf": _attribute_of(table, column),
         "AttributeType": kind,
         "AttributeTypeName": {"Value": kind_name},
         "ColumnNumber": number,
@@ -150,6 +150,12 @@ def column_document(table: Table, column: Column, number: int = 0) -> Document:
         "IsValidForAdvancedFind": managed(True, "canmodifysearchsettings"),
         **_specific(column),
     }
+
+
+def _attribute_of(table: Table, column: Column) -> str | None:
+    """The column that this one only shows another side of: the file whose name it holds."""
+    owner = table.columns.get(column.name.removesuffix("_name"))
+    return owner.name if owner is not None and owner.type == "file" and owner is not column else None
 
 
 def _specific(column: Column) -> Document:

@@ -3,6 +3,7 @@
 Bodies: learn.microsoft.com/power-apps/developer/data-platform/webapi/create-update-entity-definitions-using-web-api.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -28,13 +29,29 @@ def save(session: Session, *tables: Table) -> None:
 
 
 def with_columns(table: Table, *columns: Column) -> Table:
-    """The table with columns added or replaced, and what they bring along (a money column: currency and base twin)."""
-    changed = replace(table, columns={**table.columns, **{column.name: column for column in columns}})
+    """The table with columns added or replaced, and what they bring along.
+
+    A money column brings the currency and its twin in the base currency, a file column the name of its file.
+    """
+    changed = replace(table, columns={**table.columns, **_named(columns)})
     full = read_table(dump_table(changed))
     brought = {
         name: replace(column, custom=True) for name, column in full.columns.items() if name not in changed.columns
     }
     return replace(changed, columns={**changed.columns, **brought})
+
+
+def _named(columns: Iterable[Column]) -> dict[str, Column]:
+    """Columns by name, each file column followed by the one that holds its file's name."""
+    found: dict[str, Column] = {}
+    for column in columns:
+        found[column.name] = column
+        if column.type == "file":
+            name, schema = f"{column.name}_name", f"{column.schema_name}_Name"
+            found[name] = replace(
+                column, name=name, schema_name=schema, type="string", max_length=255, create=False, update=False
+            )
+    return found
 
 
 def create_table(session: Session, document: Any) -> Table:
@@ -67,7 +84,7 @@ def create_table(session: Session, document: Any) -> Table:
         collection_labels=read_label(document.get("DisplayCollectionName"), {}) or labels,
         description=read_label(document.get("Description"), {}),
         change_tracking=bool(document.get("ChangeTrackingEnabled", True)),
-        columns={column.name: column for column in (*columns, *_states())},
+        columns=_named((*columns, *_states())),
         custom=True,
     )
     table = read_table(dump_table(table))
@@ -285,6 +302,8 @@ def drop_column(session: Session, table: Table, column: Column) -> None:
     gone = [column.name]
     if column.type == "money" and not column.base_of:
         gone.append(f"{column.name}_base")
+    if column.type == "file":
+        gone.append(f"{column.name}_name")
     for name in gone:
         if name in table.columns:
             _drop_values(session, table, table.columns[name])

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from PowerPlatform.Dataverse.aio.async_client import AsyncDataverseClient
@@ -20,20 +20,19 @@ class _Token:
 
 
 class _Credential:
-    def get_token(self, *scopes: str, **options: Any) -> _Token:
-        assert scopes
+    def get_token(self, *scopes: str) -> _Token:
         assert scopes[0].endswith("/.default")
         return _Token()
 
 
 class _AsyncCredential:
-    async def get_token(self, *scopes: str, **options: Any) -> _Token:
+    async def get_token(self, *scopes: str) -> _Token:
         return _Credential().get_token(*scopes)
 
     async def close(self) -> None:
         pass
 
-    async def __aenter__(self) -> "_AsyncCredential":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -85,7 +84,7 @@ class Sdk:
 
 @asynccontextmanager
 async def connected(mode: str, *, seed: str | None = None) -> AsyncIterator[Sdk]:
-    """A fresh emulator and a client of it: `sync` over TLS (that client takes nothing else), `async` over plain HTTP."""
+    """A fresh emulator and its client: `sync` over TLS (that client takes nothing else), `async` over plain HTTP."""
     async with Emulator(tls=mode == "sync", seed=seed, require_token=True) as emulator:
         if mode == "async":
             async with AsyncDataverseClient(emulator.url, _AsyncCredential()) as async_client:
