@@ -87,6 +87,9 @@ class Activity:
     reply_to: str
     locale: str
     timezone: str
+    addressed: bool
+    """It is meant for the bot: alone with it, mentioning it, or written privately to it. With the right to read all
+    messages the bot hears others too, and these are no commands."""
     targeted: bool
     """The person wrote privately to the bot within a shared conversation: the answer must be private too."""
     team: str
@@ -121,6 +124,8 @@ def parse(raw: Any) -> Activity:
         raise BadActivity("the activity names no sender or no conversation")
     tenant = _text(_object(data, "tenant"), "id") or _text(conversation, "tenantId")
     client = _client_info(raw)
+    alone = (_text(conversation, "conversationType") or PERSONAL) == PERSONAL
+    targeted = _object(raw, "recipient").get("isTargeted") is True
     return Activity(
         type=kind,
         id=_text(raw, "id"),
@@ -143,7 +148,8 @@ def parse(raw: Any) -> Activity:
         timezone=_text(_object(raw, "localTimezone"), "name")
         or _text(raw, "localTimezone")
         or _text(client, "timezone"),
-        targeted=_object(raw, "recipient").get("isTargeted") is True,
+        addressed=alone or targeted or bool(_names_of(raw, bot.id)),
+        targeted=targeted,
         team=_text(_object(data, "team"), "id"),
         channel=_text(_object(data, "channel"), "id"),
         raw=raw,

@@ -184,7 +184,8 @@ class TeamsFace:
                 return
             await self._send(gesture, await self._dispatcher.dispatch(gesture.request(ask)))
             return
-        await self._say(gesture, Typed(gesture.activity.text))
+        if gesture.activity.addressed:
+            await self._say(gesture, Typed(gesture.activity.text))
 
     async def _say(self, gesture: Gesture, words: Typed, *, for_all: bool = False) -> None:
         request = Request(ask=words, principal=gesture.who, place=gesture.where, key=gesture.key)

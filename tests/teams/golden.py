@@ -33,6 +33,21 @@ def text(card: dict[str, Any]) -> str:
     return json.dumps(card, indent=1, ensure_ascii=False, sort_keys=False) + "\n"
 
 
+def write_package() -> None:
+    """Writes the committed app package."""
+    import commands.operations.all  # noqa: F401 - fills the catalog
+    from bots.teams.manifest import manifest, write
+    from commands.operation import CATALOG
+
+    made = manifest(
+        app_id="",
+        url="https://crmchat.example.com",
+        catalog=CATALOG,
+        dataverse_hosts=["*.crm.dynamics.com"],
+    )
+    write(Path(__file__).parents[2] / "manifest" / "teams", made, zipped=False)
+
+
 def write() -> None:
     """Writes all golden files and removes those of cards that are gone."""
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -46,3 +61,4 @@ def write() -> None:
 
 if __name__ == "__main__":
     write()
+    write_package()

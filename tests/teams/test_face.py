@@ -55,6 +55,13 @@ async def test_a_mention_in_a_thread_is_answered_there_and_privately(teams, scri
     assert teams.last("channel", "ben") is None
 
 
+async def test_what_is_said_to_others_is_no_command(teams, script):
+    teams.hears_everything = True
+    await teams.message("lead list", conversation="channel", mention=False)
+    assert script.asked == []
+    assert teams.last("channel") is None
+
+
 async def _post(teams, text, conversation="channel", user="anna"):
     await teams.message(text, conversation=conversation, user=user, mention=False)
     return teams.last(conversation, user, bot=False)

@@ -1,0 +1,68 @@
+"""The app package: valid by Microsoft's schema, at the lowest version that serves, the same bytes each time."""
+
+import io
+import json
+import struct
+import zipfile
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import commands.operations.all  # noqa: F401 - fills the catalog
+from bots.teams.icons import color_icon, outline_icon
+from bots.teams.manifest import files, manifest, package, write
+from commands.operation import CATALOG
+
+ROOT = Path(__file__).parents[2]
+SCHEMAS = ROOT / "node_modules" / "@microsoft" / "app-manifest" / "build" / "json-schemas" / "teams"
+COMMITTED = ROOT / "manifest" / "teams"
+
+
+def made(**changes):
+    given = {"app_id": "", "url": "https://crmchat.example.com", "catalog": CATALOG}
+    return manifest(**given | {"dataverse_hosts": ["*.crm.dynamics.com"]} | changes)
+
+
+def complaints(document, version):
+    schema = json.loads((SCHEMAS / f"v{version}" / "MicrosoftTeams.schema.json").read_text(encoding="utf-8"))
+    document = document | {
+        "manifestVersion": version,
+        "$schema": f"https://developer.microsoft.com/json-schemas/teams/v{version}/MicrosoftTeams.schema.json",
+    }
+    return [e.message for e in jsonschema.validators.validator_for(schema)(schema).iter_errors(document)]
+
+
+@pytest.mark.parametrize(("rights", "version", "before"), [(False, "1.5", "1.4"), (True, "1.12", "1.11")])
+def test_valid_at_the_lowest_version_that_has_what_is_used(rights, version, before):
+    document = made(read_messages=rights)
+    assert document["manifestVersion"] == version
+    assert complaints(document, version) == []
+    assert complaints(document, before) != []
+    newest = max((p.name[1:] for p in SCHEMAS.glob("v1.*")), key=lambda v: int(v.split(".")[1]))
+    assert complaints(document, newest) == []
+
+
+def test_the_committed_package_is_the_generated_one():
+    for name, content in files(made()).items():
+        assert (COMMITTED / name).read_bytes() == content, f"{name} is stale: run `make generate`"
+
+
+def test_the_zip_is_what_teams_takes(tmp_path):
+    path = write(tmp_path, made())
+    with zipfile.ZipFile(path) as archive:
+        assert sorted(archive.namelist()) == ["color.png", "manifest.json", "outline.png"]
+    assert path.read_bytes() == package(made())
+    with zipfile.ZipFile(io.BytesIO(package(made(app_id="x" * 8)))) as archive:
+        assert json.loads(archive.read("manifest.json"))["bots"][0]["botId"] == "x" * 8
+
+
+@pytest.mark.parametrize(("icon", "side"), [(color_icon, 192), (outline_icon, 32)])
+def test_icons_have_the_sizes_of_teams(icon, side):
+    assert struct.unpack(">II", icon()[16:24]) == (side, side)
+
+
+@pytest.mark.parametrize("url", ["", "http://crm.example.com", "crm.example.com", "https://"])
+def test_an_address_that_teams_cannot_reach(url):
+    with pytest.raises(ValueError, match="https"):
+        made(url=url)
