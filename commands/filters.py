@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -18,7 +18,8 @@ from .language.quotes import Quotes, quote
 from .language.reading import Unreadable, shown
 
 _DEEPEST = 30
-_LONGEST = 20_000
+_MOST = 500
+"""Conditions, words and parentheses."""
 
 
 class Op(StrEnum):
@@ -131,6 +132,7 @@ _COLON = re.compile(r"([^\W\d][\w.\-]*):(?![\s/:]|$)")
 _RUN = re.compile(r"(?:[^\s(),]|\([^\s()]*\))+")
 _RUN_WITH_COMMAS = re.compile(r"(?:[^\s()]|\([^\s()]*\))+")
 _WORD = re.compile(r"(?:[^\s()]|\([^\s()]*\))+")
+_NAMED = re.compile(r"([^\W\d][\w\-]*)[\"”'’]?\s*[=:]")
 _SPACE = re.compile(r"\s*")
 _THOUSANDS = re.compile(r"[^\d\s(),]{0,3}\d{1,3}(?:,\d{3})+(?:\.\d+)?(?=[\s)]|$)")
 _SAFE_WORD = re.compile(r"[\w@+/.#&%][\w@+/.#&%\-]*")
@@ -141,8 +143,7 @@ def _value(text: str) -> str:
     return text if _SAFE_VALUE.fullmatch(text) and text.casefold() not in _EMPTY else quote(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A piece of a filter: a condition, a parenthesis, or one of AND, OR, NOT; and where it stands in the text."""
 
     what: Compare | Term | Is | str
@@ -152,8 +153,11 @@ class Token:
 
 def lex(text: str, known: Callable[[str], bool] | None = None) -> Iterator[Token]:
     """The tokens of a text; `key:value` counts as `key=value` only for `known` keys. Raises Unreadable."""
-    quotes, pos = Quotes(text), 0
+    quotes, pos, count = Quotes(text), 0, 0
     while (pos := _skip(text, pos)) < len(text):
+        count += 1
+        if count > _MOST:
+            raise Unreadable("There are too many conditions in this list. Leave some out.")
         if text[pos] in "()":
             yield Token(text[pos], pos, pos + 1)
             pos += 1
@@ -259,8 +263,6 @@ _EXAMPLES: Final = {Op.HAS: "acme", Op.HAS_NOT: "acme", Op.GT: "7d", Op.GE: "7d"
 def parse(text: str, known: Callable[[str], bool] | None = None) -> Expr:
     """The tree; `And()` for an empty text. Raises Unreadable with what is wrong where."""
     text = markup.targets(markup.tidy(text))
-    if len(text) > _LONGEST:
-        raise Unreadable("This list of conditions is too long. Leave some out.")
     return _Parser(list(lex(text, known))).whole()
 
 
@@ -331,23 +333,24 @@ def _flat(parts: list[Expr], kind: type[And] | type[Or]) -> tuple[Expr, ...]:
     return tuple(flat)
 
 
-def extract(
-    text: str, names: Container[str], known: Callable[[str], bool] | None = None
-) -> tuple[list[tuple[str, str]], str]:
-    """Take `name=value` pairs of the command itself (`sort`, `top`) out of a filter: (pairs, what is left).
+def extract(text: str, names: Container[str], put: Callable[[str, str], None]) -> str:
+    """Take `name=value` pairs of the command itself (`sort`, `top`) out of a filter: what is left.
 
-    `names` holds casefolded names. Pairs within parentheses belong to the filter. Raises Unreadable.
+    Each pair goes to `put(name, value)`. Pairs within parentheses belong to the filter. Raises Unreadable.
     """
-    pairs, left, begin, depth = [], [], 0, 0
-    for token in lex(text, lambda key: key.casefold() in names or (known is not None and known(key))):
+    if not any(name in names for name in _NAMED.findall(text)):
+        return text
+    left, begin, depth = [], 0, 0
+    for token in lex(text, names.__contains__):
         what = token.what
-        depth += {"(": 1, ")": -1}.get(what, 0) if isinstance(what, str) else 0
-        if depth == 0 and isinstance(what, Compare) and what.op is Op.EQ and what.key.casefold() in names:
-            pairs.append((what.key, ",".join(what.values)))
+        if isinstance(what, str):
+            depth += {"(": 1, ")": -1}.get(what, 0)
+        elif depth == 0 and isinstance(what, Compare) and what.op is Op.EQ and what.key in names:
+            put(what.key, ",".join(what.values))
             left.append(text[begin : token.start])
             begin = token.end
     left.append(text[begin:])
-    return pairs, " ".join(piece.strip() for piece in left if piece.strip())
+    return " ".join(piece.strip() for piece in left if piece.strip())
 
 
 _WORDS: Final = {

@@ -29,6 +29,9 @@ _LONGEST: Final = 100_000
 _HELP: Final = frozenset({"help", "?", "hilfe", "помощь", "usage", "--help", "-h"})
 _MENU: Final = frozenset({"", "menu", "start", "hi", "hello", "hey", "hallo", "привет", "crm"})
 
+_NAMES: Final = (references.Form.NAME, references.Form.ME, references.Form.MENTION)
+"""What does not tell by its shape that a record is meant."""
+
 
 def parse(text: str, reading: Reading | None = None, vocabulary: Vocabulary | None = None) -> Result:
     """What the person asks for."""
@@ -76,7 +79,7 @@ def _rather_open(operation: type[Operation], said: str, rest: str, known: Phrase
 def _points(text: str) -> bool:
     """Whether a text is a reference to a record by its shape alone."""
     try:
-        return references.reference(text).form not in (references.Form.NAME, references.Form.ME)
+        return references.reference(text).form not in _NAMES
     except Unreadable:
         return False
 
@@ -142,8 +145,13 @@ def unparse(operation: Operation) -> str:
             pieces += (
                 f"{quote(column)}={quote(markup.escape(value))}" for column, value in getattr(operation, name).items()
             )
-        elif parameter.marked(FilterMark) or isinstance(getattr(operation, name), Named):
+        elif parameter.marked(FilterMark) or _is_person(getattr(operation, name)):
             pieces.append(f"{name}={quote(text)}")
         else:
             pieces.append(f"{name}={quote(markup.escape(text))}")
     return " ".join(pieces)
+
+
+def _is_person(value: object) -> bool:
+    """Somebody of the chat platform, written as the platform does."""
+    return isinstance(value, Named) and value.form is references.Form.MENTION

@@ -37,6 +37,7 @@ class _Doubt(Exception):
         self.error: UserError = BadInput(sentence, remedy, problems={key: f"{sentence} {remedy}"} if key else None)
 
 
+@lru_cache(maxsize=4096)
 def squash(name: str) -> str:
     """A name without what people write differently: `Job Title`, `job_title`, `jobtitle`."""
     return "".join(c for c in name.casefold() if c.isalnum())
@@ -108,10 +109,8 @@ class _Filling:
         """Conditions in the friendly language, and the list's own fields (`sort=`, `top=`, raw `filter=`)."""
         own = _Names(self._names)
         raw = _Names(name for name, p in self._names.items() if p.marked(RawMark))
-        pairs, text = take_raw(markup.targets(text), raw, own)
-        more, text = filters.extract(text, own)
-        for key, value in (*pairs, *more):
-            self._put(self._names[squash(key)], value, key)
+        put = self._named
+        text = filters.extract(take_raw(markup.targets(text), raw, own, put), own, put)
         if text.casefold().startswith("where "):
             text = text[len("where ") :].strip()
         if text and conditions in self.args:
@@ -127,6 +126,7 @@ class _Filling:
             if isinstance(item, Word):
                 if before and not item.breaks and not before[0].quoted and before[1] in _SEVERAL_WORDS:
                     raise self._torn(before[0], item)
+                before = None
                 words.append(item)
             else:
                 before = (item, self._pair(item, words))
@@ -177,6 +177,9 @@ class _Filling:
             return None
         found = self.vocabulary.column(self.operation.table.logical, key)
         return found[0] if found else None
+
+    def _named(self, key: str, value: str) -> None:
+        self._put(self._names[squash(key)], value, key)
 
     def _put(self, parameter: Parameter, value: str, key: str) -> None:
         if parameter.name in self.args:
@@ -243,7 +246,7 @@ class _Filling:
 
     def _left_over(self, words: list[Word]) -> _Doubt:
         text = shown(" ".join(w.text for w in words), 40)
-        filled = next((n for n in self.operation.words if n in self.args), "")
+        filled = next((n for n in (*self.operation.words, "last_name") if n in self.args), "")
         if filled:
             return _Doubt(
                 f"{filled} is given already, so I do not know where {text} belongs.", "Use name=value.", filled

@@ -41,14 +41,16 @@ class Quotes:
         Raises Unreadable if a double quote opens and never closes.
         """
         opener = self.text[start : start + 1]
+        if opener not in OPENERS:
+            return None
         if opener == '"':
             return self._straight(start)
         if opener in _DOUBLE:
-            return self._curly(start, _DOUBLE[opener])
-        if self.text.startswith(_BLOCK, start):
+            return self._curly(start)
+        if opener == "`" and self.text.startswith(_BLOCK, start):
             end = self.text.find(_BLOCK, start + 3)
             return (self.text[start + 3 : end].strip("\n"), end + 3) if end > 0 else None
-        return self._single(start, opener) if opener in _SINGLE else None
+        return self._single(start)
 
     def _straight(self, start: int) -> tuple[str, int]:
         text = self.text
@@ -65,21 +67,26 @@ class Quotes:
             raise self._unclosed(start)
         return text[start + 1 : end], end + 1
 
-    def _curly(self, start: int, closer: re.Pattern[str]) -> tuple[str, int]:
-        found = closer.search(self.text, start + 1)
+    def _curly(self, start: int) -> tuple[str, int]:
+        opener = self.text[start]
+        found = self._closing(opener, _DOUBLE[opener], start + 1)
         end = found.start() if found else self.text.find('"', start)
         if end < 0:
             raise self._unclosed(start)
         return self.text[start + 1 : end], end + 1
 
-    def _single(self, start: int, opener: str) -> tuple[str, int] | None:
-        closer = _SINGLE[opener]
+    def _single(self, start: int) -> tuple[str, int] | None:
+        opener = self.text[start]
+        if self.text[start + 1 : start + 2].strip() == "":
+            return None
+        found = self._closing(opener, _SINGLE[opener], start + 2)
+        return (self.text[start + 1 : found.start()], found.end()) if found else None
+
+    def _closing(self, opener: str, closer: re.Pattern[str], start: int) -> re.Match[str] | None:
+        """The next closer; the last one of the text is remembered, so that no search fails twice over the same rest."""
         if opener not in self._last:
             self._last[opener] = max((m.start() for m in closer.finditer(self.text)), default=-1)
-        if self._last[opener] <= start + 1 or self.text[start + 1].isspace():
-            return None
-        found = closer.search(self.text, start + 2)
-        return (self.text[start + 1 : found.start()], found.end()) if found else None
+        return closer.search(self.text, start) if start <= self._last[opener] else None
 
     def _unclosed(self, start: int) -> Unreadable:
         return Unreadable(

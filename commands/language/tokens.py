@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from crm.tables import Kind
 
 from . import dates, markup, money
-from .quotes import Quotes
+from .quotes import OPENERS, Quotes
 
 _RUN = re.compile(rf"(?:{markup.ATOM.pattern}|\S)+")
+_PLAIN = re.compile(f"[^\\s=:<&{re.escape(''.join(sorted(OPENERS)))}][^\\s=:<&]*(?=\\s|$)(?! *=)")
+"""A word that can be nothing else."""
+
 _KEY = re.compile(r"(?:--?)?([^\W\d][\w\-]*)( *)=(?!=)( *)")
 _KEY_AHEAD = re.compile(r"[ \n]*(?:--?)?[^\W\d][\w\-]*=(?!=)")
 _COLON = re.compile(r"([^\W\d][\w\-]*):(?!//)(?=\S)")
@@ -27,8 +29,7 @@ _REACH = 80
 """Characters within which a date, an amount or a phone number of several words ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word or a quoted phrase."""
 
     text: str
@@ -38,8 +39,7 @@ class Word:
     quoted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """`name=value`."""
 
     key: str
@@ -61,8 +61,14 @@ def items(text: str, kind_of: KindOf) -> Iterator[Item]:
         begin = _skip(text, pos)
         if begin >= len(text):
             return
-        breaks = text.count("\n", pos, begin)
-        item, pos = _pair(text, begin, quotes, kind_of) or _word(text, begin, quotes, breaks)
+        breaks = 0 if begin <= pos + 1 and text[pos] != "\n" else text.count("\n", pos, begin)
+        if plain := _PLAIN.match(text, begin):
+            yield Word(plain[0], begin, breaks)
+            pos = plain.end()
+            continue
+        quoted = quotes.at(begin)
+        found = _quoted_pair(text, begin, quoted, quotes, kind_of) if quoted else _pair(text, begin, quotes, kind_of)
+        item, pos = found or _word(text, begin, quoted, breaks)
         yield item
 
 
@@ -84,11 +90,16 @@ def _pair(text: str, pos: int, quotes: Quotes, kind_of: KindOf) -> tuple[Pair, i
             return None
         value, end, quoted = _value(text, found.end(), False, kind, quotes)
         return Pair(found[1], value, pos, quoted, colon=True), end
-    if (quoted_key := quotes.at(pos)) and (found := _QUOTED_KEY.match(text, quoted_key[1])):
-        kind = kind_of(quoted_key[0])
-        value, end, quoted = _value(text, found.end(), bool(found[1]), kind, quotes)
-        return Pair(" ".join(quoted_key[0].split()), value, pos, quoted), end
     return None
+
+
+def _quoted_pair(text: str, pos: int, key: tuple[str, int], quotes: Quotes, kind_of: KindOf) -> tuple[Pair, int] | None:
+    """`"Job title"=CTO`."""
+    found = _QUOTED_KEY.match(text, key[1])
+    if found is None:
+        return None
+    value, end, quoted = _value(text, found.end(), bool(found[1]), kind_of(key[0]), quotes)
+    return Pair(" ".join(key[0].split()), value, pos, quoted), end
 
 
 def _value(text: str, pos: int, spaced: bool, kind: Kind | None, quotes: Quotes) -> tuple[str, int, bool]:
@@ -111,8 +122,8 @@ def _value(text: str, pos: int, spaced: bool, kind: Kind | None, quotes: Quotes)
     return value, end, False
 
 
-def _word(text: str, pos: int, quotes: Quotes, breaks: int) -> tuple[Word, int]:
-    if quoted := quotes.at(pos):
+def _word(text: str, pos: int, quoted: tuple[str, int] | None, breaks: int) -> tuple[Word, int]:
+    if quoted:
         return Word(quoted[0], pos, breaks, quoted=True), quoted[1]
     run = _RUN.match(text, pos)
     end = run.end() if run else pos + 1
@@ -124,20 +135,22 @@ _RAW_START = re.compile(r"([^\W\d][\w\-]*)\s*=(?!=)\s*")
 _STRING = re.compile(r"'[^']*'?|[^\s']+|\s")
 
 
-def take_raw(text: str, raw: Container[str], names: Container[str]) -> tuple[list[tuple[str, str]], str]:
-    """Take `filter=contains(fullname,'John Smith') and …` out: (pairs, what is left).
+def take_raw(text: str, raw: Container[str], names: Container[str], put: Callable[[str, str], None]) -> str:
+    """Take `filter=contains(fullname,'John Smith') and …` out: what is left. Each pair goes to `put(name, value)`.
 
     The value of a `raw` name runs to the next of `names` that stands before `=`, outside single quotes, or is what
-    quotes around the whole of it hold.
+    quotes around the whole of it hold. Raises Unreadable for a quote that never closes.
     """
+    if not any(found[1] in raw for found in _RAW_START.finditer(text)):
+        return text
     quotes, pos, begin = Quotes(text), 0, 0
-    pairs, left = [], []
+    left = []
     while pos < len(text):
         found = _RAW_START.match(text, pos)
         if found and found[1] in raw:
             left.append(text[begin:pos])
             value, pos = _raw_value(text, found.end(), quotes, names)
-            pairs.append((found[1], value))
+            put(found[1], value)
             begin = pos
         else:
             quoted = quotes.at(pos)
@@ -145,7 +158,7 @@ def take_raw(text: str, raw: Container[str], names: Container[str]) -> tuple[lis
             pos = quoted[1] if quoted else run.end() if run else pos
         pos = _skip(text, pos)
     left.append(text[begin:])
-    return pairs, " ".join(piece.strip() for piece in left if piece.strip())
+    return " ".join(piece.strip() for piece in left if piece.strip())
 
 
 def _raw_value(text: str, pos: int, quotes: Quotes, names: Container[str]) -> tuple[str, int]:

@@ -85,7 +85,7 @@ def test_reading(text: str, tree: Expr) -> None:
         ("created>", "Nothing follows"),
         ('name~"acme', "never closes"),
         ("(" * 40 + "mine" + ")" * 40, "too many parentheses"),
-        ("a " * 20_000, "too long"),
+        ("a " * 600, "too many conditions"),
     ],
 )
 def test_problems(text: str, says: str) -> None:
@@ -102,8 +102,9 @@ def test_values_are_never_syntax() -> None:
 
 
 def test_the_commands_own_names_are_taken_out() -> None:
-    pairs, left = extract("company~acme sort=-created (top=1) top:20 mine", {"sort", "top"})
-    assert pairs == [("sort", "-created"), ("top", "20")]
+    pairs: dict[str, str] = {}
+    left = extract("company~acme sort=-created (top=1) top:20 mine", {"sort", "top"}, pairs.__setitem__)
+    assert pairs == {"sort": "-created", "top": "20"}
     assert left == "company~acme (top=1) mine"
 
 
