@@ -313,7 +313,7 @@ def _title(operation: type[Operation]) -> str:
 
 
 def _creates(operation: type[Operation]) -> bool:
-    return operation.verb.endswith(" create")
+    return operation.verb.endswith((" create", " capture"))
 
 
 def _changes(operation: type[Operation]) -> bool:

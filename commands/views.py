@@ -59,6 +59,8 @@ class View:
     noun: str
     """The user's word: `case`."""
     plural: str
+    sample: str
+    """A record as examples name it: `CAS-01042`."""
     title: Column
     """What a record is called."""
     number: Column | None = None
@@ -134,6 +136,7 @@ _VIEWS: Final = (
         table=LEAD,
         noun="lead",
         plural="leads",
+        sample="'Jane Smith'",
         title=LEAD.full_name,
         lead_text=LEAD.topic,
         facts=(
@@ -176,6 +179,7 @@ _VIEWS: Final = (
         table=ACCOUNT,
         noun="account",
         plural="accounts",
+        sample="Contoso",
         title=ACCOUNT.name,
         facts=(
             ACCOUNT.number_text,
@@ -204,6 +208,7 @@ _VIEWS: Final = (
         table=CONTACT,
         noun="contact",
         plural="contacts",
+        sample="ada@example.com",
         title=CONTACT.full_name,
         facts=(
             CONTACT.company,
@@ -230,6 +235,7 @@ _VIEWS: Final = (
         table=OPPORTUNITY,
         noun="opportunity",
         plural="opportunities",
+        sample="'New website'",
         title=OPPORTUNITY.name,
         facts=(
             OPPORTUNITY.customer,
@@ -263,6 +269,7 @@ _VIEWS: Final = (
         table=ORDER,
         noun="order",
         plural="orders",
+        sample="ORD-01001",
         title=ORDER.name,
         number=ORDER.order_number,
         facts=(
@@ -313,6 +320,7 @@ _VIEWS: Final = (
         table=INVOICE,
         noun="invoice",
         plural="invoices",
+        sample="INV-01001",
         title=INVOICE.name,
         number=INVOICE.invoice_number,
         facts=(
@@ -344,6 +352,7 @@ _VIEWS: Final = (
         table=CASE,
         noun="case",
         plural="cases",
+        sample="CAS-01042",
         title=CASE.title,
         number=CASE.ticket_number,
         facts=(

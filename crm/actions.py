@@ -4,6 +4,7 @@ None of these is repeated after a lost answer; look at the record's state first.
 organisation's own; see `status_reason`. Source: Microsoft, Web API action reference.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -126,6 +127,14 @@ async def add_to_queue(session: Session, queue: UUID, case: Ref) -> None:
     """Put a case into a queue; again is harmless."""
     target: dict[str, Json] = {"incidentid": str(case.id), "@odata.type": f"{_TYPE}incident"}
     await session.action("AddToQueue", {"Target": target}, bound=Ref("queue", queue), repeatable=True)
+
+
+def with_notes(case: Mapping[str, Json], notes: Sequence[tuple[UUID, str, str]]) -> dict[str, Json]:
+    """A new case's payload with notes (id, subject, text) that are created in the same request, or not at all."""
+    nested: list[Json] = [
+        {"annotationid": str(id_), "subject": subject, "notetext": text} for id_, subject, text in notes
+    ]
+    return {**case, "Incident_Annotation": nested}
 
 
 def _order_close(order: Ref, subject: str) -> dict[str, Json]:

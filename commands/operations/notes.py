@@ -1,0 +1,118 @@
+"""Notes and owners: what every kind of record has. One declaration each, joined to the catalog for every table."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from commands.cards import Action, Card, CardKind
+from commands.context import Context
+from commands.fields import Memo, Reference
+from commands.operation import Accepts, Effect, Operation
+from commands.press import Do, Press
+from commands.record_cards import look, record_url
+from commands.request import Reply
+from commands.views import VIEWS, View
+from crm.errors import DuplicateId
+from crm.records import Ref
+
+from .records import OneRecord, reads
+
+_SUBJECT = 100
+
+
+class Note(OneRecord, effect=Effect.WRITE):
+    """A base: adds a note to a record."""
+
+    text: Memo
+    """What to note, in as many lines as it takes."""
+
+    async def run(self, ctx: Context) -> Reply:
+        """One request; the note has the intent's own id, so that repeating it adds none."""
+        ref = await self.subject(ctx)
+        await add_note(ctx, ref, self.text)
+        view = VIEWS[ref.table]
+        show = look_at(view, ref)
+        card = Card(
+            kind=CardKind.NOTICE,
+            title=f"Note added to {ref.name or f'the {view.noun}'}",
+            url=record_url(ctx.crm.url, ref),
+            text=(self.text,),
+            actions=(show,),
+            record=f"{ref.table}/{ref.id}",
+        )
+        return Reply(card=card)
+
+
+class Assign(OneRecord, effect=Effect.WRITE):
+    """A base: gives a record to another person or team."""
+
+    owner_column: ClassVar[str] = "ownerid"
+
+    to: Reference
+    """Who gets it: a name, an e-mail address or me."""
+
+    async def run(self, ctx: Context) -> Reply:
+        """One request."""
+        ref = await self.subject(ctx)
+        column = self.of.columns[self.owner_column]
+        owner = await self.reference(ctx, "to", column)
+        seen = await look(ctx, ref.table)
+        payload = await ctx.crm.metadata.payload(ref.table, {self.owner_column: owner}, for_update=True)
+        row = await ctx.crm.update(ref, payload, returning=reads(seen))
+        return Reply(card=seen.record(row, notes=[f"Assigned to {row.formatted(self.owner_column)}."]), replace=True)
+
+
+async def add_note(ctx: Context, ref: Ref, text: str, *, part: str = "note") -> None:
+    """Put a note on a record, once however often this runs for the same intent; its first line is the subject."""
+    subject = next(filter(None, (line.strip() for line in text.splitlines())), "Note")
+    try:
+        await ctx.crm.attach(ref, subject=subject[:_SUBJECT], text=text, id=ctx.row_id(part))
+    except DuplicateId:
+        return  # an earlier attempt has made it
+
+
+def look_at(view: View, ref: Ref) -> Action:
+    """A button that shows the record."""
+    press = Press(do=Do.RUN, verb=f"{view.noun} get", args={"record": str(ref.id)})
+    return Action(label=f"Show {view.noun}", press=press)
+
+
+def join(view: View) -> tuple[type[Operation], type[Operation]]:
+    """Declare note and assign for one table."""
+    table, noun = view.table, view.noun
+    article = "an" if noun[0] in "aeiou" else "a"
+    key = table.columns[table.primary_id]
+    names = Accepts(noun, "id", *({f"{noun}_id"} - {key.logical}))
+    which = f"Which {noun}: its name, number, id or address in Dynamics, or it."
+    sample = view.sample
+
+    class NoteOn(
+        Note,
+        verb=f"{noun} note",
+        table=table,
+        example=f"{noun} note {sample} 'Called back, all is well'",
+        words=("record", "text"),
+    ):
+        __doc__ = f"Add a note to {article} {noun}."
+
+        record: Annotated[Reference, key, names] = Field(description=which)
+
+    class AssignTo(
+        Assign,
+        verb=f"{noun} assign",
+        table=table,
+        example=f"{noun} assign {sample} 'Anna Weber'",
+        words=("record", "to"),
+    ):
+        __doc__ = f"Give {article} {noun} to another person or team."
+
+        record: Annotated[Reference, key, names] = Field(description=which)
+        to: Annotated[Reference, table.columns["ownerid"], Accepts("owner", "assignee")] = Field(
+            description="Who gets it: a name, an e-mail address or me."
+        )
+
+    return NoteOn, AssignTo
+
+
+for _view in list(VIEWS.values()):
+    join(_view)
