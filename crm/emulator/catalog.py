@@ -12,6 +12,8 @@ from functools import cached_property
 from importlib import resources
 from typing import Any, Literal, TypeVar, cast, get_args
 
+from .indexes import Index, build_indexes
+
 ColumnType = Literal[
     "string", "memo", "integer", "bigint", "decimal", "double", "money", "boolean", "datetime", "dateonly",
     "picklist", "multipicklist", "state", "status", "lookup", "uniqueidentifier", "file", "image", "virtual",
@@ -23,6 +25,9 @@ Labels = Mapping[int, str]
 NUMBERS = frozenset({"integer", "bigint", "decimal", "double", "money"})
 CHOICES = frozenset({"picklist", "state", "status", "boolean", "multipicklist"})
 METADATA_NAMESPACE = uuid.UUID("5b1f2c1e-6f0d-4a5e-9a3c-2f6f3d0c7e11")
+
+
+_SERVER_SET = frozenset({"ownerid", "createdon", "modifiedon", "createdby", "modifiedby", "versionnumber"})
 
 
 def metadata_id(*path: str) -> str:
@@ -71,6 +76,11 @@ class Column:
     def wire_name(self) -> str:
         """The property name in JSON and in queries: `_ownerid_value` for a lookup."""
         return f"_{self.name}_value" if self.type == "lookup" else self.name
+
+    @property
+    def comparable_name(self) -> str:
+        """The SQLite column that filters and sorts use: the folded text of a string."""
+        return f"{self.name}__f" if self.type == "string" else self.name
 
     @property
     def polymorphic(self) -> bool:
@@ -155,6 +165,46 @@ class Table:
     @cached_property
     def status_column(self) -> Column | None:
         return next((column for column in self.columns.values() if column.type == "status"), None)
+
+    @cached_property
+    def indexes(self) -> tuple[Index, ...]:
+        return build_indexes(self)
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """What a new row holds where its record says nothing, as storage values; statuses follow their state."""
+        found = {column.name: column.default_value() for column in self.columns.values() if column.type != "status"}
+        return {name: int(v) if isinstance(v, bool) else v for name, v in found.items() if v is not None}
+
+    @cached_property
+    def auto_numbers(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns.values() if column.auto_number)
+
+    @cached_property
+    def full_names(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns.values() if column.computed == "fullname")
+
+    @cached_property
+    def base_amounts(self) -> tuple[Column, ...]:
+        """The `_base` twins of money columns."""
+        return tuple(column for column in self.columns.values() if column.base_of)
+
+    @cached_property
+    def text_columns(self) -> frozenset[str]:
+        """The columns that are stored folded too."""
+        return frozenset(column.name for column in self.columns.values() if column.type == "string")
+
+    @cached_property
+    def demanded(self) -> tuple[str, ...]:
+        """Columns that a create must fill: SystemRequired, and nothing that the server sets by itself."""
+        return tuple(
+            column.name
+            for column in self.columns.values()
+            if column.required == "system"
+            and column.create
+            and column.type not in {"virtual", "boolean", "state", "status"}
+            and column.name not in _SERVER_SET
+        )
 
     @property
     def metadata_id(self) -> str:

@@ -253,8 +253,7 @@ def key_record(table: Table, key: Mapping[str, Literal]) -> dict[str, Any]:
 def with_twins(table: Table, values: Row) -> Row:
     """The values with the folded text that SQLite columns `name__f` hold."""
     full = dict(values)
-    for name, value in values.items():
-        column = table.columns.get(name)
-        if column is not None and column.type == "string":
-            full[f"{name}__f"] = None if value is None else fold(value)
+    for name in table.text_columns & values.keys():
+        value = values[name]
+        full[f"{name}__f"] = None if value is None else fold(value)
     return full

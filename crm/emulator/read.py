@@ -3,7 +3,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote as encode
 
@@ -11,9 +11,22 @@ from .catalog import Collection, Column, Table
 from .errors import bad_request, not_found, not_implemented
 from .odata import Expand, Node, Order, parse_count, parse_expand, parse_filter, parse_names, parse_orderby
 from .paging import Cookie, inner_cookie, outer_cookie, read_outer
+from .plan import choose
 from .render import etag, fetch_names, render_rows, selected_columns, target_of
 from .session import Row, Session
-from .sql import Scope, SortKey, Sql, after, condition, join, order_by, related, sort_keys, unknown_property
+from .sql import (
+    Scope,
+    SortKey,
+    Sql,
+    after,
+    condition,
+    join,
+    order_by,
+    related,
+    sort_keys,
+    unknown_property,
+    without_index,
+)
 from .store import quote
 from .wire import Prefer, Request, Response, json_response
 
@@ -108,7 +121,11 @@ def read_list(
     prefer = request.prefer
     scope = Scope(session, table, "t")
     columns = selected_columns(table, query.select)
+    plan = choose(scope, query.filter, query.orderby)
     keys = sort_keys(scope, query.orderby)
+    if plan.sort_found:
+        keys = without_index(keys)
+    scope = replace(scope, unindexed=plan.unindexed)
     kept = where(scope, query.filter, *more)
     cookie = Cookie(1, None)
     if query.skiptoken is not None:

@@ -50,6 +50,8 @@ class Scope:
     alias: str
     variables: dict[str, "Scope"] = field(default_factory=dict)
     counter: list[int] = field(default_factory=lambda: [0])
+    unindexed: frozenset[str] = frozenset()
+    """Columns that are compared without their index (see plan)."""
 
     def fresh(self) -> str:
         self.counter[0] += 1
@@ -100,9 +102,11 @@ def operand(scope: Scope, path: Path) -> Operand:
     stored = f"{alias}.{quote(column_.name)}"
     comparable = stored
     if column_.type == "string":
-        comparable = f"{alias}.{quote(column_.name + '__f')}"
+        comparable = f"{alias}.{quote(column_.comparable_name)}"
     elif column_.type == "memo":
         comparable = f"fold({stored})"
+    if not wraps and column_.name in scope.unindexed:
+        stored, comparable = f"+{stored}", f"+{comparable}"
     for inner, condition, target in reversed(wraps):
         stored = f"(SELECT {stored} FROM {quote(target.logical_name)} {inner} WHERE {condition})"
         comparable = f"(SELECT {comparable} FROM {quote(target.logical_name)} {inner} WHERE {condition})"
@@ -473,6 +477,11 @@ def sort_keys(scope: Scope, orders: Sequence[Order]) -> list[SortKey]:
         descending = bool(keys) and keys[-1].descending
         keys.append(SortKey(primary, descending, False, scope.table.primary_id))
     return keys
+
+
+def without_index(keys: Sequence[SortKey]) -> list[SortKey]:
+    """The same order, sorted rather than read along an index."""
+    return [replace(key, sql=Sql(f"+{key.sql.text}", key.sql.values)) for key in keys]
 
 
 def order_by(keys: Sequence[SortKey]) -> Sql:

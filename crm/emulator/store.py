@@ -14,12 +14,14 @@ import stat
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import orjson
 
 from .catalog import Catalog, Column, Table, dump_table, load_standard, overlay, read_table
+from .indexes import Index
 from .text import fold
 
 T = TypeVar("T")
@@ -102,6 +104,7 @@ class Transaction:
         self.catalog = self.catalog.without_table(logical_name)
 
 
+@lru_cache(maxsize=16384)
 def quote(name: str) -> str:
     """An SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
@@ -157,54 +160,14 @@ def _definitions(table: Table) -> list[str]:
     return found
 
 
-def _indexes(table: Table) -> list[tuple[str, str]]:
-    """(name, CREATE INDEX …) for what lists filter and sort by; lookups are sparse, so their indexes skip nulls."""
-    name = table.logical_name
-    found: dict[str, str] = {}
-
-    def add(label: str, columns: Iterable[str], *, sparse: str = "", unique: bool = False) -> None:
-        condition = f" WHERE {sparse}" if sparse else ""
-        kind = "UNIQUE INDEX" if unique else "INDEX"
-        index = f"_ix_{name}_{label}"
-        found[index] = (
-            f"CREATE {kind} IF NOT EXISTS {quote(index)} ON {quote(name)} ({', '.join(map(quote, columns))}){condition}"
-        )
-
-    by_state = table.state_column is not None
-    for column in table.columns.values():
-        if column.name == table.primary_id or column.type in {"memo", "virtual", "file", "image"}:
-            continue
-        sorted_by = twins(column)[-1] if column.type == "string" else column.name
-        if column.type == "lookup" and column.name not in _AUDIT:
-            if column.name == "ownerid":
-                add(column.name, [column.name, "createdon", table.primary_id])
-                add("ownerid_m", [column.name, "modifiedon", table.primary_id])
-            else:
-                add(column.name, [column.name], sparse=f"{quote(column.name)} IS NOT NULL")
-        elif column.indexed or column.auto_number or column.name == table.primary_name or _is_list_column(column):
-            add(column.name, [sorted_by, table.primary_id])
-            if by_state and column.name in {"createdon", "modifiedon", table.primary_name}:
-                add(f"state_{column.name}", ["statecode", sorted_by, table.primary_id])
-    for alternate in table.keys.values():
-        columns = [twins(table.columns[c])[-1] if table.columns[c].type == "string" else c for c in alternate.columns]
-        add(
-            f"key_{alternate.name}",
-            columns,
-            unique=True,
-            sparse=" AND ".join(f"{quote(c)} IS NOT NULL" for c in columns),
-        )
-    return list(found.items())
-
-
-_AUDIT = frozenset({
-    "createdby", "modifiedby", "createdonbehalfby", "modifiedonbehalfby", "owninguser", "owningteam",
-    "owningbusinessunit", "transactioncurrencyid",
-})  # fmt: skip
-_LIST_COLUMNS = frozenset({"lastname", "companyname", "accountnumber", "emailaddress1", "productnumber", "statuscode"})
-
-
-def _is_list_column(column: Column) -> bool:
-    return column.name in _LIST_COLUMNS
+def _index_statement(table: Table, index: Index) -> str:
+    condition = " AND ".join(f"{quote(name)} IS NOT NULL" for name in index.present)
+    name = quote(f"_ix_{table.logical_name}_{index.name}")
+    return (
+        f"CREATE {'UNIQUE ' if index.unique else ''}INDEX IF NOT EXISTS {name} "
+        f"ON {quote(table.logical_name)} ({', '.join(map(quote, index.columns))})"
+        f"{f' WHERE {condition}' if condition else ''}"
+    )
 
 
 def create_table(connection: sqlite3.Connection, table: Table) -> None:
@@ -221,8 +184,8 @@ def create_table(connection: sqlite3.Connection, table: Table) -> None:
             column = definition.split(" ")[0].strip('"')
             if column not in present:
                 connection.execute(f"ALTER TABLE {name} ADD COLUMN {definition}")
-    for _, statement in _indexes(table):
-        connection.execute(statement)
+    for index in table.indexes:
+        connection.execute(_index_statement(table, index))
 
 
 class Store:
@@ -312,7 +275,8 @@ class Store:
             )  # fmt: skip
             held.create_function("fold", 1, lambda text: None if text is None else fold(str(text)), deterministic=True)
             held.execute("PRAGMA synchronous = FULL")
-            held.execute("PRAGMA cache_size = -32000")
+            held.execute("PRAGMA cache_size = -64000")
+            held.execute("PRAGMA wal_autocheckpoint = 8000")
             held.execute("PRAGMA temp_store = MEMORY")
             self._local.connection = held
             self._connections.append(held)
