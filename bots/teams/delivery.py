@@ -18,6 +18,8 @@ from .port import Message, Port, Turn
 from .requests import reader, reference
 
 REMEMBERED: Final = 10_000
+OWN_CHAT: Final = "a:"
+"""Begins the id of a one-to-one chat of a person and the bot."""
 
 log = logging.getLogger(__name__)
 
@@ -41,20 +43,41 @@ class Delivery:
         self._gone.add(conversation)
 
     async def deliver(self, place: Place, principal: Principal, reply: Reply) -> str:
-        """Takes up the conversation of `place` and puts the reply there; returns its id. Raises DeliveryFailed."""
+        """Takes up the conversation of `place` and puts the reply there; returns its id.
+
+        Where the bot is no member (any more), the person gets it in their own chat. Raises DeliveryFailed.
+        """
         where = reference(place)
         if not where.service_url:
             raise DeliveryFailed("Teams gave no address for this conversation.", again=False)
-        if place.conversation in self._gone:
-            raise DeliveryFailed("The bot was removed from this conversation, or blocked.", again=False)
 
         async def put(turn: Turn) -> str:
             return await self.put(turn, place, principal, reply)
 
+        if place.conversation not in self._gone:
+            try:
+                return await self._port.resume(where, put)
+            except ConnectorError as e:
+                if not e.gone:
+                    raise _failed(e) from e
+                self._gone.add(place.conversation)
+        return await self._deliver_alone(place, principal, reply)
+
+    async def _deliver_alone(self, place: Place, principal: Principal, reply: Reply) -> str:
+        message = self.message(place, principal, reply)
+        if place.conversation.startswith(OWN_CHAT) or message is None:
+            raise _sent_away()
+
+        async def send(turn: Turn) -> str:
+            return await turn.send(message)
+
         try:
-            return await self._port.resume(where, put)
+            chat = await self._personal_chat(place)
+            if chat.conversation in self._gone:
+                raise _sent_away()
+            return await self._port.resume(chat, send)
         except ConnectorError as e:
-            raise self._failed(place.conversation, e) from e
+            raise _failed(e) from e
 
     async def put(self, turn: Turn, place: Place, principal: Principal, reply: Reply) -> str:
         """The reply as messages of this turn; returns the id of the one with the card. Raises ConnectorError."""
@@ -194,8 +217,12 @@ class Delivery:
                 self._personal.popitem(last=False)
         return replace(where, conversation=self._personal[name], kind=PERSONAL)
 
-    def _failed(self, conversation: str, e: ConnectorError) -> DeliveryFailed:
-        if e.gone:
-            self._gone.add(conversation)
-            return DeliveryFailed("The bot was removed from this conversation, or blocked.", again=False)
-        return DeliveryFailed("Teams does not take the message just now.", again=e.again, retry_after=e.retry_after)
+
+def _sent_away() -> DeliveryFailed:
+    return DeliveryFailed("The bot was removed from this conversation, or blocked.", again=False)
+
+
+def _failed(e: ConnectorError) -> DeliveryFailed:
+    if e.gone:
+        return _sent_away()
+    return DeliveryFailed("Teams does not take the message just now.", again=e.again, retry_after=e.retry_after)

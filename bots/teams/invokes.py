@@ -15,7 +15,7 @@ from commands.request import FromMessage, Place, PlaceKind, Pressed, Principal, 
 
 from . import answers, requests
 from .activity import Activity
-from .adaptive import render
+from .adaptive import refreshing, render, run, runs, submit
 from .answers import CLOSED
 from .connector import ConnectorError
 from .delivery import Delivery
@@ -193,10 +193,9 @@ class Invokes:
 
     async def _submit_on_message(self, gesture: Gesture) -> Answer:
         data = gesture.value.get("data")
-        if isinstance(data, Mapping) and isinstance(data.get("msteams"), Mapping) and data["msteams"].get(INSTALL):
-            # The person let the bot in just now: say again what could not be said before.
-            return await self._open_on_message(gesture)
         ask = self.ask(data)
+        if isinstance(data, Mapping) and isinstance(data.get("msteams"), Mapping) and data["msteams"].get(INSTALL):
+            return await self._installed(gesture, ask)
         if ask is None:
             return self._dialog(gesture, Reply(card=self._dispatcher.stale()))
         if ask.press.do is Do.DISMISS:
@@ -206,6 +205,16 @@ class Invokes:
         if reply.stub is not None and not gesture.personal:
             installed = await self._tell_all(gesture, reply)
         return self._dialog(gesture, reply, install=not installed)
+
+    async def _installed(self, gesture: Gesture, ask: Pressed | Submitted | None) -> Answer:
+        """The person let the bot in just now: the others are told what they could not be told before."""
+        if not isinstance(ask, Pressed):
+            return CLOSED
+        reply = await self._dispatcher.dispatch(gesture.request(ask))
+        reply = replace(reply, stub=reply.card.public() if reply.card else None)
+        if reply.stub is not None:
+            await self._tell_all(gesture, reply)
+        return self._dialog(gesture, reply)
 
     async def _tell_all(self, gesture: Gesture, reply: Reply) -> bool:
         """Posts the stub for everyone; False where the bot is not a member of the conversation."""
@@ -223,19 +232,12 @@ class Invokes:
         if reply.card is None:
             return CLOSED
         element = render(reply.card, self._seal, reader, dialog=True)
-        if install:
-            element["body"].append(
-                {
-                    "type": "TextBlock",
-                    "wrap": True,
-                    "spacing": "Medium",
-                    "text": "This app is not a member of the conversation, so the others were not told.",
-                }
-            )
-            element.setdefault("actions", []).insert(
-                0,
-                {"type": "Action.Submit", "title": "Add the app and tell them", "data": {"msteams": {INSTALL: True}}},
-            )
+        if install and (press := refreshing(reply.card)):
+            told = run("This app is not a member of the conversation, so the others were not told.")
+            element["body"].append(runs(told, spacing="Medium"))
+            button = submit("Add the app and tell them", press, self._seal)
+            button["data"]["msteams"] = {INSTALL: True}
+            element.setdefault("actions", []).insert(0, button)
         return answers.dialog(element, reply.card.subtitle or reply.card.title)
 
 

@@ -164,10 +164,10 @@ async def test_refresh_gives_each_reader_their_own_view(teams, script):
     )
     for _ in range(3):
         assert (await teams.refresh(shown, user="ben")).error == ""
-    await teams.refresh(shown, user="chloe")
+    await teams.refresh(shown, user="chiara")
     assert "Owner" in teams.text(shown, "ben")
-    assert "Owner" not in teams.text(shown, "chloe")
-    assert "There is no case" not in teams.text(shown, "chloe")
+    assert "Owner" not in teams.text(shown, "chiara")
+    assert "There is no case" not in teams.text(shown, "chiara")
     assert {a.ask.press.do for a in script.asked[1:]} == {Do.RUN}
 
 
@@ -253,7 +253,7 @@ async def test_a_message_becomes_a_case(teams, script):
     script.reply = says(card=RECORD, stub=STUB)
     await teams.submit_dialog({"Title": "Printer on fire"}, "Create")
     assert "Owner" in teams.text(teams.dialog())
-    for user in ("ben", "chloe"):
+    for user in ("ben", "chiara"):
         seen = teams.transcript("channel", user)
         assert "CAS-01042" in seen
         assert "Owner" not in seen
@@ -271,8 +271,9 @@ async def test_a_message_where_the_bot_is_no_member(teams, script):
     assert "Owner" in seen
     assert "not a member" in seen
     teams.world.conversation("leadership").bot = True
+    script.reply = says(card=RECORD)
     await teams.submit_dialog({}, "Add the app and tell them")
-    assert "CAS-01042" in teams.transcript("leadership", "chloe")
+    assert "CAS-01042" in teams.transcript("leadership", "chiara")
 
 
 async def test_create_case_from_nothing_is_explained(teams):
@@ -376,6 +377,16 @@ async def test_sent_away_it_stays_silent_until_it_is_asked_back(face, teams, scr
     assert len(teams.calls) == before
     await teams.install("personal")
     assert await face.deliver(where, who, Reply(card=RECORD))
+
+
+async def test_late_answers_find_the_person_where_the_bot_is_no_member(face, teams, script):
+    teams.world.personal(teams.world.person("anna"))
+    root = await _post(teams, "secret fire", "leadership")
+    await teams.compose_fetch_task(root)
+    where, who = script.asked[0].place, script.asked[0].principal
+    assert await face.deliver(where, who, Reply(card=RECORD))
+    assert "Printer on fire" in teams.transcript("personal")
+    assert teams.last("leadership") is None
 
 
 async def test_being_blocked_is_remembered(face, teams, script):

@@ -1,0 +1,231 @@
+"""What a Teams activity costs: the whole bot answering `help`, beside a bare botbuilder echo bot.
+
+python -m tests.bench.teams
+
+Each bot is a process of its own with token checks off; the connector and the load are in this one. Every activity comes
+from a conversation of its own, as Teams' limits are per conversation.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+IN_FLIGHT = 64
+SECONDS = 4.0
+RATIO = 5.0
+"""How many times a bare bot's activities a second the whole bot must manage."""
+MEMORY_ACTIVITIES = 20_000
+MEMORY_GROWTH = 40
+"""MB that the whole bot may grow over that many activities, once warm."""
+
+
+class Connector:
+    """A Bot Framework connector that takes its time and counts."""
+
+    def __init__(self) -> None:
+        self.delay = 0.0
+        self.replies = 0
+        self.url = ""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        await request.read()
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        self.replies += 1
+        return web.json_response({"id": str(self.replies)}, status=201)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one bot managed."""
+
+    rate: float
+    p50: float
+    p99: float
+
+    def __str__(self) -> str:
+        return f"{self.rate:7.0f}/s   p50 {self.p50 * 1000:6.1f} ms   p99 {self.p99 * 1000:6.1f} ms"
+
+
+def activity(number: int, connector: Connector) -> dict[str, Any]:
+    """A message `help` in a personal chat of its own."""
+    return {
+        "type": "message",
+        "id": f"m{number}",
+        "channelId": "msteams",
+        "serviceUrl": connector.url,
+        "timestamp": "2026-01-01T00:00:00Z",
+        "from": {"id": f"29:user-{number % 50}", "name": "Anna Berg", "aadObjectId": f"user-{number % 50}"},
+        "recipient": {"id": "28:bot", "name": "CRM"},
+        "conversation": {"id": f"a:{number}", "conversationType": "personal", "tenantId": "t"},
+        "channelData": {"tenant": {"id": "t"}},
+        "locale": "en-GB",
+        "text": "help",
+        "entities": [{"type": "clientInfo", "locale": "en-GB", "timezone": "Europe/Amsterdam"}],
+    }
+
+
+async def load(url: str, connector: Connector, *, seconds: float, count: int = 0, first: int = 0) -> Load:
+    """`IN_FLIGHT` callers, each sending the next activity when the former is answered and its reply has come."""
+    times: list[float] = []
+    numbers = iter(range(first, first + (count or 10**9)))
+    ends = time.perf_counter() + seconds
+    before = connector.replies
+
+    async def caller(session: aiohttp.ClientSession) -> None:
+        for number in numbers:
+            started = time.perf_counter()
+            if started > ends:
+                return
+            async with session.post(url, json=activity(number, connector)) as response:
+                await response.read()
+                assert response.status < 300, response.status
+            times.append(time.perf_counter() - started)
+
+    started = time.perf_counter()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await asyncio.gather(*(caller(session) for _ in range(IN_FLIGHT)))
+    took = time.perf_counter() - started
+    replies = connector.replies - before
+    assert replies >= len(times), f"{len(times)} activities, {replies} replies"
+    ordered = sorted(times)
+    return Load(len(times) / took, statistics.median(ordered), ordered[int(len(ordered) * 0.99) - 1])
+
+
+@asynccontextmanager
+async def bot(kind: str) -> AsyncIterator[tuple[str, int]]:
+    """The address and process id of a bot in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.bench.teams",
+        f"--serve={kind}",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=None if os.environ.get("BENCH_LOG") else asyncio.subprocess.DEVNULL,
+    )
+    try:
+        assert process.stdout
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
+        yield line.decode().strip(), process.pid
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await process.wait()
+
+
+def resident(pid: int) -> float:
+    """MB of memory that a process holds."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+async def measure(memory: bool) -> bool:
+    """Prints the table; whether every promise holds."""
+    connector = Connector()
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", connector.answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    connector.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    found: dict[tuple[str, float], Load] = {}
+    held = True
+    for kind in ("bare", "crmchat"):
+        async with bot(kind) as (url, pid):
+            await load(url, connector, seconds=1.5, first=10**8)
+            for number, delay in enumerate((0.0, 0.2)):
+                connector.delay = delay
+                found[kind, delay] = await load(url, connector, seconds=SECONDS, first=10**7 * number)
+                print(f"{kind:8} connector {delay * 1000:3.0f} ms  {found[kind, delay]}", flush=True)
+            connector.delay = 0.0
+            if memory and kind == "crmchat":
+                warm = resident(pid)
+                await load(url, connector, seconds=600, count=MEMORY_ACTIVITIES, first=10**9)
+                grown = resident(pid) - warm
+                held &= grown <= MEMORY_GROWTH
+                print(f"memory: {warm:.0f} MB, {grown:+.0f} MB after {MEMORY_ACTIVITIES:,} activities")
+    for delay in (0.0, 0.2):
+        ratio = found["crmchat", delay].rate / found["bare", delay].rate
+        held &= ratio >= RATIO
+        mark = "ok" if ratio >= RATIO else "NOT MET"
+        print(f"{ratio:.1f} times a bare bot with a connector of {delay * 1000:.0f} ms (>= {RATIO:.0f}) {mark}")
+    await runner.cleanup()
+    return held
+
+
+async def serve_bare() -> None:
+    """botbuilder as it comes: its adapter, its connector client, an echo."""
+    from botbuilder.core import BotFrameworkAdapter, BotFrameworkAdapterSettings, TurnContext
+    from botbuilder.schema import Activity
+
+    adapter = BotFrameworkAdapter(BotFrameworkAdapterSettings("", ""))
+
+    async def echo(context: TurnContext) -> None:
+        await context.send_activity(f"You said {context.activity.text}")
+
+    async def messages(request: web.Request) -> web.Response:
+        received = Activity().deserialize(await request.json())
+        await adapter.process_activity(received, request.headers.get("Authorization", ""), echo)
+        return web.Response(status=200)
+
+    await _serve(messages)
+
+
+async def serve_crmchat() -> None:
+    """The whole bot: face, command layer, journal, emulator."""
+    from bots.app import build
+    from bots.settings import Settings
+    from crm.emulator import Emulator
+
+    with tempfile.TemporaryDirectory() as folder:
+        async with Emulator(seed="contoso") as emulator:
+            settings = Settings(dataverse_url=emulator.url, data_dir=Path(folder), secret_key="a secret for benchmarks")
+            async with build(settings, demo=True) as app:
+                await _run(app.web)
+
+
+async def _serve(handler: Any) -> None:
+    app = web.Application()
+    app.router.add_post("/api/messages", handler)
+    await _run(app)
+
+
+async def _run(app: web.Application) -> None:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(f"http://127.0.0.1:{runner.addresses[0][1]}/api/messages", flush=True)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await stop.wait()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(runner.cleanup(), 5)
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--serve", choices=("bare", "crmchat"))
+    parser.add_argument("--memory", action="store_true", help=f"also {MEMORY_ACTIVITIES:,} activities in a row")
+    given = parser.parse_args()
+    if given.serve:
+        asyncio.run(serve_bare() if given.serve == "bare" else serve_crmchat())
+        return
+    sys.exit(0 if asyncio.run(measure(given.memory)) else 1)
+
+
+if __name__ == "__main__":
+    main()
