@@ -27,7 +27,7 @@ from .fields import ColumnsMark, Reading
 from .grammar import HelpAsked, Menu, Parsed, Problem, parse
 from .jobs import Answer, Jobs, Outcome, Work
 from .operation import CATALOG, Effect, Operation
-from .operations import all as _all_operations  # noqa: F401  joins them to the catalog
+from .operations import case_from_message, home, search
 from .people import People
 from .policy import Policy
 from .press import Do, Press, Seal
@@ -135,8 +135,6 @@ class Dispatcher:
     async def home(self, principal: Principal, place: Place) -> Card:
         """The home tab: my cases, leads, opportunities, recent records, connection state (kind HOME, sections)."""
         try:
-            from .operations import home
-
             return await home.card(await self._context(principal, place, key=""))
         except Exception as e:
             return explain(e)
@@ -146,8 +144,6 @@ class Dispatcher:
 
         `nouns`: limit to these (`case`, `lead`); empty searches all seven tables. Raises UserError and CrmError.
         """
-        from .operations import search
-
         return await search.cards(await self._context(principal, place, key=""), text, nouns)
 
     async def unfurl(self, url: str, principal: Principal, place: Place) -> Card | None:
@@ -157,8 +153,6 @@ class Dispatcher:
         """
         try:
             async with asyncio.timeout(self._window):
-                from .operations import search
-
                 return await search.unfurl(await self._context(principal, place, key=""), url)
         except Exception as e:
             log.info("no preview: %s", type(e).__name__)
@@ -192,17 +186,17 @@ class Dispatcher:
             return await self._typed(ask.text, request)
         if isinstance(ask, FromMessage):
             ctx = await self._context(request.principal, request.place, key=ask.quote.message.key, quote=ask.quote)
-            from .operations import case_from_message
-
-            wish = await case_from_message.begin(ctx, at_once=ask.at_once)
-            if isinstance(wish, Reply):
-                return wish
-            made = _Wish(operation=type(wish), args=wish.args(), key=ask.quote.message.key, quote=ask.quote)
+            begun = await case_from_message.begin(ctx, at_once=ask.at_once)
+            if isinstance(begun, Reply):
+                return begun
+            made = _Wish(operation=type(begun), args=begun.args(), key=ask.quote.message.key, quote=ask.quote)
             return await self._carry_out(made, request)
         press = await self._opened(ask.press, request.principal)
         if isinstance(ask, Submitted):
-            args = forms.filled(press, ask.submission)
-            return await self._wished(_wish(press, request, args, form=True), request)
+            wish = _wish(press, request, forms.filled(press, ask.submission), form=True)
+            if press.do is Do.FORM:
+                return Reply(form=await self._form(wish, request))
+            return await self._wished(wish, request)
         return await self._pressed(press, request)
 
     async def _typed(self, text: str, request: Request) -> Reply:
@@ -247,8 +241,13 @@ class Dispatcher:
                 form = await self._form(wish, request)
                 return Reply(form=form.with_problems(wish.args, {k: v or "Fill this in." for k, v in problems.items()}))
             raise _bad_input(wish, problems) from e
-        if wish.operation.effect is not Effect.READ and forms.missing(operation, self._dataverse.metadata):
-            return Reply(form=await self._form(wish, request))
+        if wish.operation.effect is not Effect.READ:
+            if forms.missing(operation, self._dataverse.metadata):
+                return Reply(form=await self._form(wish, request))
+            if problems := forms.problems(operation, self._dataverse.metadata):
+                if wish.form:
+                    return Reply(form=(await self._form(wish, request)).with_problems(wish.args, problems))
+                raise _bad_input(wish, problems)
         return await self._carry_out(replace(wish, args=operation.args()), request)
 
     async def _form(self, wish: _Wish, request: Request) -> forms.Form:

@@ -142,7 +142,7 @@ def missing(operation: Operation, metadata: Metadata) -> list[str]:
     given = {name for name in operation.given() if getattr(operation, name) not in (None, {})} - _HIDDEN
     if _changes(kind):
         return [] if given or getattr(operation, "clear", None) else ["columns"]
-    if not _creates(kind):
+    if not _creates(kind) or getattr(operation, "quote", True) is None:
         return []
     info = metadata.known(kind.table.logical) if kind.table else None
     columns = {p.column.logical for name in given if (p := kind.parameters.get(name)) and p.column}

@@ -196,6 +196,9 @@ def _shown(row: Row, column: ColumnInfo, raw: object, language: int) -> Value:
         case Kind.CHOICE | Kind.BOOLEAN:
             choice = column.choice(int(raw)) if isinstance(raw, int) else None
             return choice.label(language) if choice else row.formatted(column.logical)
+        case Kind.LOOKUP:
+            ref = row.lookup(column.logical)
+            return ref.name or "" if ref else ""
         case Kind.DATE:
             return Moment(date.fromisoformat(str(raw)[:10]))
         case Kind.DATETIME:

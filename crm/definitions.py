@@ -226,7 +226,10 @@ def table_from(item: dict[str, Any]) -> TableInfo:
     for relation in item.get("ManyToOneRelationships") or ():
         property_name = relation.get("ReferencingEntityNavigationPropertyName")
         if property_name:
-            navigation.setdefault(relation["ReferencingAttribute"], {})[relation["ReferencedEntity"]] = property_name
+            referenced = relation["ReferencedEntity"]
+            # `owner` is what users and teams have in common; nobody is one without being either.
+            for target in ("systemuser", "team") if referenced == "owner" else (referenced,):
+                navigation.setdefault(relation["ReferencingAttribute"], {})[target] = property_name
     columns = {}
     for attribute in item.get("Attributes") or ():
         column = column_from(attribute, navigation.get(attribute["LogicalName"], {}))
