@@ -113,6 +113,10 @@ class TokenAuth(httpx.Auth):
                 return self._token
             return await self._renew(Demand(fresh=refused is not None, claims=claims))
 
+    async def token_after(self, refused: str, challenge: str) -> str:
+        """A token instead of one that was refused with this `WWW-Authenticate` header."""
+        return await self.token(refused=refused, claims=claims_challenge(challenge))
+
     async def _renew(self, demand: Demand) -> str:
         token = await self._source(demand)
         self._token = token.value
@@ -133,8 +137,7 @@ class TokenAuth(httpx.Auth):
         request.headers["Authorization"] = f"Bearer {token}"
         response = yield request
         if response.status_code == 401:
-            claims = claims_challenge(response.headers.get("WWW-Authenticate", ""))
-            token = await self.token(refused=token, claims=claims)
+            token = await self.token_after(token, response.headers.get("WWW-Authenticate", ""))
             request.headers["Authorization"] = f"Bearer {token}"
             yield request
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -11,7 +12,7 @@ from uuid import uuid4
 import httpx
 
 from .answers import error_from, parsed
-from .auth import Application, Caller, Delegated, Impersonated
+from .auth import Application, Caller, Delegated, Impersonated, TokenAuth
 from .errors import BadAnswer, CircuitOpen, CrmError, DeadlineExceeded, Throttled, Unavailable
 from .limits import Breaker, Identity, Limits
 from .telemetry import Trace
@@ -144,17 +145,33 @@ class _Attempts:
             return error
 
     async def _authenticated(self) -> Answer | CrmError:
-        """One attempt, in which the auth flow may answer a refusal by another request."""
+        """One attempt, in which a refused token is replaced once."""
+        auth = self._auth
+        if auth is not None and not isinstance(auth, TokenAuth):
+            return await self._through(auth)
+        headers = self._headers
+        token = None
+        if auth is not None:
+            token = await auth.token()
+            headers["Authorization"] = f"Bearer {token}"
+        answer = await self._in_turn(headers)
+        if not isinstance(answer, Answer) or answer.status != 401:
+            return answer
+        if auth is not None and token is not None:
+            token = await auth.token_after(token, answer.headers.get("WWW-Authenticate", ""))
+            headers["Authorization"] = f"Bearer {token}"
+            answer = await self._in_turn(headers)
+        return self._refused(answer) if isinstance(answer, Answer) and answer.status == 401 else answer
+
+    async def _through(self, auth: httpx.Auth) -> Answer | CrmError:
+        """One attempt with somebody else's auth, whose flow is shown refusals only."""
         call = self._call
-        request = httpx.Request(call.method, call.url, headers=self._headers, stream=httpx.ByteStream(call.body or b""))
-        if self._auth is None:
-            answer = await self._in_turn(request)
-            return self._refused(answer) if isinstance(answer, Answer) and answer.status == 401 else answer
-        flow = self._auth.async_auth_flow(request)
+        request = httpx.Request(call.method, call.url, headers=self._headers, content=call.body)
+        flow = auth.async_auth_flow(request)
         try:
             request = await anext(flow)
             while True:
-                answer = await self._in_turn(request)
+                answer = await self._in_turn(request.headers)
                 if not isinstance(answer, Answer) or answer.status != 401:
                     return answer
                 try:
@@ -167,12 +184,12 @@ class _Attempts:
     def _refused(self, answer: Answer) -> CrmError:
         return error_from(answer, self._exchange.host, table=self._call.table)
 
-    async def _in_turn(self, request: httpx.Request) -> Answer | CrmError:
+    async def _in_turn(self, headers: Mapping[str, str]) -> Answer | CrmError:
         exchange = self._exchange
         async with exchange.limits.slot(self._identity, patience=self._ends - monotonic()):
             self._on_the_wire = True
             try:
-                answer = await exchange.transport.send(request, self._call.body)
+                answer = await exchange.transport.send(self._call.method, self._call.url, headers, self._call.body)
             except FAILURES as exc:
                 if isinstance(exc, TimeoutError) and monotonic() >= self._ends:
                     raise

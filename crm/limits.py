@@ -7,9 +7,9 @@ The application user carries the calls of everyone it impersonates, so those sha
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Protocol
 
 from .errors import CircuitOpen, Throttled
@@ -61,9 +61,12 @@ class LocalLimits:
         self.per_application = per_application
         self._pools: dict[str, _Pool] = {}
 
-    @asynccontextmanager
-    async def slot(self, identity: Identity, *, patience: float) -> AsyncIterator[None]:
+    def slot(self, identity: Identity, *, patience: float) -> AbstractAsyncContextManager[None]:
         """See `Limits.slot`."""
+        return _Slot(self, identity, patience)
+
+    async def enter(self, identity: Identity, patience: float) -> tuple[_Pool, _User]:
+        """Take a place, waiting for a turn."""
         name = _pool_name(identity)
         pool = self._pools.get(name)
         if pool is None:
@@ -77,18 +80,18 @@ class LocalLimits:
             raise Throttled(
                 f"Dataverse asked us to wait {pause:.0f} s before this person's next request.", retry_after=pause
             )
-        try:
-            if not user.waiting and self._free(pool, user):
-                user.in_flight += 1
-                pool.in_flight += 1
-            else:
-                await self._wait(pool, user)
-            try:
-                yield
-            finally:
-                self._release(pool, user)
-        finally:
-            self._forget(identity)
+        if not user.waiting and self._free(pool, user):
+            user.in_flight += 1
+            pool.in_flight += 1
+        else:
+            await self._wait(pool, user)
+        return pool, user
+
+    def leave(self, identity: Identity, place: tuple[_Pool, _User] | None) -> None:
+        """Give the place back, if one was had."""
+        if place:
+            self._release(*place)
+        self._forget(identity)
 
     def pause(self, identity: Identity, seconds: float) -> None:
         """See `Limits.pause`."""
@@ -161,6 +164,27 @@ class LocalLimits:
             del pool.users[identity.user]
             if not pool.users:
                 del self._pools[name]
+
+
+class _Slot(AbstractAsyncContextManager[None]):
+    __slots__ = ("_identity", "_limits", "_patience", "_place")
+
+    def __init__(self, limits: LocalLimits, identity: Identity, patience: float) -> None:
+        self._limits = limits
+        self._identity = identity
+        self._patience = patience
+
+    async def __aenter__(self) -> None:
+        try:
+            self._place = await self._limits.enter(self._identity, self._patience)
+        except BaseException:
+            self._limits.leave(self._identity, None)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._limits.leave(self._identity, self._place)
 
 
 def _pool_name(identity: Identity) -> str:

@@ -31,11 +31,20 @@ class Row(Mapping[str, Any]):
     Only columns that were selected are there; a column without a value is None.
     """
 
-    __slots__ = ("_data", "ref")
+    __slots__ = ("_data", "_id", "_ref", "_table")
 
-    def __init__(self, ref: Ref, data: dict[str, Any]) -> None:
-        self.ref = ref
+    def __init__(self, table: str, row_id: str, data: dict[str, Any]) -> None:
+        self._table = table
+        self._id = row_id
         self._data = data
+        self._ref: Ref | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """The row itself. Made when asked for: in a long list most are not."""
+        if self._ref is None:
+            self._ref = Ref(self._table, UUID(self._id))
+        return self._ref
 
     @property
     def etag(self) -> str | None:
@@ -93,12 +102,12 @@ class Row(Mapping[str, Any]):
         return [row_of(table, primary_id, item) for item in self._data.get(navigation) or ()]
 
     def __repr__(self) -> str:
-        return f"<row {self.ref.table} {self.ref.id}>"
+        return f"<row {self._table} {self._id}>"
 
 
 def row_of(table: str, primary_id: str, data: dict[str, Any]) -> Row:
     """A row from its JSON; Dataverse returns the primary id even when it was not selected."""
-    return Row(Ref(table, UUID(data[primary_id])), data)
+    return Row(table, data[primary_id], data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,7 @@ class Page:
 def page_of(table: str, primary_id: str, data: dict[str, Any]) -> Page:
     """A page from its JSON. Raises KeyError or TypeError when it is not one."""
     return Page(
-        [row_of(table, primary_id, item) for item in data["value"]],
+        [Row(table, item[primary_id], item) for item in data["value"]],
         data.get("@odata.nextLink"),
         data.get("@odata.count"),
         bool(data.get("@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded")),

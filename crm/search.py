@@ -9,13 +9,12 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import orjson
 
 from .errors import BadAnswer, CrmError, Forbidden, Invalid, NotFound, ServerError, UnknownTable
 from .query import Query, any_of, col
-from .records import Hit, Json, Ref, Row
+from .records import Hit, Json, Row
 from .tables import TABLES, Kind
 
 if TYPE_CHECKING:
@@ -54,8 +53,8 @@ async def _relevance(session: "Session", text: str, tables: Mapping[str, Sequenc
 
 
 def _hit(item: Mapping[str, Any]) -> Hit:
-    ref = Ref(item["EntityName"], UUID(item["Id"]))
-    return Hit(Row(ref, dict(item.get("Attributes") or {})), float(item.get("Score") or 0))
+    row = Row(item["EntityName"], item["Id"], dict(item.get("Attributes") or {}))
+    return Hit(row, float(item.get("Score") or 0))
 
 
 async def _filters(session: "Session", text: str, tables: Mapping[str, Sequence[str]], top: int) -> list[Hit]:

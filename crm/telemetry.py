@@ -1,6 +1,7 @@
 """Spans and counters of every call: table, verb, status, retries. Never a token, never a body."""
 
 import logging
+from functools import cache
 from time import perf_counter
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,9 @@ SECONDS = Histogram(
     ["verb"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60),
 )
+# Looking labels up costs more than counting.
+_calls = cache(CALLS.labels)
+_seconds = cache(SECONDS.labels)
 _tracer = trace.get_tracer("crm")
 
 
@@ -43,7 +47,7 @@ class Trace:
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._span.end()
-        SECONDS.labels(self._verb).observe(perf_counter() - self._start)
+        _seconds(self._verb).observe(perf_counter() - self._start)
         if exc is not None and not isinstance(exc, CrmError):
             CALLS.labels(self._table, self._verb, "cancelled").inc()
 
@@ -71,7 +75,7 @@ class Trace:
         )
 
     def _count(self, status: str, attempts: int) -> None:
-        CALLS.labels(self._table, self._verb, status).inc()
+        _calls(self._table, self._verb, status).inc()
         if attempts > 1:
             RETRIES.labels(self._table, self._verb).inc(attempts - 1)
 

@@ -1,10 +1,12 @@
 """The aiohttp transport under httpx, and what its failures mean.
 
-httpx's own pool collapses under concurrency; aiohttp's does not. `send` takes an `httpx.Request` straight to the
-wire, without what `httpx.AsyncClient` does for browsers' sake on every request (cookies, redirects, URL merging).
+httpx's own pool collapses under concurrency; aiohttp's does not. Any httpx client can use this transport; `send` goes
+straight to the wire, without what `httpx.AsyncClient` does on every request for browsers' sake (cookies, redirects,
+URL merging) and without building its objects.
 """
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.request import getproxies, proxy_bypass
 
@@ -68,15 +70,11 @@ class Transport(AiohttpTransport):
             self._session._retry_connection = False  # noqa: SLF001
         return self._session
 
-    async def send(self, request: httpx.Request, body: bytes | None) -> Answer:
-        """The whole answer, decompressed. Raises aiohttp's errors: see `failure`."""
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        """The whole answer, decompressed; the URL is encoded already. Raises aiohttp's errors: see `failure`."""
         session = self._session or self.get_client()
         async with session.request(
-            request.method,
-            URL(str(request.url), encoded=True),
-            headers=request.headers,
-            data=body,
-            allow_redirects=False,
+            method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
         ) as response:
             return Answer(response.status, response.headers, await response.read())
 
