@@ -190,8 +190,8 @@ async def main(calls: int = CALLS, rounds: int = ROUNDS) -> str:
     """The section of `docs/benchmarks.md`."""
     costs = await measure(calls, rounds)
     how = (
-        f"`python -m tests.bench.client`: one canned server process on loopback, plain HTTP, medians of {rounds} rounds; "
-        f"CPU per call one after the other, calls a second with {CALLERS} in flight."
+        f"`python -m tests.bench.client`: one canned server process on loopback, plain HTTP, medians of {rounds} "
+        f"rounds; CPU per call one after the other, calls a second with {CALLERS} in flight."
     )
     lines = [
         "## The Dataverse client",
