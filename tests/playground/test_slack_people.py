@@ -22,7 +22,7 @@ async def test_a_command_is_answered_privately_in_its_acknowledgement(slack: Fak
 
 async def test_an_answer_in_channel_shows_the_command_to_everyone(slack: FakeSlack) -> None:
     await slack.command("/crm", "public")
-    assert slack.transcript("C1", "U2").endswith("Anna Berg: /crm public\nCRM: for everyone")
+    assert slack.transcript("C1", "U2").endswith("Anna Weber: /crm public\nCRM: for everyone")
 
 
 async def test_blocks_beyond_the_limits_are_refused_with_their_place(slack: FakeSlack) -> None:

@@ -24,7 +24,7 @@ async def teams() -> AsyncIterator[FakeTeams]:
 async def test_a_message_is_signed_and_answered_with_a_card(teams: FakeTeams) -> None:
     answer = await teams.message("lead list")
     assert answer.status == 202
-    assert teams.transcript("personal") == "Anna Berg: lead list\nCRM:\n  lead list\n  [Close]"
+    assert teams.transcript("personal") == "Anna Weber: lead list\nCRM:\n  lead list\n  [Close]"
     assert teams.calls[-1].authorization.startswith("Bearer client-")
 
 
@@ -42,7 +42,7 @@ async def test_execute_replaces_the_card_for_the_person_alone(teams: FakeTeams) 
     assert post is not None
     answer = await teams.execute(post, "Close", user="ben")
     assert answer.json["statusCode"] == 200
-    assert "closed by Ben Okafor" in teams.text(post, "ben")
+    assert "closed by Ben Carter" in teams.text(post, "ben")
     assert "closed by" not in teams.text(post, "anna")
 
 
@@ -51,7 +51,7 @@ async def test_a_message_becomes_a_case_in_a_dialog(teams: FakeTeams) -> None:
     await teams.compose_fetch_task(message, user="ben")
     dialog = teams.dialog("ben")
     assert dialog is not None
-    assert teams.text(dialog) == "== Case from Anna Berg ==\nTitle *: ____\n[Create]"
+    assert teams.text(dialog) == "== Case from Anna Weber ==\nTitle *: ____\n[Create]"
     assert (await teams.submit_dialog(user="ben")).problems == ("Say what",)
     await teams.submit_dialog({"Title": "Printer"}, user="ben")
     after = teams.dialog("ben")
