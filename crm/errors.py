@@ -254,7 +254,7 @@ class DuplicateDetected(Conflict):
 class TooLarge(CrmError):
     """The request or the file is larger than the organisation allows."""
 
-    codes: ClassVar[tuple[str, ...]] = ("0x8004418a",)
+    codes: ClassVar[tuple[str, ...]] = ("0x8004418a", "0x80044a02")
     statuses: ClassVar[tuple[int, ...]] = (413,)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID, uuid4
 
-from .errors import TooLarge
+from .errors import DuplicateId, Invalid, TooLarge
 from .records import Json, Ref
 from .tables import NOTE
 
@@ -53,7 +53,7 @@ async def attach(
 ) -> Ref:
     """Put a note on a row, with a file or without. Raises TooLarge above the organisation's limit.
 
-    With an `id` of the caller's choice a note may be sent again after a lost answer.
+    With an `id` of the caller's choice a note may be sent again after a lost answer. A refused file leaves no note.
     """
     names = await session.metadata.names(regarding.table)
     note: dict[str, Json] = {
@@ -72,8 +72,17 @@ async def attach(
         return await session.create(NOTE.logical, note, id=id)
     await _check_size(session, file, size)
     # The note first, so that the blocks have a row of their own and a repetition finds it.
-    ref = await session.create(NOTE.logical, note, id=id or uuid4())
-    await _upload(session, ref, file)
+    ref = Ref(NOTE.logical, id or uuid4())
+    try:
+        await session.create(NOTE.logical, note, id=ref.id)
+    except DuplicateId:
+        if not await session.holds(ref, note):
+            raise
+    try:
+        await _upload(session, ref, file)
+    except (Invalid, TooLarge):
+        await session.delete(ref)  # a note without the file it speaks of helps nobody
+        raise
     return ref
 
 

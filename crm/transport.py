@@ -8,6 +8,7 @@ URL merging) and without building its objects.
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -17,6 +18,9 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from .errors import BadAnswer, CertificateProblem, CrmError, DeadlineExceeded, Unreachable
+
+_LARGE = 2**20
+"""Bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,10 @@ class Transport(AiohttpTransport):
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         """The whole answer, decompressed; the URL is encoded already. Raises aiohttp's errors: see `failure`."""
         session = self._session or self.get_client()
+        # A large body goes out in pieces, so that the event loop is not held up.
+        data = BytesIO(body) if body and len(body) > _LARGE else body
         async with session.request(
-            method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
+            method, URL(url, encoded=True), headers=headers, data=data, allow_redirects=False
         ) as response:
             return Answer(response.status, response.headers, await response.read())
 
