@@ -8,11 +8,14 @@ from .registry import Registry
 from .service import Service
 
 MODULES: tuple[str, ...] = (
+    "actions",
     "attachments",
     "functions",
     "metadata",
     "multiple",
+    "sales",
     "search",
+    "totals",
 )
 
 EXTENSIONS: tuple[str, ...] = ()

@@ -117,6 +117,7 @@ class Service:
             rules=self.registry,
             base=request.base,
             references=request.references,
+            detect_duplicates=request.headers.get("mscrm.suppressduplicatedetection", "").lower() == "false",
         )
 
     def _answer(self, tx: Transaction, request: Request) -> tuple[Response, list[Change]]:

@@ -85,6 +85,7 @@ class Session:
         rules: Rules,
         base: str,
         references: Mapping[str, str] | None = None,
+        detect_duplicates: bool = False,
     ) -> None:
         self.tx = transaction
         self.caller = caller
@@ -92,6 +93,7 @@ class Session:
         self.rules = rules
         self.base = base
         self.references = references or {}
+        self.detect_duplicates = detect_duplicates
         self.now = int(datetime.now(UTC).timestamp())
         self.changes: list[Change] = []
 
