@@ -35,7 +35,7 @@ def text(card: dict[str, Any]) -> str:
 
 def write_package() -> None:
     """Writes the committed app package."""
-    import commands.operations.all  # noqa: F401 - fills the catalog
+    import commands.operations  # noqa: F401 - fills the catalog
     from bots.teams.manifest import manifest, write
     from commands.operation import CATALOG
 

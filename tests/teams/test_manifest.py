@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-import commands.operations.all  # noqa: F401 - fills the catalog
+import commands.operations  # noqa: F401 - fills the catalog
 from bots.teams.icons import color_icon, outline_icon
 from bots.teams.manifest import files, manifest, package, write
 from commands.operation import CATALOG
