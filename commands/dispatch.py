@@ -247,7 +247,7 @@ class Dispatcher:
             if problems := forms.problems(operation, self._dataverse.metadata):
                 if wish.form:
                     return Reply(form=(await self._form(wish, request)).with_problems(wish.args, problems))
-                raise _bad_input(wish, problems)
+                raise BadInput(" ".join(problems.values()), f"For example: {operation.example}", problems=problems)
         return await self._carry_out(replace(wish, args=operation.args()), request)
 
     async def _form(self, wish: _Wish, request: Request) -> forms.Form:

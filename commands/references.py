@@ -111,7 +111,7 @@ async def resolve(ctx: Context, wanted: Wanted) -> Ref:
 async def suggestions(ctx: Context, targets: Sequence[str], typed: str, *, limit: int = 15) -> list[tuple[Ref, str]]:
     """What a typeahead offers: references with the text to show, likeliest first."""
     named = reference(typed) if typed.strip() else None
-    found = await _find(ctx, targets, named.text if named else "", closed=False)
+    found = await _find(ctx, targets, named, closed=False)
     plain = _plain(typed)
     ranked = sorted(found, key=lambda c: (not _plain(c.names[0]).startswith(plain), c.names[0].casefold()))
     several = len(targets) > 1
@@ -168,10 +168,10 @@ async def _mentioned(ctx: Context, wanted: Wanted) -> Ref:
 
 
 async def _called(ctx: Context, wanted: Wanted) -> Ref:
-    text = wanted.named.text
-    found = await _find(ctx, wanted.targets, text, closed=wanted.closed)
+    named, text = wanted.named, wanted.named.text
+    found = await _find(ctx, wanted.targets, named, closed=wanted.closed)
     plain = _plain(text)
-    exact = [c for c in found if any(_plain(name) == plain for name in c.names)]
+    exact = [c for c in found if any(_is_called(name, plain, named.form) for name in c.names)]
     if len(exact) == 1:
         return replace(exact[0].row.ref, name=exact[0].names[0])
     if exact:
@@ -189,17 +189,20 @@ async def _called(ctx: Context, wanted: Wanted) -> Ref:
     raise await _question(ctx, wanted, sentence, near, create=wanted.named.form is Form.NAME)
 
 
-async def _find(ctx: Context, targets: Iterable[str], text: str, *, closed: bool) -> list[_Candidate]:
+async def _find(ctx: Context, targets: Iterable[str], named: Named | None, *, closed: bool) -> list[_Candidate]:
     """Rows that are called so, or nearly; those that are called exactly so are among them."""
     batch = Batch()
     asked = []
     for table in targets:
         names = await _naming(ctx, table)
         query = await _readable(ctx, table, names, closed=closed)
-        if not text:
+        if named is None:
             asked.append((batch.page(query.order(names[0]).top(_READ)), names))
             continue
+        text = named.text
         exact = any_of(col(name) == text for name in names)
+        if named.form is Form.NUMBER:
+            exact |= any_of(col(name).startswith(f"{text}-") for name in names)
         asked.append((batch.page(query.where(exact).top(_SHOWN)), names))
         asked.append((batch.page(query.where(_loosely(names, text)).order(names[0]).top(_READ)), names))
     results = await ctx.crm.batch(batch)
@@ -245,6 +248,12 @@ def _loosely(names: Sequence[str], text: str) -> Condition:
     conditions = [col(name).contains(text) for name in sought]
     begins = text[: max(2, len(text) // 3)]
     return any_of([*conditions, col(names[0]).startswith(begins)])
+
+
+def _is_called(name: str, plain: str, form: Form) -> bool:
+    """Whether this is its name. `CAS-01042` says all of `CAS-01042-X1Y2`: what follows is there to prevent guessing."""
+    called = _plain(name)
+    return called == plain or (form is Form.NUMBER and called.startswith(f"{plain}-"))
 
 
 def _plain(text: str) -> str:

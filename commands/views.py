@@ -60,7 +60,7 @@ class View:
     """The user's word: `case`."""
     plural: str
     sample: str
-    """A record as examples name it: `CAS-01042`."""
+    """A record of the example data, as it is named in a command: `CAS-01001`."""
     title: Column
     """What a record is called."""
     number: Column | None = None
@@ -136,7 +136,7 @@ _VIEWS: Final = (
         table=LEAD,
         noun="lead",
         plural="leads",
-        sample="'Jane Smith'",
+        sample="'Luis Alverca'",
         title=LEAD.full_name,
         lead_text=LEAD.topic,
         facts=(
@@ -179,7 +179,7 @@ _VIEWS: Final = (
         table=ACCOUNT,
         noun="account",
         plural="accounts",
-        sample="Contoso",
+        sample="'Contoso Ltd'",
         title=ACCOUNT.name,
         facts=(
             ACCOUNT.number_text,
@@ -208,7 +208,7 @@ _VIEWS: Final = (
         table=CONTACT,
         noun="contact",
         plural="contacts",
-        sample="ada@example.com",
+        sample="maria.campbell@fabrikam.example",
         title=CONTACT.full_name,
         facts=(
             CONTACT.company,
@@ -235,7 +235,7 @@ _VIEWS: Final = (
         table=OPPORTUNITY,
         noun="opportunity",
         plural="opportunities",
-        sample="'New website'",
+        sample="'Warehouse canteen'",
         title=OPPORTUNITY.name,
         facts=(
             OPPORTUNITY.customer,
@@ -269,7 +269,7 @@ _VIEWS: Final = (
         table=ORDER,
         noun="order",
         plural="orders",
-        sample="ORD-01001",
+        sample="ORD-01003",
         title=ORDER.name,
         number=ORDER.order_number,
         facts=(
@@ -320,7 +320,7 @@ _VIEWS: Final = (
         table=INVOICE,
         noun="invoice",
         plural="invoices",
-        sample="INV-01001",
+        sample="INV-01002",
         title=INVOICE.name,
         number=INVOICE.invoice_number,
         facts=(
@@ -352,7 +352,7 @@ _VIEWS: Final = (
         table=CASE,
         noun="case",
         plural="cases",
-        sample="CAS-01042",
+        sample="CAS-01001",
         title=CASE.title,
         number=CASE.ticket_number,
         facts=(

@@ -76,7 +76,7 @@ class UpdateAccount(
     Account,
     verb="account update",
     table=ACCOUNT,
-    example="account update Contoso phone='+1 555 0100' city=Berlin",
+    example="account update 'Wingtip Toys' phone='+1 555 0100' city=Berlin",
     words="record",
 ):
     """Change an account."""
@@ -85,7 +85,7 @@ class UpdateAccount(
     """Which account: its name, number, id or address in Dynamics, or it."""
 
 
-class GetAccount(Get, verb="account get", table=ACCOUNT, example="account show Contoso", words="record"):
+class GetAccount(Get, verb="account get", table=ACCOUNT, example="account show 'Contoso Ltd'", words="record"):
     """Show an account."""
 
     record: Annotated[Reference, ACCOUNT.id, Accepts("account", "account_id", "id")]

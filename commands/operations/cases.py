@@ -55,14 +55,14 @@ class CreateCase(
     verb="case create",
     table=CASE,
     slug="DYNAMICS365_DYNAMICSCRM_CREATE_CASE",
-    example="case create 'Printer on fire' account=Contoso priority=high",
+    example="case create 'Printer on fire' account='Contoso Ltd' priority=high",
     words="title",
 ):
     """Open a case for a customer."""
 
 
 class UpdateCase(
-    Update, Case, verb="case update", table=CASE, example="case update CAS-01042 priority=low", words="record"
+    Update, Case, verb="case update", table=CASE, example="case update CAS-01002 priority=low", words="record"
 ):
     """Change a case."""
 
@@ -72,7 +72,7 @@ class UpdateCase(
     """Status reason, like waiting for details."""
 
 
-class GetCase(Get, verb="case get", table=CASE, example="case show CAS-01042", words="record"):
+class GetCase(Get, verb="case get", table=CASE, example="case show CAS-01001", words="record"):
     """Show a case."""
 
     record: Annotated[Reference, CASE.id, Accepts("case", "case_id", "id", "number")]
@@ -91,7 +91,7 @@ class ResolveCase(
     Act,
     verb="case resolve",
     table=CASE,
-    example="case resolve CAS-01042 'Replaced the fuser'",
+    example="case resolve CAS-01004 'Sent the manual'",
     words=("record", "resolution"),
 ):
     """Resolve a case."""
@@ -119,7 +119,7 @@ class ResolveCase(
         return (self.resolution,)
 
 
-class ReopenCase(SetState, verb="case reopen", table=CASE, example="case reopen CAS-01042", words="record"):
+class ReopenCase(SetState, verb="case reopen", table=CASE, example="case reopen CAS-01011", words="record"):
     """Open a resolved or canceled case again."""
 
     leaves = State.OPEN
@@ -129,7 +129,7 @@ class ReopenCase(SetState, verb="case reopen", table=CASE, example="case reopen 
     """Which case: its number, title, id or address in Dynamics, or it."""
 
 
-class CancelCase(SetState, verb="case cancel", table=CASE, example="case cancel CAS-01042", words="record"):
+class CancelCase(SetState, verb="case cancel", table=CASE, example="case cancel CAS-01008", words="record"):
     """Cancel a case that needs no answer."""
 
     leaves = State.CANCELED

@@ -55,7 +55,7 @@ class CreateContact(
     verb="contact create",
     table=CONTACT,
     slug="DYNAMICS365_DYNAMICSCRM_CREATE_CONTACT",
-    example="contact create Ada Lovelace email=ada@example.com company=Contoso job='Head of Analytics'",
+    example="contact create Ada Lovelace email=ada@example.com company='Contoso Ltd' job='Head of Analytics'",
     words="name",
 ):
     """Create a contact."""
@@ -66,7 +66,7 @@ class UpdateContact(
     Contact,
     verb="contact update",
     table=CONTACT,
-    example="contact update ada@example.com mobile='+44 20 7946 0000'",
+    example="contact update maria.campbell@fabrikam.example mobile='+44 20 7946 0000'",
     words="record",
 ):
     """Change a contact."""
@@ -75,16 +75,18 @@ class UpdateContact(
     """Which contact: a name, an e-mail address, an id, an address in Dynamics, or it."""
 
 
-class GetContact(Get, verb="contact get", table=CONTACT, example="contact show ada@example.com", words="record"):
+class GetContact(Get, verb="contact get", table=CONTACT, example="contact show 'Yvonne McKay'", words="record"):
     """Show a contact."""
 
     record: Annotated[Reference, CONTACT.id, Accepts("contact", "contact_id", "id")]
     """Which contact: a name, an e-mail address, an id, an address in Dynamics, or it."""
 
 
-class ListContacts(List, verb="contact list", table=CONTACT, example="contact list company=Contoso", words="where"):
+class ListContacts(
+    List, verb="contact list", table=CONTACT, example="contact list company='Contoso Ltd'", words="where"
+):
     """List contacts."""
 
 
-class SearchContacts(Search, verb="contact search", table=CONTACT, example="contact search ada", words="text"):
+class SearchContacts(Search, verb="contact search", table=CONTACT, example="contact search maria", words="text"):
     """Find contacts by a part of a name, e-mail address or phone number."""

@@ -48,7 +48,7 @@ class CreateInvoice(
     verb="invoice create",
     table=INVOICE,
     slug="DYNAMICS365_DYNAMICSCRM_CREATE_INVOICE",
-    example="invoice create 'Invoice #12345' account=Contoso currency=USD due='30 Jun 2027'",
+    example="invoice create 'Invoice #12345' account='Contoso Ltd' currency=USD due='30 Jun 2027'",
     words="name",
 ):
     """Create an invoice."""
@@ -59,7 +59,7 @@ class UpdateInvoice(
     Invoice,
     verb="invoice update",
     table=INVOICE,
-    example="invoice update INV-01001 due=2027-07-31",
+    example="invoice update INV-01002 due=2027-07-31",
     words="record",
 ):
     """Change an invoice."""
@@ -81,5 +81,5 @@ class ListInvoices(List, verb="invoice list", table=INVOICE, example="invoice li
     """List invoices."""
 
 
-class SearchInvoices(Search, verb="invoice search", table=INVOICE, example="invoice search 12345", words="text"):
+class SearchInvoices(Search, verb="invoice search", table=INVOICE, example="invoice search grinders", words="text"):
     """Find invoices by a part of a name or number."""

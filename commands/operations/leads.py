@@ -81,7 +81,7 @@ class UpdateLead(
     verb="lead update",
     table=LEAD,
     slug="DYNAMICS365_DYNAMICSCRM_UPDATE_LEAD",
-    example="lead update 'Jane Smith' rating=hot phone='+1 555 0100'",
+    example="lead update 'Luis Alverca' rating=hot phone='+1 555 0100'",
     words="record",
 ):
     """Change a lead."""
@@ -97,7 +97,7 @@ class GetLead(
     verb="lead get",
     table=LEAD,
     slug="DYNAMICS365_DYNAMICSCRM_GET_A_LEAD",
-    example="lead show 'Jane Smith'",
+    example="lead show 'Luis Alverca'",
     words="record",
 ):
     """Show a lead."""
@@ -121,7 +121,9 @@ class SearchLeads(Search, verb="lead search", table=LEAD, example="lead search a
     """Find leads by a part of a name, company or e-mail address."""
 
 
-class QualifyLead(Act, verb="lead qualify", table=LEAD, example="lead qualify 'Jane Smith' account=no", words="record"):
+class QualifyLead(
+    Act, verb="lead qualify", table=LEAD, example="lead qualify 'Dana Birkby' opportunity=yes", words="record"
+):
     """Turn a lead into an account, a contact and an opportunity."""
 
     leaves = State.QUALIFIED
@@ -147,7 +149,7 @@ class QualifyLead(Act, verb="lead qualify", table=LEAD, example="lead qualify 'J
 
 
 class DisqualifyLead(
-    SetState, verb="lead disqualify", table=LEAD, example="lead disqualify 'Jane Smith' reason=lost", words="record"
+    SetState, verb="lead disqualify", table=LEAD, example="lead disqualify 'Marta Kowalska' reason=lost", words="record"
 ):
     """Close a lead that leads nowhere."""
 
@@ -164,7 +166,7 @@ class DisqualifyLead(
         return self.reason
 
 
-class ReopenLead(SetState, verb="lead reopen", table=LEAD, example="lead reopen 'Jane Smith'", words="record"):
+class ReopenLead(SetState, verb="lead reopen", table=LEAD, example="lead reopen 'Marta Kowalska'", words="record"):
     """Open a disqualified lead again."""
 
     leaves = State.OPEN

@@ -57,7 +57,7 @@ class CreateOpportunity(
     verb="opportunity create",
     table=OPPORTUNITY,
     slug="DYNAMICS365_DYNAMICSCRM_CREATE_OPPORTUNITY",
-    example="opportunity create 'New website' account=Contoso value=250k close_date=2027-06-30",
+    example="opportunity create 'Canteen in Berlin' account='Contoso Ltd' value=250k close_date=2027-06-30",
     words="name",
 ):
     """Create an opportunity."""
@@ -72,7 +72,7 @@ class UpdateOpportunity(
     verb="opportunity update",
     table=OPPORTUNITY,
     slug="DYNAMICS365_DYNAMICSCRM_UPDATE_OPPORTUNITY",
-    example="opportunity update 'New website' rating=hot value=300000 stage=propose",
+    example="opportunity update 'Warehouse canteen' rating=hot value=300000 stage=propose",
     words="record",
 ):
     """Change an opportunity."""
@@ -84,7 +84,7 @@ class UpdateOpportunity(
 
 
 class GetOpportunity(
-    Get, verb="opportunity get", table=OPPORTUNITY, example="opportunity show 'New website'", words="record"
+    Get, verb="opportunity get", table=OPPORTUNITY, example="opportunity show 'Second workshop'", words="record"
 ):
     """Show an opportunity."""
 
@@ -103,7 +103,7 @@ class ListOpportunities(
 
 
 class SearchOpportunities(
-    Search, verb="opportunity search", table=OPPORTUNITY, example="opportunity search website", words="text"
+    Search, verb="opportunity search", table=OPPORTUNITY, example="opportunity search machines", words="text"
 ):
     """Find opportunities by a part of a name."""
 
@@ -112,7 +112,7 @@ class WinOpportunity(
     Act,
     verb="opportunity win",
     table=OPPORTUNITY,
-    example="opportunity win 'New website' revenue=240000",
+    example="opportunity win 'Second workshop' revenue=240000",
     words="record",
 ):
     """Close an opportunity as won."""
@@ -148,7 +148,7 @@ class LoseOpportunity(
     Act,
     verb="opportunity lose",
     table=OPPORTUNITY,
-    example="opportunity lose 'New website' reason=out-sold",
+    example="opportunity lose 'Care plans 50 machines' reason=out-sold",
     words="record",
 ):
     """Close an opportunity as lost."""

@@ -56,7 +56,7 @@ class CreateOrder(
     verb="order create",
     table=ORDER,
     slug="DYNAMICS365_DYNAMICSCRM_CREATE_SALES_ORDER",
-    example="order create 'Ten printers' account=Contoso currency=USD",
+    example="order create 'Ten machines' account='Contoso Ltd' currency=USD",
     words="name",
 ):
     """Create an order."""
@@ -68,7 +68,7 @@ class UpdateOrder(
     verb="order update",
     table=ORDER,
     slug="DYNAMICS365_DYNAMICSCRM_UPDATE_SALES_ORDER",
-    example="order update ORD-01001 discount=500 freight=49.90",
+    example="order update ORD-01003 discount=500 freight=49.90",
     words="record",
 ):
     """Change an order."""
@@ -86,15 +86,15 @@ class GetOrder(Get, verb="order get", table=ORDER, example="order show ORD-01001
     """Which order: its number, name, id or address in Dynamics, or it."""
 
 
-class ListOrders(List, verb="order list", table=ORDER, example="order list open customer=Contoso", words="where"):
+class ListOrders(List, verb="order list", table=ORDER, example="order list open customer='Contoso Ltd'", words="where"):
     """List orders."""
 
 
-class SearchOrders(Search, verb="order search", table=ORDER, example="order search printers", words="text"):
+class SearchOrders(Search, verb="order search", table=ORDER, example="order search grinders", words="text"):
     """Find orders by a part of a name or number."""
 
 
-class FulfilOrder(Act, verb="order fulfil", table=ORDER, example="order fulfil ORD-01001", words="record"):
+class FulfilOrder(Act, verb="order fulfil", table=ORDER, example="order fulfil ORD-01004", words="record"):
     """Mark an order as fulfilled."""
 
     leaves = State.FULFILLED
@@ -111,7 +111,7 @@ class FulfilOrder(Act, verb="order fulfil", table=ORDER, example="order fulfil O
         return ()
 
 
-class CancelOrder(Act, verb="order cancel", table=ORDER, example="order cancel ORD-01001", words="record"):
+class CancelOrder(Act, verb="order cancel", table=ORDER, example="order cancel ORD-01005", words="record"):
     """Cancel an order."""
 
     leaves = State.CANCELED
@@ -128,7 +128,7 @@ class CancelOrder(Act, verb="order cancel", table=ORDER, example="order cancel O
         return ()
 
 
-class InvoiceOrder(Act, verb="order invoice", table=ORDER, example="order invoice ORD-01001", words="record"):
+class InvoiceOrder(Act, verb="order invoice", table=ORDER, example="order invoice ORD-01002", words="record"):
     """Make an invoice from an order."""
 
     leaves = State.INVOICED
