@@ -114,8 +114,8 @@ def _properties(value: Any) -> frozenset[str] | None:
         raise bad_payload("Properties must be a MetadataPropertiesExpression.")
     if value.get("AllProperties"):
         return None
-    names = value.get("PropertyNames") or []
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    names = _list(value, "PropertyNames")
+    if not all(isinstance(name, str) for name in names):
         raise bad_payload("PropertyNames must be a list of names.")
     return frozenset(names)
 
@@ -132,18 +132,25 @@ def _passes(criteria: Any, document: Document) -> bool:
         return True
     if not isinstance(criteria, dict):
         raise bad_payload("Criteria must be a MetadataFilterExpression.")
-    results = [_meets(condition, document) for condition in criteria.get("Conditions") or []]
-    results += [_passes(inner, document) for inner in criteria.get("Filters") or []]
+    results = [_meets(condition, document) for condition in _list(criteria, "Conditions")]
+    results += [_passes(inner, document) for inner in _list(criteria, "Filters")]
     if not results:
         return True
     return any(results) if criteria.get("FilterOperator") == "Or" else all(results)
+
+
+def _list(document: Document, name: str) -> list[Any]:
+    value = document.get(name) or []
+    if not isinstance(value, list):
+        raise bad_payload(f"{name} must be a list.")
+    return value
 
 
 def _meets(condition: Any, document: Document) -> bool:
     if not isinstance(condition, dict) or not isinstance(condition.get("PropertyName"), str):
         raise bad_payload("A condition needs PropertyName, ConditionOperator and Value.")
     name, operator = condition["PropertyName"], condition.get("ConditionOperator")
-    if operator not in _OPERATORS:
+    if not isinstance(operator, str) or operator not in _OPERATORS:
         raise not_implemented(f"The metadata condition operator '{operator}'")
     if name not in document:
         if name in _ABSENT_ON_SOME:
@@ -199,8 +206,8 @@ def _condition_value(value: Any) -> Any:
 
 
 def _languages(query: Any) -> frozenset[int]:
-    found = query.get("FilterLanguages") if isinstance(query, dict) else None
-    return frozenset(code for code in found or [] if isinstance(code, int))
+    found = _list(query, "FilterLanguages") if isinstance(query, dict) else []
+    return frozenset(code for code in found if isinstance(code, int))
 
 
 def _trim_labels(value: Any, languages: frozenset[int]) -> Any:

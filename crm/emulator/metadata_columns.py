@@ -39,6 +39,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
 _LENGTHS = {"string": (100, 4000), "memo": (2000, 1_048_576)}
 _PRECISIONS = {"decimal": (2, 10), "double": (2, 5), "money": (2, 4)}
 _FILE_LIMIT_KB = 32_768
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _SCHEMA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{1,7}_[A-Za-z0-9_]{1,90}")
 
 
@@ -53,6 +54,17 @@ def schema_name(document: Document, what: str) -> str:
             f"The schema name {name!r} of the {what} is not valid: it begins with a customization prefix and an "
             "underscore (new_Name), then letters, digits and underscores, 100 characters at most."
         )
+    return name
+
+
+def other_name(document: Document, key: str, default: str) -> str:
+    """A name that the client may choose (an entity set, a navigation property) or leave to the server.
+
+    Raises: DataverseError 400.
+    """
+    name = document.get(key) or default
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise bad_payload(f"The {key} {name!r} is not valid: letters, digits and underscores, 100 characters at most.")
     return name
 
 
@@ -157,7 +169,7 @@ def changed_column(column: Column, document: Document, *, merge_labels: bool = T
 def _required(column: Column, value: Any) -> Required:
     if value == REQUIRED[column.required]:
         return column.required
-    if value not in _LEVELS:
+    if not isinstance(value, str) or value not in _LEVELS:
         raise bad_payload(f"The required level {value!r} is not valid; use {', '.join(_LEVELS)}.")
     if column.required == "system":
         raise bad_payload(f"The required level of the system column '{column.name}' cannot be changed.")

@@ -134,7 +134,10 @@ def read_options(values: Any) -> tuple[Option, ...]:
             raise bad_payload("An option must have a whole number in Value.")
         if value in found:
             raise bad_payload(f"The option value {value} occurs twice.")
-        found[value] = Option(value=value, labels=read_label(entry.get("Label"), {}), state=entry.get("State"))
+        labels = read_label(entry.get("Label"), {})
+        if not labels:
+            raise bad_payload(f"The option {value} must have a label in at least one language.")
+        found[value] = Option(value=value, labels=labels)
     return tuple(found.values())
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from . import metadata_versions as versions
 from .catalog import Collection, Column, Key, Table, dump_table, metadata_id, read_table
 from .errors import DUPLICATE_KEY, NOT_SUPPORTED, DataverseError, bad_payload, bad_request
-from .metadata_columns import changed_column, schema_name, type_of
+from .metadata_columns import changed_column, other_name, schema_name, type_of
 from .metadata_labels import BASE_LANGUAGE, Document, read_label
 from .metadata_shapes import relationship_id
 from .metadata_tables import DUPLICATE_NAME, drop_column, next_object_type_code, save, with_columns
@@ -98,7 +98,8 @@ def _create_one_to_many(session: Session, schema: str, document: Document) -> No
             f"An attribute with the specified name {column_name} already exists for entity {referencing.logical_name}.",
             DUPLICATE_NAME,
         )
-    navigation = document.get("ReferencingEntityNavigationPropertyName") or name
+    navigation = other_name(document, "ReferencingEntityNavigationPropertyName", name)
+    _refuse_clash(referencing, navigation)
     column = Column(
         name=column_name,
         schema_name=name,
@@ -110,20 +111,27 @@ def _create_one_to_many(session: Session, schema: str, document: Document) -> No
     referencing = with_columns(referencing, changed_column(column, lookup))
     referenced = referencing if referenced.logical_name == referencing.logical_name else referenced
     collection = Collection(
-        name=document.get("ReferencedEntityNavigationPropertyName") or schema,
+        name=other_name(document, "ReferencedEntityNavigationPropertyName", schema),
         schema_name=schema,
         table=referencing.logical_name,
         column=column.name,
         custom=True,
     )
+    _refuse_clash(referenced, collection.name)
     referenced = replace(referenced, collections={**referenced.collections, collection.name: collection})
     save(session, referencing, referenced)
+
+
+def _refuse_clash(table: Table, name: str) -> None:
+    """Raises: DataverseError 400 when the table has a property of this name."""
+    if name in table.by_wire_name or name in table.navigation or name in table.collections:
+        raise bad_request(f"The table '{table.logical_name}' already has a property named '{name}'.", DUPLICATE_NAME)
 
 
 def _create_many_to_many(session: Session, schema: str, document: Document) -> None:
     first = session.table(str(document.get("Entity1LogicalName")))
     second = session.table(str(document.get("Entity2LogicalName")))
-    middle_schema = str(document.get("IntersectEntityName") or schema)
+    middle_schema = other_name(document, "IntersectEntityName", schema)
     middle = middle_schema.lower()
     if middle in session.catalog:
         raise bad_request(f"An entity with the specified name {middle} already exists.", DUPLICATE_NAME)
@@ -149,7 +157,7 @@ def _create_many_to_many(session: Session, schema: str, document: Document) -> N
     )
     save(session, read_table(dump_table(intersect)))
     one = Collection(
-        name=document.get("Entity1NavigationPropertyName") or schema,
+        name=other_name(document, "Entity1NavigationPropertyName", schema),
         schema_name=schema,
         table=second.logical_name,
         intersect=middle,
@@ -157,17 +165,19 @@ def _create_many_to_many(session: Session, schema: str, document: Document) -> N
         far=far,
         custom=True,
     )
+    _refuse_clash(first, one.name)
     save(session, replace(first, collections={**first.collections, one.name: one}))
     if same:
         return
     second = session.table(second.logical_name)
     two = replace(
         one,
-        name=document.get("Entity2NavigationPropertyName") or schema,
+        name=other_name(document, "Entity2NavigationPropertyName", schema),
         table=first.logical_name,
         near=far,
         far=near,
     )
+    _refuse_clash(second, two.name)
     save(session, replace(second, collections={**second.collections, two.name: two}))
 
 

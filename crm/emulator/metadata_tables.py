@@ -10,7 +10,7 @@ from typing import Any
 from . import metadata_versions as versions
 from .catalog import Collection, Column, Option, Table, dump_table, read_table
 from .errors import NOT_SUPPORTED, DataverseError, bad_payload, bad_request
-from .metadata_columns import changed_column, custom_only, read_column, schema_name
+from .metadata_columns import changed_column, custom_only, other_name, read_column, schema_name
 from .metadata_labels import BASE_LANGUAGE, Document, read_label
 from .session import Session
 from .store import quote, twins
@@ -69,7 +69,7 @@ def create_table(session: Session, document: Any) -> Table:
         raise DataverseError(501, NOT_SUPPORTED, "Custom activity tables are not supported by this emulator.")
     columns, primary = _own_columns(document, logical)
     labels = read_label(document.get("DisplayName"), {}) or {BASE_LANGUAGE: schema}
-    entity_set = document.get("EntitySetName") or _plural(logical)
+    entity_set = other_name(document, "EntitySetName", _plural(logical))
     if entity_set in session.catalog.sets:
         raise bad_request(f"An entity with the specified set name {entity_set} already exists.", DUPLICATE_NAME)
     table = Table(
