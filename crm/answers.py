@@ -14,11 +14,14 @@ _CLOCK_SKEW = 300
 """Seconds; Entra accepts five minutes of difference."""
 
 # Names inside Dataverse's messages. They only enrich an error; classes are chosen by code.
-_PRIVILEGE = re.compile(r"\b(prv[A-Z]\w+)")
-_ENTITY = re.compile(
-    r"(?:of the|entity|for) '(\w+)' entity|[Ee]ntity\s?(?:Name|LogicalName)?\s?[:=]\s?'?(\w+)|'(\w+)' entity"
+_PRIVILEGE = re.compile(r"\b(prv(?:AppendTo|Append|Create|Read|Write|Delete|Assign|Share)?([A-Z]\w+))")
+_ENTITY = re.compile(r"'(\w+)' entity|entity '(\w+)'|[Ee]ntity(?:Name)?\s?[:=]\s?'?(\w+)")
+_ATTRIBUTE = re.compile(
+    r"'(\w+)' attribute|attribute '(\w+)'|[Aa]ttribute(?:Name)?\s?[:=]\s?'?(\w+)|property '([\w.]+)'"
 )
-_ATTRIBUTE = re.compile(r"'(\w+)' attribute|[Aa]ttribute\w*\s?[:=]?\s?'?(\w+)'?|[Pp]roperty(?: named)? '([\w.@]+)'")
+_PRIVILEGE_TABLES = {"note": "annotation", "activity": "activitypointer", "user": "systemuser"}
+"""Where a privilege is not named after its table."""
+_HTML = (b"<!doctype", b"<html")
 
 
 def request_id(answer: Answer) -> str | None:
@@ -41,18 +44,30 @@ def bad_answer(answer: Answer, host: str) -> BadAnswer:
     return BadAnswer(_not_dataverse(answer, host), status=answer.status, request_id=request_id(answer))
 
 
+def is_web_page(answer: Answer) -> bool:
+    """Whether HTML came: from a proxy, a sign-in page, a captive portal."""
+    if answer.headers.get("Content-Type", "").startswith("text/html"):
+        return True
+    return not answer.body.startswith(b"{") and answer.body[:200].lstrip().lower().startswith(_HTML)
+
+
 def _not_dataverse(answer: Answer, host: str) -> str:
     kind = answer.headers.get("Content-Type", "").partition(";")[0]
-    start = answer.body[:200].lstrip().lower()
     if 300 <= answer.status < 400:
         target = answer.headers.get("Location", "another address").partition("?")[0]
         return f"{host} sends us on to {target}. Check that the address is the organisation's own."
-    if kind == "text/html" or start.startswith((b"<!doctype", b"<html")):
+    if is_web_page(answer):
         return (
             f"A web page came instead of an answer from Dataverse (HTTP {answer.status}). "
             f"Check the address {host} and whether a proxy or a sign-in page stands in between."
         )
-    if start.startswith((b"{", b"[")):
+    if answer.body.startswith((b"{", b"[")):
+        try:
+            orjson.loads(answer.body)
+        except orjson.JSONDecodeError:
+            pass
+        else:
+            return f"{host} answered with something that was not asked for. Check the address."
         return f"The answer of {host} was cut off. If it happens again, look at the proxy in between."
     return f"{host} answered with {kind or 'something'} instead of JSON. Check the address."
 
@@ -105,9 +120,10 @@ def error_from(answer: Answer, host: str, *, table: str | None = None) -> CrmErr
         column=_named(_ATTRIBUTE, message),
         retry_after=wait,
     )
-    if isinstance(error, Forbidden):
-        privilege = _PRIVILEGE.search(message)
-        error.privilege = privilege[1] if privilege else None
+    if isinstance(error, Forbidden) and (privilege := _PRIVILEGE.search(message)):
+        error.privilege = privilege[1]
+        named = privilege[2].lower()
+        error.table = _named(_ENTITY, message) or _PRIVILEGE_TABLES.get(named, named)
     return error
 
 

@@ -93,6 +93,8 @@ class TokenAuth(httpx.Auth):
         self._early = early
         self._token: str | None = None
         self._expires = 0.0
+        self._failure: CrmError | None = None
+        self._failed = 0.0
         self._lock = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
 
@@ -108,9 +110,12 @@ class TokenAuth(httpx.Auth):
                 if self._renewal is None or self._renewal.done():
                     self._renewal = asyncio.create_task(self._renew_quietly(), name="token renewal")
                 return token
+        began = monotonic()
         async with self._lock:
             if self._token is not None and self._token != refused and self._expires > monotonic():
                 return self._token
+            if self._failure and self._failed >= began:
+                raise self._failure  # of whoever asked while we waited: asking again at once would not help
             return await self._renew(Demand(fresh=refused is not None, claims=claims))
 
     async def token_after(self, refused: str, challenge: str) -> str:
@@ -118,7 +123,11 @@ class TokenAuth(httpx.Auth):
         return await self.token(refused=refused, claims=claims_challenge(challenge))
 
     async def _renew(self, demand: Demand) -> str:
-        token = await self._source(demand)
+        try:
+            token = await self._source(demand)
+        except CrmError as error:
+            self._failure, self._failed = error, monotonic()
+            raise
         self._token = token.value
         self._expires = monotonic() + token.expires_in
         return token.value

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx
 
-from .answers import error_from, parsed
+from .answers import bad_answer, error_from, is_web_page, parsed
 from .auth import Application, Caller, Delegated, Impersonated, TokenAuth
 from .errors import BadAnswer, CircuitOpen, CrmError, DeadlineExceeded, Throttled, Unavailable
 from .limits import Breaker, Identity, Limits
@@ -38,14 +38,8 @@ class Call:
     writes: bool = False
     multipart: bool = False
     """A multipart answer is a success whatever its status: it says inside what failed."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """A successful answer, and whether an earlier attempt may have done the work."""
-
-    answer: Answer
-    earlier_unknown: bool = False
+    empty: bool = False
+    """Success is 204 without a body; anything else was said by somebody in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +77,18 @@ class Exchange:
             case Application():
                 return Identity("application", "application")
 
-    async def send(self, call: Call, caller: Caller, *, deadline: float) -> Outcome:
+    async def send(self, call: Call, caller: Caller, *, deadline: float) -> Answer:
         """The answer, if it is a success (2xx, or 304). `deadline`: seconds for everything, waiting included."""
         with Trace(call.verb, call.table) as trace:
             return await _Attempts(self, call, caller, monotonic() + deadline, trace).run()
 
-    def json(self, answer: Answer) -> Any:
-        """The answer's JSON; None when it is empty."""
-        return parsed(answer, self.host)
+    def json(self, answer: Answer, *, wrote: bool = False) -> Any:
+        """The answer's JSON; None when it is empty. Raises BadAnswer; after a write the outcome is then unknown."""
+        try:
+            return parsed(answer, self.host)
+        except BadAnswer as error:
+            error.outcome_unknown = wrote
+            raise
 
 
 class _Attempts:
@@ -110,7 +108,7 @@ class _Attempts:
         """An earlier attempt, or the present one, may have been carried out."""
         self._on_the_wire = False
 
-    async def run(self) -> Outcome:
+    async def run(self) -> Answer:
         attempt = 0
         while True:
             attempt += 1
@@ -118,7 +116,7 @@ class _Attempts:
             error = await self._attempt()
             if isinstance(error, Answer):
                 self._trace.done(error, attempt)
-                return Outcome(error, earlier)
+                return error
             error.outcome_unknown = error.outcome_unknown or earlier
             self._unknown = error.outcome_unknown
             delay = self._delay(error, attempt)
@@ -191,12 +189,13 @@ class _Attempts:
             try:
                 answer = await exchange.transport.send(self._call.method, self._call.url, headers, self._call.body)
             except FAILURES as exc:
-                if isinstance(exc, TimeoutError) and monotonic() >= self._ends:
-                    raise
                 return self._broken(exc)
-            if answer.status < 300 or answer.status == 401 or (self._call.multipart and _is_multipart(answer)):
+            if answer.status == 401 or (self._call.multipart and _is_multipart(answer)):
                 exchange.breaker.success()
                 return answer
+            if answer.status < 300:
+                exchange.breaker.success()
+                return self._checked(answer)
             error = error_from(answer, exchange.host, table=self._call.table)
             if isinstance(error, Unavailable):
                 exchange.breaker.failure()
@@ -209,6 +208,14 @@ class _Attempts:
             elif answer.status >= 500 and not error.code:
                 error.outcome_unknown = self._call.writes
             return error
+
+    def _checked(self, answer: Answer) -> Answer | CrmError:
+        """A success, unless it is plainly not Dataverse's."""
+        if is_web_page(answer) or (self._call.empty and answer.status != 204):
+            error = bad_answer(answer, self._exchange.host)
+            error.outcome_unknown = self._call.writes
+            return error
+        return answer
 
     def _retry_after(self, error: CrmError) -> float:
         return self._exchange.retries.delay(1) if error.retry_after is None else error.retry_after

@@ -13,8 +13,8 @@ from .auth import Caller
 from .batch import Batch, Encoder, Part, Result, decode
 from .comparison import lookup_columns, same_values, scalar_columns
 from .definitions import Names
-from .errors import BadAnswer, DuplicateId, DuplicateKey, NotFound
-from .exchange import Call, Exchange, Outcome
+from .errors import BadAnswer, CrmError, DuplicateId, DuplicateKey, NotFound
+from .exchange import Call, Exchange
 from .metadata import Metadata
 from .notes import File
 from .query import Expand, Query, literal
@@ -90,17 +90,17 @@ class Session:
             headers=_WRITE if returning is None else _RETURNING,
             repeatable=id is not None,
             writes=True,
+            empty=returning is None,
         )
         try:
-            outcome = await self._send(call)
+            answer = await self._send(call)
         except (DuplicateId, DuplicateKey) as error:
-            if id is None or not error.outcome_unknown or not await self.holds(Ref(table, id), payload):
+            if id is None or not await self._is_ours(error, Ref(table, id), payload):
                 raise
-            error.outcome_unknown = False
             return Ref(table, id) if returning is None else await self.get(Ref(table, id), select=returning)
         if returning is not None:
-            return self._row(table, names, outcome.answer)
-        return Ref(table, id or self._created_id(outcome.answer))
+            return self._row(table, names, answer, wrote=True)
+        return Ref(table, id or self._created_id(answer))
 
     @overload
     async def update(self, ref: Ref, payload: Mapping[str, Json], *, etag: str = "*") -> None: ...
@@ -144,11 +144,12 @@ class Session:
             body=encoded(payload),
             headers={**(_WRITE if returning is None else _RETURNING), **condition},
             writes=True,
+            empty=returning is None,
         )
-        outcome = await self._send(call)
+        answer = await self._send(call)
         if returning is None:
             return None
-        return self._row(ref.table, names, outcome.answer)
+        return self._row(ref.table, names, answer, wrote=True)
 
     async def delete(self, ref: Ref, *, etag: str | None = None) -> None:
         """Delete a row. Raises NotFound when there was none."""
@@ -160,6 +161,7 @@ class Session:
             table=ref.table,
             headers={**_WRITE, "If-Match": etag} if etag else _WRITE,
             writes=True,
+            empty=True,
         )
         try:
             await self._send(call)
@@ -175,8 +177,8 @@ class Session:
         names = await self.metadata.names(ref.table)
         query = Query(ref.table).select(*select).expand(*expand).odata(names.lookups)
         url = self._root + ref.path(names.entity_set) + (f"?{query}" if query else "")
-        outcome = await self._send(Call(method="GET", url=url, verb="get", table=ref.table, headers=_READ))
-        return self._row(ref.table, names, outcome.answer)
+        answer = await self._send(Call(method="GET", url=url, verb="get", table=ref.table, headers=_READ))
+        return self._row(ref.table, names, answer)
 
     async def page(self, query: Query, *, next_link: str | None = None, page_size: int | None = None) -> Page:
         """One page. `next_link`: of the page before; `page_size`: at most 5,000, without effect beside `top`."""
@@ -189,8 +191,8 @@ class Session:
         headers = _READ
         if page_size and query.limit is None:
             headers = {**_READ, "Prefer": f'odata.maxpagesize={page_size},odata.include-annotations="*"'}
-        outcome = await self._send(Call(method="GET", url=url, verb="list", table=query.table, headers=headers))
-        data = self._exchange.json(outcome.answer)
+        answer = await self._send(Call(method="GET", url=url, verb="list", table=query.table, headers=headers))
+        data = self._exchange.json(answer)
         try:
             page = page_of(query.table, names.primary_id, data)
         except (KeyError, TypeError):
@@ -217,8 +219,8 @@ class Session:
 
     async def get_json(self, path: str, *, verb: str = "get") -> Any:
         """GET of a path under the API root, encoded by the caller, as JSON."""
-        outcome = await self._send(Call(method="GET", url=self._root + path, verb=verb, headers=_READ))
-        return self._exchange.json(outcome.answer)
+        answer = await self._send(Call(method="GET", url=self._root + path, verb=verb, headers=_READ))
+        return self._exchange.json(answer)
 
     async def who_am_i(self) -> UUID:
         """The caller's `systemuserid`."""
@@ -253,7 +255,7 @@ class Session:
             repeatable=repeatable,
             writes=True,
         )
-        return self._exchange.json((await self._send(call)).answer)
+        return self._exchange.json(await self._send(call), wrote=True)
 
     async def function(
         self, name: str, parameters: Mapping[str, Any] | None = None, *, bound: Ref | str | None = None
@@ -293,8 +295,8 @@ class Session:
             writes=methods != {"GET"},
             multipart=True,
         )
-        outcome = await self._send(call)
-        return await decode(batch, outcome.answer, self._exchange.host, self.metadata)
+        answer = await self._send(call)
+        return await decode(batch, answer, self._exchange.host, self.metadata)
 
     # Notes and search
 
@@ -320,13 +322,26 @@ class Session:
 
     # Within
 
-    async def _send(self, call: Call) -> Outcome:
+    async def _send(self, call: Call) -> Answer:
         return await self._exchange.send(call, self._caller, deadline=self._deadline)
 
-    def _row(self, table: str, names: Names, answer: Answer) -> Row:
-        data = self._exchange.json(answer)
+    async def _is_ours(self, error: CrmError, ref: Ref, payload: Mapping[str, Json]) -> bool:
+        """Whether a row that "exists already" is what an earlier attempt of the same call made."""
+        if not error.outcome_unknown:
+            return False
+        try:
+            return await self.holds(ref, payload)
+        except CrmError:
+            return False  # it cannot be read; the outcome stays unknown
+
+    def _row(self, table: str, names: Names, answer: Answer, *, wrote: bool = False) -> Row:
+        data = self._exchange.json(answer, wrote=wrote)
         if not isinstance(data, dict) or names.primary_id not in data:
-            raise BadAnswer(f"{self._exchange.host} answered without the row that was asked for.", status=answer.status)
+            raise BadAnswer(
+                f"{self._exchange.host} answered without the row that was asked for.",
+                status=answer.status,
+                outcome_unknown=wrote,
+            )
         return row_of(table, names.primary_id, data)
 
     def _own(self, link: str) -> str:

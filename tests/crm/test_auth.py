@@ -242,6 +242,24 @@ async def test_a_token_is_renewed_before_it_expires_without_making_anyone_wait()
     assert given == 2
 
 
+async def test_when_no_token_can_be_had_those_who_wait_do_not_ask_again_in_turn() -> None:
+    asked = 0
+
+    async def source(_: Demand) -> Token:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.01)
+        raise Unreachable("no")
+
+    auth = TokenAuth(source)
+    failures = await asyncio.gather(*(auth.token() for _ in range(50)), return_exceptions=True)
+    assert all(isinstance(failure, Unreachable) for failure in failures)
+    assert asked == 1
+    with pytest.raises(Unreachable):
+        await auth.token()
+    assert asked == 2
+
+
 @pytest.mark.parametrize(
     ("changes", "expected", "says"),
     [

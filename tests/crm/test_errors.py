@@ -16,6 +16,7 @@ from crm.errors import CrmError
 from crm.exchange import Retries
 from crm.limits import Breaker
 from crm.query import Query
+from crm.records import Ref
 from tests.crm.certificates import Authority, make_authority
 from tests.crm.server import Fault, Server
 
@@ -273,6 +274,7 @@ async def test_without_a_sign_in_nothing_is_sent_to_a_real_organisation() -> Non
         (b"plain", "text/plain", "text/plain instead of JSON"),
         (b'{"something": "else"}', "application/json", "something else"),
         (b"[]", "application/json", "something else"),
+        (b"", "application/json", "something else"),
     ],
 )
 async def test_an_answer_that_is_not_dataverses_is_told(
@@ -281,6 +283,32 @@ async def test_an_answer_that_is_not_dataverses_is_told(
     server.faults.append(Fault(status=200, body=body, content_type=content_type))
     with pytest.raises(errors.BadAnswer, match=says):
         await session.page(Query("lead"))
+
+
+@pytest.mark.parametrize("write", ["create", "create returning", "update", "delete", "action"])
+async def test_a_captive_portals_page_is_not_taken_for_a_write(server: Server, session: Session, write: str) -> None:
+    page = Fault(status=200, body=b"<html>Welcome to the hotel network</html>", content_type="text/html")
+    server.fault_for = lambda _: page
+    ref = Ref("lead", UUID(int=1))
+    writes = {
+        "create": lambda: session.create("lead", {"subject": "x"}, id=ref.id),
+        "create returning": lambda: session.create("lead", {"subject": "x"}, id=ref.id, returning=["subject"]),
+        "update": lambda: session.update(ref, {"subject": "x"}),
+        "delete": lambda: session.delete(ref),
+        "action": lambda: session.action("WinOpportunity", {}),
+    }
+    with pytest.raises(errors.BadAnswer, match="web page") as caught:
+        await writes[write]()
+    assert caught.value.outcome_unknown
+    assert server.rows == {}
+
+
+async def test_a_missing_privilege_names_its_table(server: Server, session: Session) -> None:
+    message = "Principal user (Id=1, type=8) is missing prvAppendToAccount privilege (Id=2) on OTC=1. context.Caller=1"
+    server.faults.append(Fault(status=403, code="0x80040220", message=message))
+    with pytest.raises(errors.Forbidden) as caught:
+        await session.create("contact", {"lastname": "x"})
+    assert (caught.value.privilege, caught.value.table) == ("prvAppendToAccount", "account")
 
 
 async def test_a_proxys_error_page_is_told(server: Server, session: Session) -> None:
