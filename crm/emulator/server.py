@@ -30,6 +30,9 @@ from .store import Store
 from .wire import API, Request, Response, parse_query
 
 MAX_BODY = 160 * 1024 * 1024
+MAX_URL = 32_768  # learn.microsoft.com/power-apps/developer/data-platform/webapi/compose-http-requests-handle-errors
+PARSER_LIMIT = 1024 * 1024
+"""What aiohttp accepts, well above what we do, so that too much is refused in Dataverse's words."""
 SERVICE_KEY: web.AppKey[Service] = web.AppKey("service", Service)
 API_PATHS = "/api/data/v9.{minor:[0-9]}"
 
@@ -95,7 +98,10 @@ class Emulator:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(self.certificate, key)
             key.unlink()
-        self._runner = web.AppRunner(build_app(self.service), access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(
+            build_app(self.service), access_log=None, handle_signals=False, max_line_size=PARSER_LIMIT,
+            max_field_size=PARSER_LIMIT,
+        )  # fmt: skip
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.host, self.port, ssl_context=context)
         await site.start()
@@ -127,7 +133,8 @@ def build_app(service: Service) -> web.Application:
     app[SERVICE_KEY] = service
     extend_all(app, service)
     app.router.add_route("*", API_PATHS, _api)
-    app.router.add_route("*", API_PATHS + "/{path:.*}", _api)
+    app.router.add_route("*", API_PATHS + r"/{path:[\s\S]*}", _api)
+    app.router.add_route("*", r"/{path:[\s\S]*}", _elsewhere)
     return app
 
 
@@ -161,11 +168,19 @@ async def _api(request: web.Request) -> web.StreamResponse:
     return to_http(answer, reference)
 
 
+async def _elsewhere(request: web.Request) -> web.StreamResponse:
+    service = request.app[SERVICE_KEY]
+    error = DataverseError(404, "", f"There is nothing at {request.path[:200]}: the Web API is at {API}/.")
+    return to_http(service.error(error), str(uuid.uuid4()))
+
+
 async def read_request(request: web.Request) -> Request:
     """An aiohttp request as the service sees it.
 
     Raises: DataverseError for a query string that cannot be read or a body that is too large.
     """
+    if len(request.raw_path) > MAX_URL:
+        raise DataverseError(414, "", f"The URL is longer than {MAX_URL} characters; send the query inside $batch.")
     raw_path, _, raw_query = request.raw_path.partition("?")
     path = urlsplit(raw_path).path if raw_path.startswith("http") else raw_path
     minor = request.match_info["minor"]
