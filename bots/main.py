@@ -48,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     emulator.add_argument("--db", default=":memory:", help="a file, or :memory: (default)")
     emulator.add_argument("--tls", action="store_true", help="serve https with a certificate made for localhost")
     emulator.add_argument("--seed", default="contoso", help="rows to start with: contoso (default) or none")
+
+    manifest = _command(commands, "manifest", _manifest, "write the app manifest for Slack or Teams")
+    manifest.add_argument("platform", choices=["slack", "teams"])
+    manifest.add_argument("--url", default="", help="https address under which the platform reaches this server")
+    manifest.add_argument("--out", type=Path, default=Path("manifest"), help="folder to write to (default: manifest)")
     return parser
 
 
@@ -80,4 +85,12 @@ async def _emulator(args: argparse.Namespace) -> int:
 
     port = args.port if args.port is not None else int(os.environ.get("EMULATOR_PORT", "8065"))
     await run(port=port, db=args.db, tls=args.tls, seed=None if args.seed == "none" else args.seed)
+    return 0
+
+
+async def _manifest(args: argparse.Namespace) -> int:
+    from . import manifests, settings
+
+    read = settings.load()
+    print(manifests.write(args.platform, read, url=args.url or read.public_url, folder=args.out))
     return 0

@@ -1,0 +1,42 @@
+"""`crmchat manifest slack|teams`: the platforms' manifests, from the catalog and the settings."""
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import commands.operations  # noqa: F401  fills the catalog
+from commands.operation import CATALOG
+
+from .settings import Settings, SettingsError
+from .slack import manifest as slack
+from .slack.settings import SlackSettings
+from .teams import manifest as teams
+
+
+def write(platform: str, settings: Settings, *, url: str, folder: Path) -> Path:
+    """Write a platform's manifest for a server at `url`; returns what to upload. Raises SettingsError."""
+    host = urlsplit(settings.dataverse_url).hostname or ""
+    try:
+        return _slack(settings, url, host, folder) if platform == "slack" else _teams(settings, url, host, folder)
+    except ValueError as e:
+        raise SettingsError(str(e)) from e
+
+
+def _slack(settings: Settings, url: str, host: str, folder: Path) -> Path:
+    given = SlackSettings(
+        public_url=url,
+        app_token="" if url else settings.slack_app_token.get_secret_value(),
+        unfurl_domains=(host,) if host else (),
+    )
+    made = slack.manifest(given, [noun for op in CATALOG.values() if (noun := op.noun())])
+    path = folder / "slack.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    return path
+
+
+def _teams(settings: Settings, url: str, host: str, folder: Path) -> Path:
+    made = teams.manifest(
+        app_id=settings.microsoft_app_id, url=url, catalog=CATALOG, dataverse_hosts=[host] if host else []
+    )
+    return teams.write(folder / "teams", made)
