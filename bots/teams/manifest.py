@@ -23,7 +23,7 @@ VERSION_WITH_RIGHTS: Final = "1.12"
 """The lowest that has resource-specific consent."""
 NO_APP: Final = "00000000-0000-0000-0000-000000000000"
 """Stands where the app's id belongs until it is known."""
-COMMANDS: Final = 12
+COMMANDS: Final = 10
 """Commands that a list of the manifest may hold."""
 CHOICES: Final = 10
 TITLE: Final = 32

@@ -43,6 +43,8 @@ _SPACES = re.compile(r"[ \t\u00a0]+")
 
 def harmless(text: str) -> str:
     """Data as a card may show it; line breaks stay."""
+    if text.isprintable() and "{{" not in text:
+        return text
     return _FUNCTION.sub("{\u2060", text.translate(_UNSEEN))
 
 
@@ -53,7 +55,7 @@ def typed(text: str) -> str:
 
 def one_line(text: str, limit: int) -> str:
     """Harmless, in one line, at most `limit` characters."""
-    return clip(" ".join(harmless(text).split()), limit)
+    return clip(" ".join(harmless(text[: limit * 4]).split()), limit)
 
 
 def for_choice(text: str, limit: int) -> str:

@@ -56,9 +56,12 @@ class Load:
     rate: float
     p50: float
     p99: float
+    cpu: float
+    """Seconds of the bot's CPU per activity."""
 
     def __str__(self) -> str:
-        return f"{self.rate:7.0f}/s   p50 {self.p50 * 1000:6.1f} ms   p99 {self.p99 * 1000:6.1f} ms"
+        p50, p99, cpu = (f"{seconds * 1000:6.1f} ms" for seconds in (self.p50, self.p99, self.cpu))
+        return f"{self.rate:7.0f}/s   p50 {p50}   p99 {p99}   CPU {cpu} each"
 
 
 def activity(number: int, connector: Connector) -> dict[str, Any]:
@@ -79,12 +82,12 @@ def activity(number: int, connector: Connector) -> dict[str, Any]:
     }
 
 
-async def load(url: str, connector: Connector, *, seconds: float, count: int = 0, first: int = 0) -> Load:
+async def load(url: str, connector: Connector, pid: int, *, seconds: float, count: int = 0, first: int = 0) -> Load:
     """`IN_FLIGHT` callers, each sending the next activity when the former is answered and its reply has come."""
     times: list[float] = []
     numbers = iter(range(first, first + (count or 10**9)))
     ends = time.perf_counter() + seconds
-    before = connector.replies
+    before, used = connector.replies, cpu_seconds(pid)
 
     async def caller(session: aiohttp.ClientSession) -> None:
         for number in numbers:
@@ -103,7 +106,12 @@ async def load(url: str, connector: Connector, *, seconds: float, count: int = 0
     replies = connector.replies - before
     assert replies >= len(times), f"{len(times)} activities, {replies} replies"
     ordered = sorted(times)
-    return Load(len(times) / took, statistics.median(ordered), ordered[int(len(ordered) * 0.99) - 1])
+    return Load(
+        len(times) / took,
+        statistics.median(ordered),
+        ordered[int(len(ordered) * 0.99) - 1],
+        (cpu_seconds(pid) - used) / len(times),
+    )
 
 
 @asynccontextmanager
@@ -126,6 +134,12 @@ async def bot(kind: str) -> AsyncIterator[tuple[str, int]]:
         await process.wait()
 
 
+def cpu_seconds(pid: int) -> float:
+    """CPU that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def resident(pid: int) -> float:
     """MB of memory that a process holds."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
@@ -145,15 +159,15 @@ async def measure(memory: bool) -> bool:
     held = True
     for kind in ("bare", "crmchat"):
         async with bot(kind) as (url, pid):
-            await load(url, connector, seconds=1.5, first=10**8)
+            await load(url, connector, pid, seconds=1.5, first=10**8)
             for number, delay in enumerate((0.0, 0.2)):
                 connector.delay = delay
-                found[kind, delay] = await load(url, connector, seconds=SECONDS, first=10**7 * number)
+                found[kind, delay] = await load(url, connector, pid, seconds=SECONDS, first=10**7 * number)
                 print(f"{kind:8} connector {delay * 1000:3.0f} ms  {found[kind, delay]}", flush=True)
             connector.delay = 0.0
             if memory and kind == "crmchat":
                 warm = resident(pid)
-                await load(url, connector, seconds=600, count=MEMORY_ACTIVITIES, first=10**9)
+                await load(url, connector, pid, seconds=600, count=MEMORY_ACTIVITIES, first=10**9)
                 grown = resident(pid) - warm
                 held &= grown <= MEMORY_GROWTH
                 print(f"memory: {warm:.0f} MB, {grown:+.0f} MB after {MEMORY_ACTIVITIES:,} activities")
@@ -168,17 +182,20 @@ async def measure(memory: bool) -> bool:
 
 async def serve_bare() -> None:
     """botbuilder as it comes: its adapter, its connector client, an echo."""
-    from botbuilder.core import BotFrameworkAdapter, BotFrameworkAdapterSettings, TurnContext
+    from botbuilder.core import CloudAdapterBase, TurnContext
     from botbuilder.schema import Activity
+    from botframework.connector.auth import BotFrameworkAuthenticationFactory, PasswordServiceClientCredentialFactory
 
-    adapter = BotFrameworkAdapter(BotFrameworkAdapterSettings("", ""))
+    # The adapter of botbuilder's samples, with what its configuration makes of an empty app id.
+    credentials = PasswordServiceClientCredentialFactory("", "")
+    adapter = CloudAdapterBase(BotFrameworkAuthenticationFactory.create(credential_factory=credentials))
 
     async def echo(context: TurnContext) -> None:
         await context.send_activity(f"You said {context.activity.text}")
 
     async def messages(request: web.Request) -> web.Response:
         received = Activity().deserialize(await request.json())
-        await adapter.process_activity(received, request.headers.get("Authorization", ""), echo)
+        await adapter.process_activity(request.headers.get("Authorization", ""), received, echo)
         return web.Response(status=200)
 
     await _serve(messages)
@@ -194,7 +211,7 @@ async def serve_crmchat() -> None:
         async with Emulator(seed="contoso") as emulator:
             settings = Settings(dataverse_url=emulator.url, data_dir=Path(folder), secret_key="a secret for benchmarks")
             async with build(settings, demo=True) as app:
-                await _run(app.web)
+                await _run(app.site)
 
 
 async def _serve(handler: Any) -> None:
