@@ -136,7 +136,8 @@ class Search(Record):
         """One request looks in every column that people search by."""
         seen = await look(ctx, self.of.logical)
         searched = [c.logical for c in seen.view.searched if c.logical in seen.info.columns]
-        query = Query(self.of.logical).select(*_listed(seen, ()))
+        # All that a record card shows, so that a single match needs no second request.
+        query = Query(self.of.logical).select(*dict.fromkeys((*_listed(seen, ()), *reads(seen))))
         query = query.where(any_of(col(c).contains(self.text) for c in searched)).top(_PAGE).count()
         page = await ctx.crm.page(_newest_first(query, seen.info))
         view = seen.view
@@ -150,8 +151,7 @@ class Search(Record):
             title = f"No {view.noun} matches “{self.text}”"
             return Reply(card=Card(kind=CardKind.LIST, title=title, badge=seen.org, actions=actions))
         if len(page.rows) == 1:
-            row = await ctx.crm.get(page.rows[0].ref, select=reads(seen))
-            return Reply(card=seen.record(row))
+            return Reply(card=seen.record(page.rows[0]))
         card = Card(
             kind=CardKind.LIST,
             title=f"{page.count or len(page.rows)} {view.plural} match “{self.text}”",

@@ -17,27 +17,35 @@ _DOUBT = 2
 
 
 class Priced(CustomerOf):
-    """A base for tables with a price list: the only one (in that currency) is taken; of several, a form asks."""
+    """A base for tables with a price list: the only one (in that currency) is taken; of several, a form asks.
+
+    A price list that is named says the currency, too: Dataverse wants both to agree.
+    """
 
     async def values(self, ctx: Context) -> dict[str, object]:
         """What was said, and for a new record the price list with its currency."""
         values = await super().values(ctx)
-        if isinstance(self, Create) and _LIST not in values:
-            found = await self._price_lists(ctx, values.get(_CURRENCY))
+        if isinstance(self, Create) and not {_LIST, _CURRENCY} <= set(values):
+            found = await self._price_lists(ctx, values.get(_LIST), values.get(_CURRENCY))
             if len(found) == 1:
-                values[_LIST] = found[0].ref
                 currency = found[0].lookup(_CURRENCY)
-                if currency and _CURRENCY not in values:
-                    values[_CURRENCY] = Ref(CURRENCY.logical, currency.id, currency.name)
+                derived: dict[str, object] = {_LIST: found[0].ref}
+                if currency:
+                    derived[_CURRENCY] = Ref(CURRENCY.logical, currency.id, currency.name)
+                values = derived | values
             elif found:
                 asked = await forms.form(type(self), self.args(), ctx)
                 problem = "There are several price lists; choose the one that counts here."
                 raise Question.form(asked.with_problems({}, {"price_list": problem}))
         return values
 
-    async def _price_lists(self, ctx: Context, currency: object) -> list[Row]:
+    async def _price_lists(self, ctx: Context, price_list: object, currency: object) -> list[Row]:
+        """The one that was named, or those that may be meant."""
         query = Query(PRICE_LIST.logical).select(PRICE_LIST.name.logical, _CURRENCY)
-        query = query.where(col("statecode") == state_number(PRICE_LIST.logical, State.OPEN))
+        if isinstance(price_list, Ref):
+            query = query.where(col(PRICE_LIST.id.logical) == price_list.id)
+        else:
+            query = query.where(col("statecode") == state_number(PRICE_LIST.logical, State.OPEN))
         if isinstance(currency, Ref):
             query = query.where(col(_CURRENCY) == currency)
         return (await ctx.crm.page(query.top(_DOUBT))).rows

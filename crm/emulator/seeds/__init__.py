@@ -28,6 +28,7 @@ _GIVEN = {
 }
 """Rows that every database has, as seeds call them."""
 _OFFSET = re.compile(r"([+-]\d{1,5})([mhd])")
+_DIGITS = re.compile(r"\d+")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _FILE_NAME = re.compile(r"[a-z0-9_-]{1,40}")
 _STATES = ("statecode", "statuscode")
@@ -86,6 +87,19 @@ class _Loader:
             update(self.session, table, self.ids[place], record)
         for near, collection, far in self.pairs:
             self._associate(near, collection, far)
+        self._count_on()
+
+    def _count_on(self) -> None:
+        """Auto-numbers go on after the highest one given, so that `CAS-01001` stays the number of one case."""
+        for name, rows in self.rows.items():
+            table = self.session.table(name)
+            for column in table.auto_numbers:
+                given = (_DIGITS.search(str(row.get(column.name) or "")) for row in rows)
+                highest = max((int(found[0]) for found in given if found), default=0)
+                self.session.tx.execute(
+                    "INSERT INTO _autonumber VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next = MAX(next, excluded.next)",
+                    (table.logical_name, column.name, highest + 1),
+                )
 
     def _record(
         self, table: Table, row: Mapping[str, Any], place: str, *, whole: bool = False
