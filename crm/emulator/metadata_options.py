@@ -5,6 +5,8 @@ Parameters: learn.microsoft.com/power-apps/developer/data-platform/webapi/refere
 updateoptionvalue, deleteoptionvalue, orderoption, insertstatusvalue, updatestatevalue}.
 """
 
+# ruff: noqa: S608 - names in SQL come from the schema through quote(); values are always parameters
+
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

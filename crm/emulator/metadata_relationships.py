@@ -4,6 +4,8 @@ Bodies: learn.microsoft.com/power-apps/developer/data-platform/webapi/create-upd
 and .../data-platform/define-alternate-keys-entity.
 """
 
+# ruff: noqa: S608 - names in SQL come from the schema through quote(); values are always parameters
+
 from dataclasses import replace
 
 from . import metadata_versions as versions

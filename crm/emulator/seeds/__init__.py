@@ -97,7 +97,8 @@ class _Loader:
                 given = (_DIGITS.search(str(row.get(column.name) or "")) for row in rows)
                 highest = max((int(found[0]) for found in given if found), default=0)
                 self.session.tx.execute(
-                    "INSERT INTO _autonumber VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next = MAX(next, excluded.next)",
+                    "INSERT INTO _autonumber VALUES (?, ?, ?) "
+                    "ON CONFLICT DO UPDATE SET next = MAX(next, excluded.next)",
                     (table.logical_name, column.name, highest + 1),
                 )
 
