@@ -113,9 +113,18 @@ async def suggestions(ctx: Context, targets: Sequence[str], typed: str, *, limit
     named = reference(typed) if typed.strip() else None
     found = await _find(ctx, targets, named, closed=False)
     plain = _plain(typed)
-    ranked = sorted(found, key=lambda c: (not _plain(c.names[0]).startswith(plain), c.names[0].casefold()))
-    several = len(targets) > 1
-    return [(c.row.ref, f"{c.names[0]} ({_noun(c.row.ref.table)})" if several else c.names[0]) for c in ranked[:limit]]
+    holding = [c for c in found if any(plain in _plain(name) for name in c.names)] or _nearest(typed, found)
+    ranked = sorted(holding, key=lambda c: (not _plain(c.names[0]).startswith(plain), c.names[0].casefold()))
+    return [(c.row.ref, _told_apart(c, several=len(targets) > 1)) for c in ranked[:limit]]
+
+
+def _told_apart(candidate: _Candidate, *, several: bool) -> str:
+    """The name with its number, or with its kind where kinds are mixed."""
+    view = VIEWS.get(candidate.row.ref.table)
+    number = candidate.row.get(view.number.logical) if view and view.number else None
+    if number:
+        return f"{candidate.names[0]} · {number}"
+    return f"{candidate.names[0]} ({_noun(candidate.row.ref.table)})" if several else candidate.names[0]
 
 
 # -- what needs no search ---------------------------------------------------------------------------------------

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-import commands.operations  # noqa: F401  joins every operation to the catalog
+import commands.operations  # joins every operation to the catalog
 from commands import forms, grammar
 from commands.context import Context, Shown
 from commands.errors import Question
@@ -57,7 +57,7 @@ class Recorder:
         application.router.add_route("*", "/{tail:.*}", self._pass)
         self._server = TestServer(application)
 
-    async def __aenter__(self) -> "Recorder":
+    async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(auto_decompress=False)
         await self._server.start_server()
         return self

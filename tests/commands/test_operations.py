@@ -41,8 +41,8 @@ def test_the_twelve_are_there() -> None:
         ("CREATE_ACCOUNT", "name description revenue accountcategorycode creditonhold"),
         (
             "CREATE_CONTACT",
-            "firstname lastname emailaddress1 telephone1 mobilephone jobtitle address1_city address1_stateorprovince "
-            "address1_postalcode address1_country",
+            """firstname lastname emailaddress1 telephone1 mobilephone jobtitle address1_city address1_stateorprovince
+            address1_postalcode address1_country""",
         ),
         (
             "CREATE_OPPORTUNITY",
@@ -50,8 +50,8 @@ def test_the_twelve_are_there() -> None:
         ),
         (
             "UPDATE_OPPORTUNITY",
-            "opportunity_id opportunityratingcode salesstagecode name description estimatedvalue estimatedclosedate "
-            "customer_account_id customer_contact_id",
+            """opportunity_id opportunityratingcode salesstagecode name description estimatedvalue estimatedclosedate
+            customer_account_id customer_contact_id""",
         ),
         ("CREATE_SALES_ORDER", "name description account_id currency_id price_level_id"),
         ("UPDATE_SALES_ORDER", "salesorder_id name discountamount freightamount"),
