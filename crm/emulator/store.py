@@ -202,6 +202,8 @@ class Store:
         self._standard = catalog
         self._catalog = Catalog()
         self._lock: BinaryIO | None = None
+        self._schema_lock = threading.Lock()
+        """Keeps a reader's snapshot and its catalog together, and a commit that changes the schema with its catalog."""
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._writer = ThreadPoolExecutor(1, "emulator-writer")
@@ -245,9 +247,12 @@ class Store:
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
         connection = self._connection()
-        connection.execute("BEGIN")
+        with self._schema_lock:
+            connection.execute("BEGIN")
+            connection.execute("SELECT 1 FROM _meta LIMIT 1").fetchone()  # the first read is what takes the snapshot
+            catalog = self._catalog
         try:
-            return work(Transaction(connection, self._catalog, writing=False))
+            return work(Transaction(connection, catalog, writing=False))
         finally:
             connection.execute("ROLLBACK")
 
@@ -258,12 +263,16 @@ class Store:
         try:
             result = work(transaction)
             transaction.flush()
-            connection.execute("COMMIT")
+            if transaction.catalog is self._catalog:
+                connection.execute("COMMIT")
+            else:
+                with self._schema_lock:
+                    connection.execute("COMMIT")
+                    self._catalog = transaction.catalog
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        self._catalog = transaction.catalog
         return result
 
     def _connection(self) -> sqlite3.Connection:

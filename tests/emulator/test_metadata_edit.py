@@ -1,6 +1,8 @@
 """The schema changed at run time by plain requests: labels, choices, and what is refused."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -220,3 +222,22 @@ async def test_columns_in_use_are_not_deleted(api: Documents) -> None:
     assert (await api("DELETE", f"{ACCOUNT}/Keys(LogicalName='new_codekey')")).status == 204
     assert (await api("DELETE", f"{ACCOUNT}/Attributes(LogicalName='new_code')")).status == 204
     assert (await api("GET", "accounts?$select=new_code")).status == 400
+
+
+async def test_readers_never_see_half_of_a_schema_change(tmp_path: Path) -> None:
+    async with serving(db=tmp_path / "organisation.db") as api:
+        await api("POST", "accounts", {"name": "A"})
+        done = asyncio.Event()
+
+        async def read() -> set[int]:
+            seen = set()
+            while not done.is_set():
+                seen.add((await api.get("accounts")).status)
+            return seen
+
+        readers = [asyncio.create_task(read()) for _ in range(4)]
+        for _ in range(15):
+            await api("POST", f"{ACCOUNT}/Attributes", column("String", "new_X"))
+            assert (await api("DELETE", f"{ACCOUNT}/Attributes(LogicalName='new_x')")).status == 204
+        done.set()
+        assert set().union(*await asyncio.gather(*readers)) == {200}
