@@ -18,6 +18,8 @@ from .plain import clip, harmless, one_line, show_moment
 
 BUDGET: Final = 28_000
 """Bytes of UTF-8 that a card may have; Teams refuses messages above 28 to 100 kB, depending on the way they come."""
+HARD_LIMIT: Final = 80_000
+"""Bytes of UTF-8 above which Teams may refuse a message (100 kB as UTF-16, envelope included)."""
 PRESS: Final = "press"
 """Key of the sealed press in an action's data."""
 REFRESH: Final = "refresh"

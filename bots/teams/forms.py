@@ -4,16 +4,15 @@ The same card serves as a dialog (`Action.Submit`, answered by `task/submit`) an
 (`Action.Execute`). Input elements: adaptivecards.io/explorer; typeahead: "Typeahead search in Adaptive Cards".
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from commands.cards import Form, Input, InputKind, Option, Submission
 from commands.press import Do, Press, Seal
 
-from .adaptive import BUDGET, PRESS, Element, Reader, envelope, execute, run, runs, size, submit
+from .adaptive import BUDGET, HARD_LIMIT, PRESS, Element, Reader, envelope, execute, run, runs, size, submit
 from .plain import clip, for_choice, harmless, one_line, typed
 
 FIELD: Final = "f."
@@ -21,6 +20,9 @@ FIELD: Final = "f."
 MANY: Final = "m."
 """Begins it where several choices may come back."""
 TIME: Final = ".time"
+KEPT: Final = "kept"
+"""Key, in an action's data, of what fields look like while nobody touches them and what they stand for then:
+`{name: [shown, value]}`. It repeats what the form shows, so it needs no seal."""
 FILTER_FROM: Final = 10
 """Choices from which on a list can be searched by typing."""
 SHORTENED: Final = "This was too long for a form and was shortened."
@@ -36,25 +38,25 @@ class _Limits:
     value: int
 
 
-_LADDER: Final = (
-    _Limits(100, 400, 100_000),
-    _Limits(30, 200, 100_000),
-    _Limits(15, 100, 4_000),
-    _Limits(10, 60, 1_000),
-    _Limits(5, 40, 150),
-)
-_INSTANT = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}))?")
+_WHOLE: Final = 100_000
+_LADDER: Final = (_Limits(100, 400, _WHOLE), _Limits(30, 200, _WHOLE), _Limits(10, 80, _WHOLE), _Limits(5, 40, _WHOLE))
+_LAST: Final = (_Limits(5, 40, 4_000), _Limits(5, 40, 500))
 
 
 def render_form(form: Form, seal: Seal, reader: Reader, *, dialog: bool) -> Element:
     """The form's card. `dialog`: it is shown in a dialog, which has its own frame, title and way to close.
 
-    What does not fit into a card is cut: choices first, then words around the fields, what was typed at last.
+    What does not fit into a card is cut: choices first, then words around the fields. What was typed is cut only where
+    Teams would refuse the whole, because what a form does not show whole, it cannot give back whole.
     """
     for limits in _LADDER:
         rendered = _render(form, seal, reader, limits, dialog=dialog)
         if size(rendered) <= BUDGET:
+            return rendered
+    for limits in _LAST:
+        if size(rendered) <= HARD_LIMIT:
             break
+        rendered = _render(form, seal, reader, limits, dialog=dialog)
     return rendered
 
 
@@ -71,7 +73,32 @@ def _render(form: Form, seal: Seal, reader: Reader, limits: _Limits, *, dialog: 
         body += [runs(run(line)) for line in harmless(clip(form.intro, limits.words * 3)).split("\n")]
     for field in form.inputs:
         body += _field(field, form, reader, limits)
-    return envelope(body, _buttons(form, seal, dialog=dialog), form.title)
+    buttons = _buttons(form, seal, dialog=dialog)
+    if kept := _kept(form, reader):
+        for button in buttons:
+            for action in (button, button.get("fallback", button)):
+                action["data"] = action["data"] | {KEPT: kept}
+    return envelope(body, buttons, form.title)
+
+
+def _kept(form: Form, reader: Reader) -> dict[str, list[str]]:
+    """The fields whose value is not what their input gives back untouched."""
+    kept = {}
+    for field in form.inputs:
+        shown = _shown(field, reader)
+        if field.value and shown != field.value:
+            kept[field.name] = [shown, field.value]
+    return kept
+
+
+def _shown(field: Input, reader: Reader) -> str:
+    """What an untouched field gives back."""
+    if field.kind is InputKind.LOOKUP and not reader.typeahead:
+        return field.value_label or field.value
+    if field.kind in {InputKind.DATE, InputKind.DATETIME}:
+        day, clock = _instant(field.value, reader)
+        return f"{day}T{clock}" if clock and field.kind is InputKind.DATETIME else day
+    return field.value
 
 
 def _buttons(form: Form, seal: Seal, *, dialog: bool) -> list[Element]:
@@ -90,15 +117,14 @@ def _buttons(form: Form, seal: Seal, *, dialog: bool) -> list[Element]:
 
 def _field(field: Input, form: Form, reader: Reader, limits: _Limits) -> list[Element]:
     elements = _inputs(field, form, reader, limits)
-    above = []
-    if field.hint:
-        above.append(runs(run(one_line(field.hint, limits.words), isSubtle=True, size="Small"), spacing="Medium"))
+    if field.hint and not any(element.get("placeholder") == one_line(field.hint, 200) for element in elements):
+        elements.append(runs(run(one_line(field.hint, limits.words), isSubtle=True, size="Small"), spacing="None"))
     problems = [field.problem] if field.problem else []
     if len(field.value) > limits.value:
         problems.append(SHORTENED)
     for problem in problems:
         elements.append(runs(run(one_line(problem, limits.words), color="Attention"), spacing="None"))
-    return above + elements
+    return elements
 
 
 def _inputs(field: Input, form: Form, reader: Reader, limits: _Limits) -> list[Element]:
@@ -106,17 +132,13 @@ def _inputs(field: Input, form: Form, reader: Reader, limits: _Limits) -> list[E
     if field.required:
         named |= {"isRequired": True, "errorMessage": f"{for_choice(field.label, 40)} is needed."}
     value = clip(typed(field.value), limits.value)
-    if field.kind is InputKind.DATE:
-        return [{"type": "Input.Date", **named, **_if(value=_day(value))}]
-    if field.kind is InputKind.DATETIME:
-        found = _INSTANT.match(value)
-        clock = {
-            "type": "Input.Time",
-            "id": FIELD + field.name + TIME,
-            "label": "Time",
-            **_if(value=found.group(2) if found else ""),
-        }
-        return [{"type": "Input.Date", **named, **_if(value=_day(value))}, clock]
+    if field.kind in {InputKind.DATE, InputKind.DATETIME}:
+        day, clock = _instant(field.value, reader)
+        elements: list[Element] = [{"type": "Input.Date", **named, **_if(value=day)}]
+        if field.kind is InputKind.DATETIME:
+            name = FIELD + field.name + TIME
+            elements.append({"type": "Input.Time", "id": name, "label": "Time", **_if(value=clock)})
+        return elements
     if field.kind is InputKind.LOOKUP and reader.typeahead:
         chosen = (Option(field.value_label or field.value, field.value),) if field.value else ()
         query = {"type": "Data.Query", "dataset": dataset(form.submit.verb, field.name)}
@@ -132,7 +154,7 @@ def _inputs(field: Input, form: Form, reader: Reader, limits: _Limits) -> list[E
 
 def _text(field: Input, named: Element, value: str) -> Element:
     shown = field.value_label or value if field.kind is InputKind.LOOKUP else value
-    element = {"type": "Input.Text", **named, **_if(value=shown, placeholder=one_line(field.placeholder, 200))}
+    element = {"type": "Input.Text", **named, **_if(value=shown, placeholder=_placeholder(field))}
     if field.kind is InputKind.MULTILINE:
         element["isMultiline"] = True
     if style := _TEXT_STYLES.get(field.kind):
@@ -163,13 +185,17 @@ def _choice_set(field: Input, named: Element, options: tuple[Option, ...], limit
         "id": (MANY if many else FIELD) + field.name,
         "choices": shown,
         "style": "filtered" if len(shown) >= FILTER_FROM and not many else "compact",
-        **_if(placeholder=one_line(field.placeholder, 200)),
+        **_if(placeholder="" if many else _placeholder(field)),
     }
     if chosen := [value for value in chosen if value in unique]:
         element["value"] = ",".join(_pack(v) for v in chosen) if many else chosen[0]
     if many:
         element["isMultiSelect"] = True
     return element
+
+
+def _placeholder(field: Input) -> str:
+    return one_line(field.placeholder or field.hint, 200)
 
 
 def dataset(verb: str, field: str) -> str:
@@ -203,6 +229,11 @@ def submission(data: Any) -> Submission:
     for name, clock in times.items():
         if clock and given.get(name):
             given[name] = f"{given[name]}T{clock}"
+    kept = data.get(KEPT) if isinstance(data, Mapping) else None
+    for name, pair in kept.items() if isinstance(kept, Mapping) else ():
+        match pair:
+            case [str(shown), str(value)] if given.get(name) == shown:
+                given[name] = value
     return Submission({name: value.strip() for name, value in given.items() if value.strip()})
 
 
@@ -214,12 +245,19 @@ def _unpack(value: str) -> str:
     return value.replace("%2C", ",").replace("%25", "%")
 
 
-def _day(value: str) -> str:
-    found = _INSTANT.match(value)
+def _instant(value: str, reader: Reader) -> tuple[str, str]:
+    """A day and a time of day on the reader's clock, in ISO 8601; empty where the value has none."""
     try:
-        return date.fromisoformat(found.group(1)).isoformat() if found else ""
+        at = datetime.fromisoformat(value)
     except ValueError:
-        return ""
+        try:
+            return date.fromisoformat(value[:10]).isoformat(), ""
+        except ValueError:
+            return "", ""
+    if len(value) <= len("2026-01-01"):
+        return at.date().isoformat(), ""
+    at = at.astimezone(reader.zone) if at.tzinfo else at
+    return at.date().isoformat(), f"{at:%H:%M}"
 
 
 def _if(**given: str) -> dict[str, str]:

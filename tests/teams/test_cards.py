@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -126,7 +127,17 @@ def test_what_was_typed_comes_back_by_name():
 
 
 @pytest.mark.parametrize(
-    "data", [None, [], "x", {"press": 5}, {"press": None, "f.a": {"b": 1}}, {5: 6}, {"f.start.time": "10:00"}]
+    "data",
+    [
+        None,
+        [],
+        "x",
+        {"press": 5},
+        {"press": None, "f.a": {"b": 1}},
+        {5: 6},
+        {"f.start.time": "10:00"},
+        {"kept": {"a": [1], "b": 2}},
+    ],
 )
 def test_data_that_is_not_ours(data):
     assert pressed(data) == ""
@@ -157,6 +168,40 @@ def test_what_is_chosen_is_never_cut_away():
     field = next(n for n in walk(card) if n.get("type") == "Input.ChoiceSet")
     assert field["value"] == "999"
     assert "999" in {c["value"] for c in field["choices"]}
+
+
+def _only(field, reader, **more):
+    form = Form(title="t", submit=Press(do=Do.SUBMIT, verb="v"), inputs=(field,), **more)
+    card = render_form(form, SEAL, reader, dialog=True)
+    inputs = [n for n in walk(card) if str(n.get("type")).startswith("Input.")]
+    return inputs, card["actions"][0]["data"]
+
+
+def test_times_are_shown_on_the_readers_clock_and_come_back_as_they_were():
+    reader = Reader(zone=ZoneInfo("Europe/Berlin"))
+    field = Input(name="start", label="Start", kind=InputKind.DATETIME, value="2026-08-28T22:30:00+00:00")
+    inputs, data = _only(field, reader)
+    assert [i["value"] for i in inputs] == ["2026-08-29", "00:30"]
+    untouched = {i["id"]: i["value"] for i in inputs}
+    assert submission(data | untouched).values == {"start": field.value}
+    assert submission(data | untouched | {"f.start.time": "09:00"}).values == {"start": "2026-08-29T09:00"}
+
+
+def test_a_lookup_without_typeahead_is_a_name_and_comes_back_as_it_was():
+    field = Input(name="owner", label="Owner", kind=InputKind.LOOKUP, value="/systemusers(1)", value_label="Ada")
+    inputs, data = _only(field, Reader(typeahead=False))
+    assert (inputs[0]["type"], inputs[0]["value"]) == ("Input.Text", "Ada")
+    assert submission(data | {"f.owner": "Ada"}).values == {"owner": "/systemusers(1)"}
+    assert submission(data | {"f.owner": "Bob"}).values == {"owner": "Bob"}
+
+
+def test_what_was_typed_is_never_shortened_while_teams_takes_it():
+    field = Input(name="d", label="D", kind=InputKind.MULTILINE, value="å" * 30_000)
+    inputs, _ = _only(field, Reader())
+    assert inputs[0]["value"] == field.value
+    huge = replace(field, value="å" * 60_000)
+    inputs, _ = _only(huge, Reader())
+    assert len(inputs[0]["value"]) == 4000
 
 
 WORDS = st.text(max_size=400)
