@@ -154,8 +154,8 @@ class Operation(BaseModel):
         raise NotImplementedError
 
     def given(self) -> dict[str, Any]:
-        """Only what was said: field values by name, without defaults."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
+        """Only what was said: field values by name, in order of declaration, without defaults."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
 
     def args(self) -> dict[str, str]:
         """What was said, as canonical text by field name: `type(op).read(op.args()) == op`."""

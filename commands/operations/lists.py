@@ -47,7 +47,7 @@ class List(Record):
         conditions = Conditions(
             ctx, seen.view, seen.info, lambda old, new: self._with(where=str(replaced(self.where, old, new)))
         )
-        shown = [conditions.column(word).logical for word in _words(self.select)]
+        shown = [conditions.column(word).logical for word in _words((self.select or "").strip("'\""))]
         query = await self._query(seen, conditions, shown)
         size = min(self.top or _PAGE, _MOST)
         if self.top:
@@ -61,7 +61,8 @@ class List(Record):
         if condition is not None:
             query = query.where(condition)
         if self.filter or self.orderby:
-            query = query.raw(filter=self.filter or "", orderby=self.orderby or "")
+            # No column begins with a quote: these are the person's own.
+            query = query.raw(filter=self.filter or "", orderby=(self.orderby or "").strip("'\""))
         for word in _words(self.sort):
             column = conditions.column(word.lstrip("+-"))
             query = query.order(column.logical, desc=word.startswith("-"))
