@@ -13,12 +13,12 @@ from .errors import UnknownCommand, UserError
 from .fields import ColumnsMark, Named
 from .filters import FilterMark
 from .language import markup, references
-from .language.arguments import nearest, read_arguments
+from .language.arguments import PREPOSITIONS, nearest, read_arguments
 from .language.phrases import Phrases, Said, leading, phrases
 from .language.quotes import quote
 from .language.reading import Reading, Unreadable, shown
 from .language.results import HelpAsked, Menu, Parsed, Problem, Vocabulary
-from .nouns import NOUNS, VERBS, Noun, named
+from .nouns import NOUNS, VERBS, Noun, named, of_number, of_table
 from .operation import CATALOG, Operation
 
 __all__ = ["HelpAsked", "Menu", "Parsed", "Problem", "Result", "Vocabulary", "parse", "unparse"]
@@ -113,26 +113,52 @@ def _what_to_do(noun: Noun, word: str, said: str, known: Phrases) -> Problem:
     return Problem(error=error)
 
 
-def _unknown(text: str, first: list[str], known: Phrases) -> Problem | Parsed:
+def _unknown(text: str, first: list[str], known: Phrases) -> Parsed | Problem:
+    """No phrase begins the text: it may be a reference alone, or a verb without its noun."""
     search = CATALOG.get("search")
-    if search and _points(text):
-        return read_arguments(search, text, None)
-    verb = first[0] if first else ""
-    whats = [
-        op.verb for op in known.operations if op.verb.split()[-1] == verb or verb in VERBS.get(op.verb.split()[-1], ())
-    ]
-    if verb and whats:
-        error = UnknownCommand(
-            f"{verb.capitalize()} what?", f"Name the kind of record, like: {whats[0]}.", nearest=tuple(whats[:7])
-        )
-        return Problem(error=error)
+    if _points(text):
+        noun = _noun_of(text)
+        operation = (known.verb(noun, "get") if noun else None) or search
+        if operation:
+            return read_arguments(operation, text, None)
+    if verb := known.verb_alone(text):
+        return _verb_alone(known.verbs[verb[0]], text[verb[1] :].strip(), verb[0])
     if len(first) > 1 and (form := named(first[1])):
-        return _what_to_do(form.noun, verb, shown(verb, 30), known)
-    said = " ".join(first[:3])[:60]
-    meant = dict.fromkeys(known.canonical[phrase] for phrase in nearest(said, known.canonical, 12)) if said else {}
-    near = tuple(meant)[:3]
+        return _what_to_do(form.noun, first[0], shown(first[0], 30), known)
+    near = known.meant(first)
     remedy = f"Did you mean {' or '.join(near)}?" if near else "Write help to see what I can do."
     return Problem(error=UnknownCommand(f"I do not know {shown(text, 40)}.", remedy, nearest=near))
+
+
+def _verb_alone(ways: list[type[Operation]], rest: str, verb: str) -> Parsed | Problem:
+    """`assign CAS-01042 to Anna`: the reference may tell the noun; `show Contoso` looks for it everywhere."""
+    words = rest.split(None, 2)
+    if len(words) > 1 and words[0].casefold() in PREPOSITIONS:
+        words = words[1:]
+    form = named(words[0]) if words else None
+    noun = form.noun if form else _noun_of(words[0].rstrip(":,")) if words else None
+    fitting = [op for op in ways if noun and op.noun() == noun.word]
+    if fitting:
+        return read_arguments(fitting[0], rest, None)
+    search = CATALOG.get("search")
+    if rest and search and any(op.verb.endswith(" get") for op in ways):
+        return read_arguments(search, rest, None)
+    example = f"{ways[0].verb} {rest}".strip()
+    example = example if len(example) < 60 else ways[0].verb
+    near = tuple(op.verb for op in ways[:7])
+    error = UnknownCommand(f"{verb.capitalize()} what?", f"Name the kind of record, like: {example}.", nearest=near)
+    return Problem(error=error)
+
+
+def _noun_of(text: str) -> Noun | None:
+    """The kind of record that a reference tells by its shape: a number's prefix, an entity set, an address."""
+    try:
+        named_record = references.reference(text)
+    except Unreadable:
+        return None
+    if named_record.form is references.Form.NUMBER:
+        return of_number(named_record.text)
+    return of_table(named_record.table) if named_record.table else None
 
 
 def unparse(operation: Operation) -> str:

@@ -19,6 +19,8 @@ class Noun:
     """Other words for one."""
     plurals: tuple[str, ...] = ()
     """Other words for many."""
+    prefix: str = ""
+    """What its numbers begin with, unless the organisation has changed that: `CAS` of `CAS-01042`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +92,20 @@ def of_table(logical: str) -> Noun | None:
     return next((noun for noun in NOUNS.values() if noun.table == logical), None)
 
 
+def of_number(number: str) -> Noun | None:
+    """The noun whose numbers begin like this one."""
+    prefix = number.partition("-")[0].upper()
+    return next((noun for noun in NOUNS.values() if noun.prefix and noun.prefix == prefix), None)
+
+
 for _noun in (
     Noun("lead", "leads", LEAD.logical, ("prospect",), ("prospects",)),
     Noun("account", "accounts", ACCOUNT.logical, ("company", "acct", "organisation"), ("companies", "accts")),
     Noun("contact", "contacts", CONTACT.logical, ("person",), ("people", "persons")),
     Noun("opportunity", "opportunities", OPPORTUNITY.logical, ("opp", "deal", "oppty"), ("opps", "deals")),
-    Noun("order", "orders", ORDER.logical, ("sales order", "salesorder"), ("sales orders", "salesorders")),
-    Noun("invoice", "invoices", INVOICE.logical, ("bill",), ("bills",)),
-    Noun("case", "cases", CASE.logical, ("ticket", "incident"), ("tickets", "incidents")),
+    Noun("order", "orders", ORDER.logical, ("sales order", "salesorder"), ("sales orders", "salesorders"), "ORD"),
+    Noun("invoice", "invoices", INVOICE.logical, ("bill",), ("bills",), "INV"),
+    Noun("case", "cases", CASE.logical, ("ticket", "incident"), ("tickets", "incidents"), "CAS"),
     Noun("user", "users", USER.logical, ("colleague",), ("colleagues",)),
 ):
     add(_noun)

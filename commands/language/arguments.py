@@ -23,7 +23,7 @@ from .tokens import Pair, Word, items, take_raw
 _ADDRESSES: Final = frozenset({Kind.LOOKUP, Kind.ID, Kind.EMAIL, Kind.PHONE, Kind.URL})
 _SEVERAL_WORDS: Final = frozenset({Kind.TEXT, Kind.MULTILINE, Kind.LOOKUP, Kind.ID, None})
 """Kinds whose values often have several words, so that words after an unquoted one are in doubt."""
-_PREPOSITIONS: Final = frozenset({"to", "on", "for", "of", "as"})
+PREPOSITIONS: Final = frozenset({"to", "on", "for", "of", "as"})
 _NAME: Final = "name"
 _SURE: Final = 70.0
 """Similarity, 0 to 100, from which a name is offered as what was meant."""
@@ -197,8 +197,9 @@ class _Filling:
             raise self._left_over(words)
         for name in wanted[:-1]:
             words = self._without_preposition(name, words)
-            self.args[name] = _decoded(words[0].text, self.operation.parameters[name].kind)
-            words = words[1:]
+            first, words = words[0], words[1:]
+            text = first.text.rstrip(":,") if words and not first.quoted else first.text
+            self.args[name] = _decoded(text, self.operation.parameters[name].kind)
             if not words:
                 return
         self._rest(wanted[-1], self._without_preposition(wanted[-1], words))
@@ -207,7 +208,7 @@ class _Filling:
         """`note on case CAS-1`, `assign it to Jane`: what only leads to a reference is no part of it."""
         if self.operation.parameters[name].kind not in (Kind.LOOKUP, Kind.ID):
             return words
-        if len(words) > 1 and not words[0].quoted and words[0].text.casefold() in _PREPOSITIONS:
+        if len(words) > 1 and not words[0].quoted and words[0].text.casefold() in PREPOSITIONS:
             words = words[1:]
         form = named(words[0].text)
         table = self.operation.table

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Final
 
+from rapidfuzz import fuzz, process
+
 from commands.filters import FilterMark
 from commands.nouns import NOUNS, VERBS, Noun, forms, named
 from commands.operation import CATALOG, Operation
@@ -21,6 +23,8 @@ _POLITE: Final = (
     *((word,) for word in ("let's", "please", "pls", "plz", "kindly", "just", "bitte", "пожалуйста")),
 )
 _LONGEST: Final = 6
+_SURE: Final = 74.0
+"""Similarity, 0 to 100, from which a phrase is offered as what was meant."""
 _REACH: Final = 400
 """Characters within which a command's verb ends."""
 _ENDS: Final = frozenset('"“”„«»‚‘`<>=')
@@ -58,6 +62,8 @@ class Phrases:
     """All phrases of one state of the catalog and the nouns."""
 
     operations: tuple[type[Operation], ...]
+    verbs: dict[str, list[type[Operation]]] = field(default_factory=dict)
+    """Operations by each verb, alone, that they may be called with."""
     said: dict[str, Said] = field(default_factory=dict)
 
     def match(self, text: str) -> Said | None:
@@ -78,6 +84,15 @@ class Phrases:
                 return Said(noun=form.noun, many=form.many, end=end)
         return None
 
+    def verb_alone(self, text: str) -> tuple[str, int] | None:
+        """A verb at the beginning whose noun is missing, and where it ends: `add a note to …`."""
+        kept = [(word, end) for word, end in leading(text) if word not in _ARTICLES]
+        for length in range(min(3, len(kept)), 0, -1):
+            way = " ".join(word for word, _ in kept[:length])
+            if way in self.verbs:
+                return way, kept[length - 1][1]
+        return None
+
     def of_noun(self, noun: Noun) -> list[type[Operation]]:
         """Its operations, in order of declaration."""
         return [op for op in self.operations if op.noun() == noun.word]
@@ -95,6 +110,16 @@ class Phrases:
             for phrase, said in self.said.items()
             if said.operation and phrase != said.operation.slug.casefold()
         }
+
+    def meant(self, words: list[str]) -> tuple[str, ...]:
+        """Canonical verbs that misspelt first words may stand for, likeliest first; at most three."""
+        scored: list[tuple[float, str]] = []
+        for count in (1, 2, 3):
+            if len(words) >= count:
+                said = " ".join(words[:count])[:60]
+                found = process.extract(said, self.canonical.keys(), scorer=fuzz.ratio, limit=6, score_cutoff=_SURE)
+                scored += [(score + count, self.canonical[phrase]) for phrase, score, _ in found]
+        return tuple(dict.fromkeys(verb for _, verb in sorted(scored, key=lambda s: -s[0])))[:3]
 
     def put(self, phrase: str, op: type[Operation], inject: str = "") -> None:
         """Add a phrase unless it means something already."""
@@ -140,7 +165,7 @@ def phrases() -> Phrases:
 @lru_cache(maxsize=4)
 def _build(operations: tuple[type[Operation], ...], _nouns: tuple[Noun, ...]) -> Phrases:
     """What was declared goes before what follows from synonyms."""
-    built = Phrases(operations)
+    built = Phrases(operations, _verbs(operations))
     for op in operations:
         built.put(op.verb, op)
         if op.slug:
@@ -152,10 +177,23 @@ def _build(operations: tuple[type[Operation], ...], _nouns: tuple[Noun, ...]) ->
     for op in operations:
         for phrase in _ways(op):
             built.put(phrase, op)
+    for verb, ops in built.verbs.items():
+        if len(ops) == 1 and not named(verb):
+            built.put(verb, ops[0])
     for op in operations:
         for phrase, inject in _listings(op):
             built.put(phrase, op, inject)
     return built
+
+
+def _verbs(operations: tuple[type[Operation], ...]) -> dict[str, list[type[Operation]]]:
+    """Operations by each verb they may be called with: `qualify` is enough where only leads have it."""
+    found: dict[str, list[type[Operation]]] = {}
+    for op in operations:
+        verb = op.verb.rpartition(" ")[2]
+        for way in (verb, *VERBS.get(verb, ())):
+            found.setdefault(way, []).append(op)
+    return found
 
 
 def _with_forms(phrase: str) -> Iterator[str]:

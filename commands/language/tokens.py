@@ -131,7 +131,7 @@ def _word(text: str, pos: int, quoted: tuple[str, int] | None, breaks: int) -> t
 
 
 _NAME = re.compile(r"\s([^\W\d][\w\-]*)\s*=(?!=)")
-_RAW_START = re.compile(r"([^\W\d][\w\-]*)\s*=(?!=)\s*")
+_RAW_START = re.compile(r"(?<![\w\-])([^\W\d][\w\-]*)\s*=(?!=)\s*")
 _STRING = re.compile(r"'[^']*'?|[^\s']+|\s")
 
 

@@ -1,0 +1,108 @@
+"""The real catalog: the public toolkit's names to the letter, and what people say every day."""
+
+import importlib
+
+import pytest
+
+from commands.errors import UnknownCommand
+from commands.fields import Reading
+from commands.grammar import Parsed, Problem, parse
+from commands.operation import CATALOG, by_slug
+
+# ruff: noqa: E501 - a command and its meaning stand on one line
+
+importlib.import_module("commands.operations")  # joins the operations to the catalog
+
+GUID = "5f3c8d2e-0000-4000-8000-000000000001"
+TOOLKIT = {
+    "CREATE_LEAD": {"firstname": "Jane", "lastname": "Smith", "emailaddress1": "jane@example.com", "telephone1": "+1 555 0100", "companyname": "Acme Corp", "subject": "Enterprise plan"},
+    "UPDATE_LEAD": {"lead_id": GUID, "firstname": "Jane", "lastname": "Smith", "emailaddress1": "jane@example.com", "telephone1": "+1 555 0100", "companyname": "Acme Corp", "subject": "x"},
+    "GET_A_LEAD": {"lead_id": GUID},
+    "GET_ALL_LEADS": {"filter": "contains(fullname,'John')", "select": "fullname,emailaddress1", "orderby": "createdon desc", "top": "5"},
+    "CREATE_ACCOUNT": {"name": "Contoso", "description": "a\nb", "revenue": "5000000", "accountcategorycode": "1", "creditonhold": "false"},
+    "CREATE_CONTACT": {"firstname": "Ada", "lastname": "Lovelace", "emailaddress1": "ada@example.com", "telephone1": "+1 555 0100", "mobilephone": "+1 555 0101", "jobtitle": "Analyst", "address1_city": "London", "address1_stateorprovince": "England", "address1_postalcode": "W1", "address1_country": "UK"},
+    "CREATE_OPPORTUNITY": {"name": "Website", "description": "x", "estimatedvalue": "250000", "estimatedclosedate": "2027-06-30", "customer_account_id": GUID, "customer_contact_id": GUID},
+    "UPDATE_OPPORTUNITY": {"opportunity_id": GUID, "opportunityratingcode": "1", "salesstagecode": "1", "name": "Website", "description": "x", "estimatedvalue": "250000", "estimatedclosedate": "2027-06-30", "customer_account_id": GUID, "customer_contact_id": GUID},
+    "CREATE_SALES_ORDER": {"name": "Ten printers", "description": "x", "account_id": f"/accounts({GUID})", "currency_id": f"/transactioncurrencies({GUID})", "price_level_id": f"/pricelevels({GUID})"},
+    "UPDATE_SALES_ORDER": {"salesorder_id": GUID, "name": "x", "discountamount": "5", "freightamount": "49.90"},
+    "CREATE_INVOICE": {"name": "Invoice #12345", "description": "x", "account_id": f"/accounts({GUID})", "currency_id": f"/transactioncurrencies({GUID})", "price_level_id": f"/pricelevels({GUID})"},
+    "CREATE_CASE": {"title": "Printer on fire", "description": "x", "prioritycode": "1", "caseorigincode": "1", "account_id": f"/accounts({GUID})", "contact_id": f"/contacts({GUID})"},
+}  # fmt: skip
+"""Every parameter of the twelve tools, with a value."""
+
+
+@pytest.mark.parametrize("tool", TOOLKIT)
+def test_the_toolkits_names_to_the_letter(tool: str) -> None:
+    slug = f"DYNAMICS365_DYNAMICSCRM_{tool}"
+    operation = by_slug(slug)
+    assert operation is not None
+    given = TOOLKIT[tool] | {"user_id": "me"}
+    said = parse(f"{slug} " + " ".join(f'{name}="{value}"' for name, value in given.items()))
+    assert isinstance(said, Parsed), said
+    assert said.operation is operation
+    assert sorted(said.args.values()) == sorted(given.values())
+    assert said.read(Reading(locale="de-DE")).given()
+
+
+@pytest.mark.parametrize("name", ["lead_id", "leadid", "id"])
+@pytest.mark.parametrize("tool", ["UPDATE_LEAD", "GET_A_LEAD"])
+def test_the_toolkits_names_for_an_id(tool: str, name: str) -> None:
+    said = parse(f"DYNAMICS365_DYNAMICSCRM_{tool} {name}={{{GUID.upper()}}}")
+    assert isinstance(said, Parsed)
+    assert said.read().args() == {"record": GUID}
+
+
+@pytest.mark.parametrize(
+    ("text", "verb", "args"),
+    [
+        ("case create 'Printer on fire' account=Contoso priority=high", "case create", {"title": "Printer on fire", "customer": "Contoso", "priority": "high"}),
+        ("lead create Jane Smith company=\"Acme Corp\" email=jane.smith@example.com subject=\"Interested in Enterprise plan\"", "lead create",
+         {"first_name": "Jane", "last_name": "Smith", "company": "Acme Corp", "email": "jane.smith@example.com", "topic": "Interested in Enterprise plan"}),
+        ("lead list company~acme created>7d rating=hot mine sort=-created top=20", "lead list", {"where": "company~acme created>7d rating=hot mine", "sort": "-created", "top": "20"}),
+        ("case create Error: cannot log in", "case create", {"title": "Error: cannot log in"}),
+        ("my cases", "case list", {"where": "mine"}),
+        ("my leads", "lead list", {"where": "mine"}),
+        ("my open deals", "opportunity list", {"where": "mine open"}),
+        ("recent", "recent", {}),
+        ("search acme", "search", {"text": "acme"}),
+        ("show Contoso", "search", {"text": "Contoso"}),
+        ("CAS-01042", "case get", {"record": "CAS-01042"}),
+        ("cancel CAS-01042", "case cancel", {"record": "CAS-01042"}),
+        ("cancel ORD-01001", "order cancel", {"record": "ORD-01001"}),
+        ("ship order ORD-01001", "order fulfil", {"record": "ORD-01001"}),
+        ("order invoice ORD-01001", "order invoice", {"record": "ORD-01001"}),
+        ("invoice order ORD-01001", "order invoice", {"record": "ORD-01001"}),
+        ("bill order ORD-01001", "order invoice", {"record": "ORD-01001"}),
+        ("create bill 'Invoice #12345'", "invoice create", {"name": "Invoice #12345"}),
+        ("close case CAS-01042 'Replaced the fuser'", "case resolve", {"record": "CAS-01042", "resolution": "Replaced the fuser"}),
+        ("resolve CAS-01042 Replaced the fuser", "case resolve", {"record": "CAS-01042", "resolution": "Replaced the fuser"}),
+        ("reopen ticket CAS-01042", "case reopen", {"record": "CAS-01042"}),
+        ("qualify Jane Smith", "lead qualify", {"record": "Jane Smith"}),
+        ("win deal 'New website'", "opportunity win", {"record": "New website"}),
+        ("opportunity lost 'New website'", "opportunity lose", {"record": "New website"}),
+        ("assign case CAS-01042 to Anna Weber", "case assign", {"record": "CAS-01042", "to": "Anna Weber"}),
+        ("assign CAS-01042 to Anna Weber", "case assign", {"record": "CAS-01042", "to": "Anna Weber"}),
+        ("case assign it to me", "case assign", {"record": "it", "to": "me"}),
+        ("note CAS-01042 called back", "case note", {"record": "CAS-01042", "text": "called back"}),
+        ("add a note to case CAS-01042: called back", "case note", {"record": "CAS-01042", "text": "called back"}),
+        ("update it priority=high", None, {}),
+    ],
+)  # fmt: skip
+def test_everyday_commands(text: str, verb: str | None, args: dict[str, str]) -> None:
+    said = parse(text)
+    if verb is None:
+        assert isinstance(said, Problem)
+        assert isinstance(said.error, UnknownCommand)
+        return
+    assert isinstance(said, Parsed), said
+    assert (said.operation.verb, said.args) == (verb, args)
+
+
+@pytest.mark.parametrize("noun", ["lead", "account", "contact", "opportunity", "order", "invoice", "case"])
+@pytest.mark.parametrize("verb", ["create", "update", "get", "list", "search"])
+def test_every_table_has_every_verb(noun: str, verb: str) -> None:
+    assert f"{noun} {verb}" in CATALOG
+    for text in (f"{noun} {verb} x", f"{verb} {noun} x"):
+        said = parse(text)
+        assert isinstance(said, Parsed)
+        assert said.operation is CATALOG[f"{noun} {verb}"]
