@@ -12,10 +12,13 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 4
+POSTS_APART = 1.1
+"""Seconds between posts to one channel: Slack's one a second, with room for what the network shifts."""
 LONGEST_PAUSE = 120.0
 """Seconds; a longer Retry-After is the caller's to wait out, not a connection's."""
 
@@ -75,9 +78,21 @@ def proxy_for(url: str) -> str | None:
     return getproxies().get(parts.scheme)
 
 
+class _Client(AsyncWebClient):
+    """slack_sdk 3.47 makes its Basic header with a class of aiohttp that is to go; this makes it with the successor."""
+
+    async def api_call(
+        self, api_method: str, *, auth: dict[str, str] | None = None, headers: dict[str, str] | None = None, **rest: Any
+    ) -> AsyncSlackResponse:
+        if auth:
+            basic = aiohttp.encode_basic_auth(auth["client_id"], auth["client_secret"])
+            headers = {**(headers or {}), "Authorization": basic}
+        return await super().api_call(api_method, headers=headers, **rest)
+
+
 def web_client(base_url: str, session: aiohttp.ClientSession | None, token: str | None = None) -> AsyncWebClient:
     """A client over the shared session. Retries are ours (`SlackApi.call`), so that no post is sent twice blindly."""
-    client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
+    client = _Client(token=token, base_url=base_url, session=session, retry_handlers=[])
     client.proxy = proxy_for(base_url)
     return client
 
@@ -90,7 +105,7 @@ class SlackApi:
         self.token = token
         self._session: aiohttp.ClientSession | None = None
         self._methods = Pace(0.0)
-        self._channels = Pace(1.0)
+        self._channels = Pace(POSTS_APART)
 
     async def start(self) -> None:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20, connect=5))

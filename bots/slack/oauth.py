@@ -34,39 +34,41 @@ class OAuth:
     def __init__(
         self, settings: SlackSettings, api: SlackApi, installations: Installations, states: OAuthStates
     ) -> None:
-        self._flow: AsyncOAuthFlow | None = None
-        if settings.client_id and settings.client_secret:
-            redirect = f"{settings.public_url.rstrip('/')}/slack/oauth_redirect" if settings.public_url else None
-            quiet = logging.getLogger("crmchat.slack.oauth")
-            quiet.setLevel(logging.ERROR)  # below, Bolt's flow logs the code
-            self._flow = AsyncOAuthFlow(
-                client=web_client(settings.api_url, api.session),
-                logger=quiet,
-                settings=AsyncOAuthSettings(
-                    client_id=settings.client_id,
-                    client_secret=settings.client_secret,
-                    scopes=list(BOT_SCOPES),
-                    user_scopes=[],
-                    redirect_uri=redirect,
-                    authorization_url=settings.authorize_url,
-                    installation_store=installations,
-                    installation_store_bot_only=False,
-                    state_store=states,
-                    callback_options=AsyncCallbackOptions(success=_installed, failure=_failed),
-                ),
-            )
+        self._settings, self._api, self._installations, self._states = settings, api, installations, states
 
     async def install(self, request: web.Request) -> web.Response:
-        """The page with Slack's *Add to Slack* button; sets the cookie that binds the state to this browser."""
-        if self._flow is None:
+        """On to Slack's consent page; sets the cookie that binds the state to this browser."""
+        if not (self._settings.client_id and self._settings.client_secret):
             return _off()
-        return await to_aiohttp_response(await self._flow.handle_installation(_read(request)))
+        return await to_aiohttp_response(await self._flow(request).handle_installation(_read(request)))
 
     async def redirect(self, request: web.Request) -> web.Response:
         """Where Slack sends the browser back to, with the code."""
-        if self._flow is None:
+        if not (self._settings.client_id and self._settings.client_secret):
             return _off()
-        return await to_aiohttp_response(await self._flow.handle_callback(_read(request)))
+        return await to_aiohttp_response(await self._flow(request).handle_callback(_read(request)))
+
+    def _flow(self, request: web.Request) -> AsyncOAuthFlow:
+        """Without a public address the one that the browser used counts; Slack takes only those in the manifest."""
+        base = self._settings.public_url.rstrip("/") or str(request.url.origin())
+        quiet = logging.getLogger("crmchat.slack.oauth")
+        quiet.setLevel(logging.ERROR)  # below, Bolt's flow logs the code
+        return AsyncOAuthFlow(
+            client=web_client(self._settings.api_url, self._api.session),
+            logger=quiet,
+            settings=AsyncOAuthSettings(
+                client_id=self._settings.client_id,
+                client_secret=self._settings.client_secret,
+                scopes=list(BOT_SCOPES),
+                user_scopes=[],
+                redirect_uri=f"{base}/slack/oauth_redirect",
+                authorization_url=self._settings.authorize_url,
+                installation_store=self._installations,
+                state_store=self._states,
+                install_page_rendering_enabled=False,
+                callback_options=AsyncCallbackOptions(success=_installed, failure=_failed),
+            ),
+        )
 
 
 def _read(request: web.Request) -> AsyncBoltRequest:

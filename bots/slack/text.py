@@ -32,12 +32,13 @@ def escape(text: str) -> str:
 
 def clip(text: str, limit: int) -> str:
     """`text` in at most `limit` characters; what was cut is marked by an ellipsis."""
-    text = printable(text)
+    text = printable(text[: 4 * limit])
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def clip_escaped(text: str, limit: int) -> str:
     """`escape(text)` in at most `limit` characters, never ending inside an entity."""
+    text = text[: 4 * limit]  # nothing that escaping leaves out makes more than this worth looking at
     if len(escaped := escape(text)) <= limit:
         return escaped
     low, high = 0, len(text)  # longest prefix of the plain text whose escaped form fits

@@ -245,10 +245,13 @@ async def test_a_message_becomes_a_case(slack: FakeSlack, script: Script) -> Non
     view = await slack.until(lambda: (v := slack.view("U1")) and v.body["callback_id"] == "form" and v)
     ask = script.asked[-1].ask
     assert isinstance(ask, FromMessage)
-    assert ask.quote.message.text == "Printer burns @Anna Berg, see https://example.com/a?b=1&c=2"
+    assert (
+        ask.quote.message.text
+        == f"Printer burns @{slack.world.users['U1'].real_name}, see https://example.com/a?b=1&c=2"
+    )
     assert ask.quote.message.key == f"slack:T1:C1:{message.ts}"
-    assert ask.quote.message.permalink.startswith("https://northwind.slack.com/")
-    assert ask.quote.message.author.email == "ben.okafor@northwind.example"
+    assert ask.quote.message.permalink.startswith("https://")
+    assert ask.quote.message.author.email == slack.world.users["U2"].email
     script.answers(Reply(card=RECORD, stub=STUB, reaction="ticket"))
     await slack.submit(view, {"title": "Printer burns"})
     stub = await slack.until(lambda: next((m for m in slack.messages("C1", "U2", thread=message) if m.bot_id), None))
@@ -323,7 +326,7 @@ async def test_a_reaction_without_the_right_to_read_still_makes_the_case(slack: 
     await slack.until(lambda: script.asked)
     ask = script.asked[0].ask
     assert isinstance(ask, FromMessage)
-    assert ask.quote.message.author.name == "Ben Okafor"
+    assert ask.quote.message.author.name == slack.world.users["U2"].real_name
     assert any("lacks a permission" in m for m in ask.quote.missing)
 
 

@@ -104,7 +104,7 @@ async def test_a_mention_in_a_thread_makes_a_case_of_the_thread(slack: FakeSlack
     ask = script.asked[0].ask
     assert isinstance(ask, FromMessage)
     assert ask.quote.message.text == "The printer burns"
-    assert ask.quote.message.author.email == "ben.okafor@northwind.example"
+    assert ask.quote.message.author.email == slack.world.users["U2"].email
     assert script.asked[0].place.thread == root.ts
 
 

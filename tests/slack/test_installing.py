@@ -1,0 +1,192 @@
+"""Several workspaces: OAuth, tokens at rest, uninstalls, rotation; and Socket Mode."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import sqlalchemy as sa
+from slack_sdk.oauth.installation_store import Installation
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bots.playground.slack_server import FakeSlack
+from bots.slack import SlackFace
+from bots.slack.api import NotInstalled, Workspace
+from bots.slack.installations import INSTALLATIONS, Begun, Installations, OAuthStates, SeenEvents, create_tables
+from bots.slack.tasks import Tasks
+from bots.slack.tokens import Tokens
+from commands.cards import Card, CardKind
+from commands.request import Place, Principal, Reply
+
+from .conftest import CIPHER, Script, serving, settings_for
+
+
+@pytest.fixture
+async def distributed(slack: FakeSlack, script: Script, engine: AsyncEngine) -> AsyncIterator[tuple[SlackFace, str]]:
+    """A face that workspaces install by OAuth."""
+    settings = settings_for(slack, bot_token="", client_id="1.1", client_secret="playground-client-secret")
+    async with serving(settings, script, engine) as (face, url):
+        slack.bot_url = f"{url}slack/events"
+        yield face, url
+
+
+async def test_installing_and_uninstalling(
+    distributed: tuple[SlackFace, str], slack: FakeSlack, engine: AsyncEngine
+) -> None:
+    _, url = distributed
+    answer = await slack.command("/crm", "my cases")
+    assert "not installed" in answer.text
+    page = await slack.install(f"{url}slack/install")
+    assert "is installed in" in page
+    async with engine.connect() as connection:
+        stored = (await connection.execute(sa.select(INSTALLATIONS.c.data))).scalar_one()
+    assert b"xoxb" not in stored
+    answer = await slack.command("/crm", "my cases")
+    assert "You said my cases" in answer.text
+    await slack.say("my cases", user="U1", channel="dm")
+    await slack.until(lambda: slack.last("dm", "U1"))
+    await slack.uninstall("T1")
+    assert "not installed" in (await slack.command("/crm", "my cases")).text
+    async with engine.connect() as connection:
+        assert (await connection.execute(sa.select(sa.func.count()).select_from(INSTALLATIONS))).scalar() == 0
+
+
+async def test_state_is_bound_to_the_browser_and_used_once(
+    distributed: tuple[SlackFace, str], slack: FakeSlack, engine: AsyncEngine
+) -> None:
+    _, url = distributed
+    assert "another browser" in await slack.install(f"{url}slack/install", keep_cookies=False)
+    assert "cancelled" in await slack.install(f"{url}slack/install", allow=False)
+    states = OAuthStates(engine)
+    state = await states.async_issue()
+    assert [await states.async_consume(state), await states.async_consume(state)] == [True, False]
+    assert not await states.async_consume("made up")
+    async with engine.connect() as connection:
+        assert (await connection.execute(sa.select(sa.func.count()).select_from(INSTALLATIONS))).scalar() == 0
+
+
+async def test_one_workspace_has_no_install_page(slack: FakeSlack, script: Script, engine: AsyncEngine) -> None:
+    async with (
+        serving(settings_for(slack), script, engine) as (_, url),
+        slack.session.get(f"{url}slack/install") as page,
+    ):
+        assert page.status == 404
+        assert "SLACK_CLIENT_ID" in await page.text()
+
+
+async def test_an_organisation_wide_installation_serves_its_workspaces(engine: AsyncEngine) -> None:
+    await create_tables(engine)
+    store = Installations(engine, CIPHER, cache_seconds=0)
+    wide = Installation(enterprise_id="E1", team_id=None, user_id="U1", bot_token="xoxb-1", is_enterprise_install=True)
+    await store.async_save(wide)
+    for where in (Workspace("T1", "E1"), Workspace("", "E1")):
+        found = await store.find(where)
+        assert found
+        assert found.bot_token == "xoxb-1"
+    assert await store.find(Workspace("T1", "E2")) is None
+    await store.async_save(
+        Installation(enterprise_id="E1", team_id="T1", user_id="U1", bot_token="xoxb-2", is_enterprise_install=False)
+    )
+    own = await store.find(Workspace("T1", "E1"))
+    assert own
+    assert own.bot_token == "xoxb-2"
+
+
+async def test_installing_again_keeps_one_row(engine: AsyncEngine) -> None:
+    await asyncio.gather(*(create_tables(engine) for _ in range(3)))
+    store = Installations(engine, CIPHER, cache_seconds=60)
+    for token in ("xoxb-1", "xoxb-2"):
+        await store.async_save(Installation(team_id="T1", user_id="U1", bot_token=token))
+        found = await store.find(Workspace("T1"))
+        assert found
+        assert found.bot_token == token
+    async with engine.connect() as connection:
+        assert (await connection.execute(sa.select(sa.func.count()).select_from(INSTALLATIONS))).scalar() == 1
+
+
+async def _tokens(slack: FakeSlack, engine: AsyncEngine, tasks: Tasks) -> Tokens:
+    """As of one process: its own memory, the shared database."""
+    settings = settings_for(slack, bot_token="", client_id="1.1", client_secret="playground-client-secret")
+    tokens = Tokens(settings, Installations(engine, CIPHER, cache_seconds=0), tasks)
+    tokens.session = slack.session
+    return tokens
+
+
+async def test_processes_refresh_a_token_once(
+    distributed: tuple[SlackFace, str], slack: FakeSlack, engine: AsyncEngine
+) -> None:
+    """Slack's refresh tokens work once; a second refresh at the same time would end the installation."""
+    _, url = distributed
+    slack.oauth.rotation = True
+    await slack.install(f"{url}slack/install")
+    store, tasks = Installations(engine, CIPHER, cache_seconds=0), Tasks()
+    processes = [await _tokens(slack, engine, tasks) for _ in range(3)]
+    for left in (30, 3600):  # ended as good as; and early, in the background
+        found, _ = await store.read(Workspace("T1"))
+        assert found
+        found.bot_token_expires_at = int(time.time()) + left
+        await store.async_save(found)
+        before = len([c for c in slack.calls if c.args.get("grant_type") == "refresh_token"])
+        got = await asyncio.gather(*(p.get(Workspace("T1")) for p in processes for _ in range(5)))
+        await tasks.drain(5)
+        refreshes = [c for c in slack.calls if c.args.get("grant_type") == "refresh_token"]
+        assert len(refreshes) - before == 1
+        assert all(c.answer["ok"] for c in refreshes)
+        new = await processes[0].get(Workspace("T1"))
+        assert new != found.bot_token
+        assert set(got) == ({new} if left == 30 else {found.bot_token})
+
+
+async def test_a_failed_refresh_keeps_the_token_that_still_works(
+    distributed: tuple[SlackFace, str], slack: FakeSlack, engine: AsyncEngine
+) -> None:
+    _, url = distributed
+    slack.oauth.rotation = True
+    await slack.install(f"{url}slack/install")
+    store = Installations(engine, CIPHER, cache_seconds=0)
+    found, _ = await store.read(Workspace("T1"))
+    assert found
+    found.bot_token_expires_at = int(time.time()) + 30
+    await store.async_save(found)
+    tokens = await _tokens(slack, engine, Tasks())
+    slack.fail("oauth.v2.access", "internal_error")
+    assert await tokens.get(Workspace("T1")) == found.bot_token
+    assert await tokens.get(Workspace("T1")) != found.bot_token  # the claim was given back, so the next try succeeds
+    with pytest.raises(NotInstalled):
+        await tokens.get(Workspace("T2"))
+
+
+async def test_an_event_is_begun_once_and_again_only_after_its_process_died(engine: AsyncEngine) -> None:
+    await create_tables(engine)
+    one, other = SeenEvents(engine), SeenEvents(engine)
+    begun = await asyncio.gather(*(s.begin("Ev1") for s in (one, other, one, other)))
+    assert sorted(begun) == [Begun.BUSY, Begun.BUSY, Begun.BUSY, Begun.NEW]
+    async with engine.begin() as connection:
+        await connection.execute(sa.text("update slack_events set at = at - 60"))
+    assert [await other.begin("Ev1"), await one.begin("Ev1")] == [Begun.NEW, Begun.BUSY]
+    await other.finish("Ev1")
+    assert await one.begin("Ev1") is Begun.DONE
+
+
+async def test_socket_mode_needs_no_address_of_ours(slack: FakeSlack, script: Script, engine: AsyncEngine) -> None:
+    settings = settings_for(slack, app_token=slack.app_token, signing_secret="")
+    async with serving(settings, script, engine) as (_, url):
+        slack.bot_url = ""
+        await slack.until(lambda: slack.sockets)
+        answer = await slack.command("/crm", "my cases")
+        assert "You said my cases" in answer.text
+        async with slack.session.post(f"{url}slack/events", data={"command": "/crm"}) as refused:
+            assert refused.status == 401
+
+
+async def test_after_a_restart_an_answer_still_finds_its_person(
+    slack: FakeSlack, script: Script, engine: AsyncEngine
+) -> None:
+    place = Place(platform="slack", tenant="T1", conversation="C1", address={"team": "T1", "user": "U1"})
+    principal = Principal(platform="slack", tenant="T1", user="U1")
+    async with serving(settings_for(slack), script, engine) as (face, _):
+        await face.deliver(place, principal, Reply(card=Card(kind=CardKind.NOTICE, title="Here it is")))
+        assert "Here it is" in slack.transcript("C1", "U1")
+        vouched = await face.profile(principal)
+        assert vouched.email == "anna.weber@contoso.example"
+        assert vouched.timezone == "Europe/Amsterdam"
