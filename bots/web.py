@@ -23,11 +23,15 @@ Check = Callable[[], Awaitable[str]]
 
 def application(checks: Mapping[str, Check]) -> web.Application:
     """An application with health, readiness and metrics; the composition root adds the faces' routes."""
+
+    async def ready(_request: web.Request) -> web.Response:
+        return await _ready(checks)
+
     app = web.Application(client_max_size=MAX_BODY, middlewares=[_no_stack_traces])
     app.add_routes(
         [
             web.get("/healthz", _alive),
-            web.get("/readyz", lambda _request: _ready(checks)),
+            web.get("/readyz", ready),
             web.get("/metrics", _metrics),
         ]
     )
