@@ -23,7 +23,7 @@ from .catalog import Catalog
 from .certificate import self_signed
 from .errors import DataverseError, no_segment
 from .modules import extend_all, register_all
-from .security import OpenSecurity
+from .roles import RoleSecurity
 from .service import Service
 from .session import Security, Session
 from .store import Store
@@ -46,7 +46,7 @@ class Emulator:
         tls: serve https with a certificate made for this start (`certificate` is its PEM file).
         seed: name of the rows to load into a new database, or None (`none`) for a bare organisation.
         require_token: answer 401 to requests without a bearer token. Its value is never looked at.
-        security: who may do what; by default everyone may do everything.
+        security: who may do what; by default what their roles say.
         schema: the tables; by default those that ship.
 
     Raises (on entering): StoreError, SchemaError, SeedError, OSError when the port is taken.
@@ -66,7 +66,7 @@ class Emulator:
     ) -> None:
         self.host, self.port, self.tls, self.seed = host, port, tls, seed
         self.certificate: Path | None = None
-        self.service = Service(Store(db, schema), register_all(), security or OpenSecurity(require_token=require_token))
+        self.service = Service(Store(db, schema), register_all(), security or RoleSecurity(require_token=require_token))
         self._runner: web.AppRunner | None = None
 
     @property
