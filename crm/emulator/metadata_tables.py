@@ -22,8 +22,20 @@ _NOTES_ON = "annotation"
 _ACTIVITIES = ("task", "phonecall")
 
 
+def authorise(session: Session) -> None:
+    """Let only those change the schema who may write the organisation itself, as administrators and customizers may.
+
+    Raises: DataverseError 403.
+    """
+    session.security.authorise(session, session.table("organization"), "write", None)
+
+
 def save(session: Session, *tables: Table) -> None:
-    """Persist changed tables and note the change for clients that poll."""
+    """Persist changed tables and note the change for clients that poll.
+
+    Raises: DataverseError 403 for a caller who may not customize the organisation.
+    """
+    authorise(session)
     session.tx.save_table(*tables)
     versions.record(session.tx, *(table.logical_name for table in tables))
 
@@ -240,6 +252,7 @@ def delete_table(session: Session, table: Table) -> None:
     for other in list(session.catalog):
         if other.logical_name != table.logical_name and (trimmed := _without(other, table.logical_name)) is not None:
             save(session, trimmed)
+    authorise(session)
     session.tx.drop_table(table.logical_name)
     versions.record_deleted_table(session.tx, table.logical_name)
 
