@@ -5,259 +5,37 @@ text. Whoever runs the list resolves both through metadata, so no value can beco
 """
 
 import re
-from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated, Final, NamedTuple
+from collections.abc import Callable, Container
+from typing import Annotated, Final
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from .language import dates, markup, money
-from .language.quotes import Quotes, quote
+from .language import markup
+from .language.filter_pieces import Token, lex
+from .language.filter_tree import And, Compare, Expr, Flag, Is, Not, Op, Or, Term
 from .language.reading import Unreadable, shown
 
-_DEEPEST = 30
-_MOST = 500
-"""Conditions, words and parentheses."""
+__all__ = [
+    "And",
+    "Compare",
+    "Expr",
+    "Filter",
+    "FilterMark",
+    "Flag",
+    "Is",
+    "Not",
+    "Op",
+    "Or",
+    "Term",
+    "canonical",
+    "describe",
+    "extract",
+    "parse",
+]
 
-
-class Op(StrEnum):
-    """How a column is compared. EQ and NE with several values mean one of them, none of them."""
-
-    EQ = "="
-    NE = "!="
-    HAS = "~"
-    HAS_NOT = "!~"
-    GT = ">"
-    GE = ">="
-    LT = "<"
-    LE = "<="
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """`rating=hot,warm`. No values with EQ or NE: the column is empty, is not empty."""
-
-    key: str
-    """The column in the person's words: a friendly name, a logical name or a label."""
-    op: Op
-    values: tuple[str, ...]
-
-    def __str__(self) -> str:
-        key = self.key if _KEY.fullmatch(self.key) and self.key.casefold() not in _RESERVED else quote(self.key)
-        return f"{key}{self.op}{','.join(_value(v) for v in self.values)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A word or quoted phrase that the record's name or number must contain."""
-
-    text: str
-
-    def __str__(self) -> str:
-        safe = _SAFE_WORD.fullmatch(self.text) and self.text.casefold() not in _RESERVED
-        return self.text if safe else quote(self.text)
-
-
-class Flag(StrEnum):
-    """A word that stands for a condition of its own."""
-
-    MINE = "mine"
-    TEAM = "team"
-    OPEN = "open"
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class Is:
-    """`mine`, `open`."""
-
-    flag: Flag
-
-    def __str__(self) -> str:
-        return self.flag
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """The opposite."""
-
-    part: "Expr"
-
-    def __str__(self) -> str:
-        return f"NOT {self.part}" if not isinstance(self.part, And | Or) else f"NOT ({self.part})"
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    """All of them; without parts: no condition."""
-
-    parts: tuple["Expr", ...] = ()
-
-    def __str__(self) -> str:
-        return " ".join(f"({p})" if isinstance(p, Or) else str(p) for p in self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    """At least one of them."""
-
-    parts: tuple["Expr", ...]
-
-    def __str__(self) -> str:
-        return " OR ".join(str(p) for p in self.parts)
-
-
-Expr = Compare | Term | Is | Not | And | Or
-
-_FLAGS: Final = {
-    **dict.fromkeys(("mine", "my", "@me"), Flag.MINE),
-    **dict.fromkeys(("team", "ours"), Flag.TEAM),
-    **dict.fromkeys(("open", "active"), Flag.OPEN),
-    **dict.fromkeys(("closed", "inactive"), Flag.CLOSED),
-}
-_AND: Final = {"and", "&&"}
-_OR: Final = {"or", "||"}
-_NOT: Final = {"not", "!"}
-_EMPTY: Final = {"empty", "null"}
-_RESERVED: Final = {*_FLAGS, *_AND, *_OR, *_NOT}
-_OPS: Final = {"==": Op.EQ, "<>": Op.NE, **{op.value: op for op in Op}}
-
-_KEY = re.compile(r"[^\W\d][\w.\-]*")
-_OP = r"(!=|<>|!~|>=|<=|==|=|~|>|<)"
-_START = re.compile(rf"([^\W\d][\w.\-]*)\s*{_OP}")
-_AFTER_QUOTE = re.compile(rf"\s*{_OP}")
-_COLON = re.compile(r"([^\W\d][\w.\-]*):(?![\s/:]|$)")
-_RUN = re.compile(r"(?:[^\s(),]|\([^\s()]*\))+")
-_RUN_WITH_COMMAS = re.compile(r"(?:[^\s()]|\([^\s()]*\))+")
-_WORD = re.compile(r"(?:[^\s()]|\([^\s()]*\))+")
+_DEEPEST: Final = 30
 _NAMED = re.compile(r"(?<![\w\-])([^\W\d][\w\-]*)[\"”'’]?\s*[=:]")
-_SPACE = re.compile(r"\s*")
-_THOUSANDS = re.compile(r"[^\d\s(),]{0,3}\d{1,3}(?:,\d{3})+(?:\.\d+)?(?=[\s)]|$)")
-_SAFE_WORD = re.compile(r"[\w@+/.#&%][\w@+/.#&%\-]*")
-_SAFE_VALUE = re.compile(r"[\w@+/#&%](?:[\w@+/#&%:\-]|\.(?!\.))*")
-
-
-def _value(text: str) -> str:
-    return text if _SAFE_VALUE.fullmatch(text) and text.casefold() not in _EMPTY else quote(text)
-
-
-class Token(NamedTuple):
-    """A piece of a filter: a condition, a parenthesis, or one of AND, OR, NOT; and where it stands in the text."""
-
-    what: Compare | Term | Is | str
-    start: int
-    end: int
-
-
-def lex(text: str, known: Callable[[str], bool] | None = None) -> Iterator[Token]:
-    """The tokens of a text; `key:value` counts as `key=value` only for `known` keys. Raises Unreadable."""
-    quotes, pos, count = Quotes(text), 0, 0
-    while (pos := _skip(text, pos)) < len(text):
-        count += 1
-        if count > _MOST:
-            raise Unreadable("There are too many conditions in this list. Leave some out.")
-        if text[pos] in "()":
-            yield Token(text[pos], pos, pos + 1)
-            pos += 1
-            continue
-        key, op, after = _key(text, pos, quotes, known)
-        if op is None:
-            what, end = _word(text, pos, quotes)
-            yield from what
-            pos = end
-            continue
-        values, end = _values(text, after, op, quotes)
-        yield from _compared(key, op, values, pos, end)
-        pos = end
-
-
-def _skip(text: str, pos: int) -> int:
-    found = _SPACE.match(text, pos)
-    return found.end() if found else pos
-
-
-def _key(text: str, pos: int, quotes: Quotes, known: Callable[[str], bool] | None) -> tuple[str, Op | None, int]:
-    """The column and the comparison that begin at `pos`, if any do."""
-    if found := _START.match(text, pos):
-        if found[1].casefold() not in _RESERVED - set(_FLAGS):
-            return found[1], _OPS[found[2]], found.end()
-    elif quoted := quotes.at(pos):
-        if after := _AFTER_QUOTE.match(text, quoted[1]):
-            return quoted[0].strip(), _OPS[after[1]], after.end()
-    elif known and (found := _COLON.match(text, pos)) and known(found[1]):
-        return found[1], Op.EQ, found.end()
-    return "", None, pos
-
-
-def _word(text: str, pos: int, quotes: Quotes) -> tuple[tuple[Token, ...], int]:
-    """A word without a comparison; `!mine` is NOT mine."""
-    if quoted := quotes.at(pos):
-        return ((Token(Term(quoted[0].strip()), pos, quoted[1]),) if quoted[0].strip() else ()), quoted[1]
-    if text[pos] == "!" and text[pos + 1 : pos + 2].strip():
-        return (Token("NOT", pos, pos + 1),), pos + 1
-    found = _WORD.match(text, pos)
-    word, end = (found[0], found.end()) if found else (text[pos], pos + 1)
-    folded = word.casefold()
-    for names, meaning in ((_AND, "AND"), (_OR, "OR"), (_NOT, "NOT")):
-        if folded in names:
-            return (Token(meaning, pos, end),), end
-    what = Is(_FLAGS[folded]) if folded in _FLAGS else Term(word)
-    return (Token(what, pos, end),), end
-
-
-def _values(text: str, pos: int, op: Op, quotes: Quotes) -> tuple[list[tuple[str, bool]], int]:
-    """The values after a comparison, each with whether it was quoted, and where they end."""
-    values: list[tuple[str, bool]] = []
-    begin = _skip(text, pos)
-    if begin > pos and _START.match(text, begin):
-        return values, pos  # `email= rating=hot`: no value
-    pos = begin
-    lists = op in (Op.EQ, Op.NE, Op.HAS, Op.HAS_NOT)
-    while pos < len(text) and text[pos] != ")":
-        if quoted := quotes.at(pos):
-            values.append((quoted[0].strip(), True))
-            pos = quoted[1]
-        else:
-            end = _bare(text, pos, lists)
-            values.append((text[pos:end], False))
-            pos = end
-        if not (lists and text[pos : pos + 1] == ","):
-            break
-        following = _skip(text, pos + 1)
-        if following > pos + 1 and (_START.match(text, following) or following == len(text)):
-            return values, pos + 1
-        pos = following
-    return values, pos
-
-
-def _bare(text: str, pos: int, lists: bool) -> int:
-    """Where an unquoted value ends: a run, or a date or an amount of several words."""
-    limit = min(len(text), pos + 80)
-    found = (_RUN if lists else _RUN_WITH_COMMAS).match(text, pos)
-    ends = [found.end() if found else pos + 1]
-    patterns = (dates.PHRASE, _THOUSANDS) if lists else (dates.PHRASE, money.PHRASE)
-    ends += [found.end() for pattern in patterns if (found := pattern.match(text, pos, limit))]
-    return max(ends)
-
-
-def _compared(key: str, op: Op, values: list[tuple[str, bool]], start: int, end: int) -> Iterator[Token]:
-    if op not in (Op.EQ, Op.NE) and not any(v for v, _ in values):
-        raise Unreadable(f"Nothing follows {shown(key + op)}. Write a value after it, like {key}{op}{_EXAMPLES[op]}.")
-    if len(values) == 1 and not values[0][1] and op is Op.EQ:
-        first, dots, last = values[0][0].partition("..")
-        if dots and first and last and not last.startswith("."):
-            yield Token("(", start, start)
-            yield Token(Compare(key, Op.GE, (first,)), start, end)
-            yield Token(Compare(key, Op.LE, (last,)), start, end)
-            yield Token(")", end, end)
-            return
-    empty = op in (Op.EQ, Op.NE) and all(not v or (not q and v.casefold() in _EMPTY) for v, q in values)
-    yield Token(Compare(key, op, () if empty else tuple(v for v, _ in values if v)), start, end)
-
-
-_EXAMPLES: Final = {Op.HAS: "acme", Op.HAS_NOT: "acme", Op.GT: "7d", Op.GE: "7d", Op.LT: "30d", Op.LE: "30d"}
 
 
 def parse(text: str, known: Callable[[str], bool] | None = None) -> Expr:

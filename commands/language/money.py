@@ -4,7 +4,6 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Final
 
 from babel.numbers import get_decimal_symbol, get_group_symbol, get_territory_currencies, list_currencies
@@ -54,13 +53,16 @@ _SCALES: Final = {
 }
 """Powers of ten. `billion` is 10^9, as in English; German Billion (10^12) is nothing that a CRM's amounts reach."""
 
+_CODES: Final = frozenset(list_currencies())
+
 _PIECES = re.compile(r"[-+−]?[\d.,'’\s]*\d[\d.,'’\s]*|[^\d\s.,'’+−-]+\.?|[-+−]")
 _GROUPED = re.compile(r"\d{1,3}(?:(?P<s>[.,])\d{3})(?:(?P=s)\d{3})*|\d{1,2}(?:,\d{2})+,\d{3}")
 
 
 PHRASE: Final = re.compile(
-    r"[-+−]?(?:[^\W\d_]{0,3}[€$£¥₽₹₩₺₴₪]\s?)?\d[\d.,'’]*(?:\s\d{3}(?!\d))*[.,\d]*"
-    r"(?:\s?(?:[€$£¥₽₹₩₺₴₪]|(?:k|tsd|m|mm|mn|mio|mln|million|bn|mrd|billion|тыс|млн|млрд)\b\.?|(?-i:[A-Z]{3})\b))*"
+    r"[-+−]?(?:[^\W\d_]{0,3}[€$£¥₽₹₩₺₴₪]\s?)?\d[\d.,'’]*(?:\s\d{3}(?!\d))*(?:[.,]\d+)?"
+    r"(?:\s?(?:[€$£¥₽₹₩₺₴₪]|(?:k|tsd|m|mm|mn|mio|mln|million|bn|mrd|billion|тыс|млн|млрд)\b\.?"
+    rf"|(?-i:{'|'.join(sorted(_CODES))})\b))*"
     r"(?=[\s),]|$)",
     re.IGNORECASE,
 )
@@ -140,18 +142,13 @@ def _unit(word: str, reading: Reading) -> tuple[str, int | None]:
         return "", _SCALES[word]
     if word in _SYMBOLS:
         return _meant(_SYMBOLS[word], reading), None
-    if word.upper() in _codes():
+    if word.upper() in _CODES:
         return word.upper(), None
     for cut in (1, len(word) - 1):
         for a, b in ((word[:cut], word[cut:]), (word[cut:], word[:cut])):
-            if a in _SCALES and (b in _SYMBOLS or b.upper() in _codes()):
+            if a in _SCALES and (b in _SYMBOLS or b.upper() in _CODES):
                 return _unit(b, reading)[0], _SCALES[a]
     return "", None
-
-
-@lru_cache(maxsize=1)
-def _codes() -> frozenset[str]:
-    return frozenset(list_currencies())
 
 
 def _meant(codes: tuple[str, ...], reading: Reading) -> str:
