@@ -165,3 +165,21 @@ async def test_an_upsert_creates_and_then_changes(session: Session) -> None:
     await session.upsert(ref, {"name": "First"})
     row = await session.upsert(ref, {"name": "Second"}, returning=["name"])
     assert row["name"] == "Second"
+
+
+async def test_actions_and_functions(session: Session) -> None:
+    account = await session.create("account", {"name": "Contoso"})
+    case = await session.create("incident", {"title": "x", "customerid_account@odata.bind": f"/accounts({account.id})"})
+    resolution = {"subject": "Solved", "incidentid@odata.bind": f"/incidents({case.id})"}
+    assert await session.action("CloseIncident", {"IncidentResolution": resolution, "Status": 5}) is None
+    row = await session.get(case, select=["statecode"])
+    assert row.formatted("statecode") == "Resolved"
+    lead = await session.create("lead", {"lastname": "Smith", "subject": "x"})
+    created = await session.action(
+        "QualifyLead",
+        {"CreateAccount": False, "CreateContact": True, "CreateOpportunity": False, "Status": 3},
+        bound=lead,
+    )
+    assert len(created["value"]) == 1
+    total = await session.function("RetrieveTotalRecordCount", {"EntityNames": ["account"]})
+    assert total["EntityRecordCountCollection"]["Values"] == [1]
