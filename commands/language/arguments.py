@@ -25,6 +25,8 @@ _SEVERAL_WORDS: Final = frozenset({Kind.TEXT, Kind.MULTILINE, Kind.LOOKUP, Kind.
 """Kinds whose values often have several words, so that words after an unquoted one are in doubt."""
 PREPOSITIONS: Final = frozenset({"to", "on", "for", "of", "as"})
 _NAME: Final = "name"
+_CLEAR: Final = "clear"
+"""The field of an update that names the fields to empty."""
 _SURE: Final = 70.0
 """Similarity, 0 to 100, from which a name is offered as what was meant."""
 
@@ -132,6 +134,17 @@ class _Filling:
                 before = (item, self._pair(item, words))
         if words:
             self._words(words)
+        self._clear()
+
+    def _clear(self) -> None:
+        """`phone=` empties the field, where the operation can empty fields."""
+        if _CLEAR not in self.operation.parameters:
+            return
+        emptied = [name for name, text in self.args.items() if not text and self.operation.parameters[name].column]
+        for name in emptied:
+            del self.args[name]
+        if emptied:
+            self.args[_CLEAR] = ",".join(filter(None, (self.args.get(_CLEAR, ""), *emptied)))
 
     def _kind(self, name: str) -> Kind | None:
         found = self._names.get(squash(name))

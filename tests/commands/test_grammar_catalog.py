@@ -86,6 +86,8 @@ def test_the_toolkits_names_for_an_id(tool: str, name: str) -> None:
         ("note CAS-01042 called back", "case note", {"record": "CAS-01042", "text": "called back"}),
         ("add a note to case CAS-01042: called back", "case note", {"record": "CAS-01042", "text": "called back"}),
         ("update it priority=high", None, {}),
+        ("lead update 'Jane Smith' phone= email=\"\" city=Berlin", "lead update", {"record": "Jane Smith", "city": "Berlin", "clear": "phone,email"}),
+        ("lead update 'Jane Smith' clear=city phone=", "lead update", {"record": "Jane Smith", "clear": "city,phone"}),
     ],
 )  # fmt: skip
 def test_everyday_commands(text: str, verb: str | None, args: dict[str, str]) -> None:
