@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from commands.cipher import FernetCipher
 from commands.dispatch import Dispatcher
 from commands.engine import Engine, EngineError
+from commands.following import FollowedThreads
 from commands.people import People
 from commands.policy import Policy
 from commands.press import Seal
@@ -88,6 +89,7 @@ class App:
             engine=engine,
             faces=self.faces,
             seal=Seal(*keys),
+            threads=FollowedThreads(self.state),
             window=settings.ack_window,
         )
         self.site = application({"database": self._database_check, "dataverse": self._dataverse_check})

@@ -3,12 +3,15 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from crm.records import Ref
 from crm.session import Session
 
 from .request import Face, Place, Principal, Quote
+
+if TYPE_CHECKING:
+    from .threads import Threads
 
 _NAMESPACE = uuid.UUID("8f6f1b1e-6c1c-5f0e-9f43-6a1d0f5d3c77")
 
@@ -60,6 +63,8 @@ class Context:
     """Aware, in the person's zone; relative dates count from here."""
     memory: Memory
     links: Links
+    threads: "Threads | None" = None
+    """Which chat thread follows which case; None where none can."""
     face: Face | None = None
     """The chat platform of `place`; None for agents."""
     quote: Quote | None = None

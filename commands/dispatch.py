@@ -14,8 +14,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
+from crm.auth import Application
 from crm.client import Dataverse
 from crm.errors import CrmError
+from crm.notifications import Change
 
 from . import forms, helping
 from .cards import Action, Card, CardKind, Option
@@ -35,6 +37,7 @@ from .request import (
     DeliveryFailed,
     Faces,
     FromMessage,
+    Message,
     Place,
     Principal,
     Quote,
@@ -45,6 +48,7 @@ from .request import (
     Visibility,
 )
 from .state import State, parse_record
+from .threads import Happened, Threads, case_news, thread_reply
 from .vocabulary import MetadataVocabulary
 
 log = logging.getLogger(__name__)
@@ -83,6 +87,7 @@ class Dispatcher:
         engine: Engine,
         faces: Faces,
         seal: Seal,
+        threads: Threads | None = None,
         window: float = 1.5,
     ) -> None:
         self.seal = seal
@@ -91,6 +96,7 @@ class Dispatcher:
         self.jobs = Jobs(engine, self.perform, self._deliver_work)
         self._dataverse, self._people, self._policy = dataverse, people, policy
         self._state, self._faces, self._window = state, faces, window
+        self._threads = threads
         self._vocabulary = MetadataVocabulary(dataverse.metadata)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -157,6 +163,30 @@ class Dispatcher:
         except Exception as e:
             log.info("no preview: %s", type(e).__name__)
             return None
+
+    async def heard(
+        self, principal: Principal, place: Place, message: Message, happened: Happened = Happened.WRITTEN
+    ) -> Reply | None:
+        """A message in a thread that was not addressed to us: told to the case that the thread follows, if any.
+
+        None where there is nothing to say or to do. The same message again changes nothing.
+        """
+        if self._threads is None or message.author.bot or await self._threads.followed(place) is None:
+            return None
+        try:
+            crm = await self._people.session(principal)
+            return await thread_reply(self._threads, crm, self._faces.get(place.platform), place, message, happened)
+        except Exception as e:
+            return Reply(card=explain(e))
+
+    async def news(self, change: Change) -> int:
+        """Something happened in Dataverse: tell the threads that follow it; how many were told.
+
+        Raises CrmError and DeliveryFailed where the sender should try again.
+        """
+        if self._threads is None:
+            return 0
+        return await case_news(self._threads, self._dataverse.acting_as(Application()), self._faces, change)
 
     async def start(self) -> None:
         """Resume what a former process left, once the faces can deliver. Raises EngineError."""
@@ -329,6 +359,7 @@ class Dispatcher:
             now=_now(principal),
             memory=self._state.memory(principal, place),
             links=self._state,
+            threads=self._threads,
             face=self._faces.get(place.platform),
             quote=quote,
             etag=etag,

@@ -6,13 +6,14 @@ To add a feature, add a module here and name it below.
 # The order is that of help and of the command reference.
 # isort: off
 from . import cases, leads, opportunities, accounts, contacts, orders, invoices
-from . import notes, search, home, case_from_message
+from . import notes, search, home, case_from_message, case_threads
 
 # isort: on
 
 __all__ = [
     "accounts",
     "case_from_message",
+    "case_threads",
     "cases",
     "contacts",
     "home",

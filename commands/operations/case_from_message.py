@@ -18,6 +18,7 @@ from commands.operation import Accepts
 from commands.press import Do, Press
 from commands.record_cards import Look, look
 from commands.request import DeliveryFailed, Message, Quote, QuotedFile, Reply
+from commands.threads import Following
 from crm.actions import add_to_queue, with_notes
 from crm.definitions import TableInfo
 from crm.errors import CrmError, DuplicateId, DuplicateKey, NotFound, TooLarge, UnknownChoice
@@ -98,6 +99,9 @@ class CaptureCase(
                 return await _exists(ctx, seen, row)
         missing = [*quote.missing, *await self._attach(ctx, ref, quote), *await self._enqueue(ctx, ref)]
         await ctx.links.link(quote.message.key, ref)
+        if ctx.threads:
+            told = str(seen.value(row, "statuscode"))
+            await ctx.threads.follow(Following(place=ctx.place, principal=ctx.principal, case=ref, told=told))
         card = seen.record(row, notes=["Case created from the message.", *missing], also=values)
         return Reply(card=card, stub=seen.stub(row), reaction="ticket")
 

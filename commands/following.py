@@ -1,0 +1,92 @@
+"""`Threads` in the state database: which thread follows which case, and what came from here."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from crm.records import Ref
+
+from .request import Place
+from .state import TABLES, State
+from .threads import Following
+
+_FOLLOWING: Final[TypeAdapter[Following]] = TypeAdapter(Following)
+
+_THREADS = sa.Table(
+    "threads",
+    TABLES,
+    sa.Column("place", sa.String(300), primary_key=True),
+    sa.Column("record", sa.String(120), nullable=False, index=True),
+    sa.Column("following", sa.LargeBinary, nullable=False),
+)
+_MARKS = sa.Table(
+    "thread_marks",
+    TABLES,
+    sa.Column("mark", sa.String(500), primary_key=True),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False, index=True),
+)
+MARKS_LAST = timedelta(days=30)
+"""How long a change counts as told; Dataverse tries again for hours at most."""
+
+
+class FollowedThreads:
+    """`commands.threads.Threads` over `State`'s database; places and people are encrypted."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def follow(self, following: Following) -> None:
+        """See `Threads.follow`."""
+        row = {
+            "place": following.place.key,
+            "record": f"{following.case.table}/{following.case.id}",
+            "following": self._state.cipher.encrypt(_FOLLOWING.dump_json(following)),
+        }
+        async with self._state.engine.begin() as db:
+            await db.execute(sa.delete(_THREADS).where(_THREADS.c.place == following.place.key))
+            await db.execute(sa.insert(_THREADS).values(row))
+
+    async def unfollow(self, place: Place) -> None:
+        """See `Threads.unfollow`."""
+        async with self._state.engine.begin() as db:
+            await db.execute(sa.delete(_THREADS).where(_THREADS.c.place == place.key))
+
+    async def followed(self, place: Place) -> Following | None:
+        """See `Threads.followed`."""
+        query = sa.select(_THREADS.c.following).where(_THREADS.c.place == place.key)
+        async with self._state.engine.connect() as db:
+            found = await db.scalar(query)
+        return self._opened(found) if found else None
+
+    async def followers(self, case: Ref) -> list[Following]:
+        """See `Threads.followers`."""
+        query = sa.select(_THREADS.c.following).where(_THREADS.c.record == f"{case.table}/{case.id}")
+        async with self._state.engine.connect() as db:
+            return [self._opened(found) for found in (await db.scalars(query)).all()]
+
+    async def first(self, mark: str) -> bool:
+        """See `Threads.first`."""
+        if await self.known(mark):
+            return False
+        try:
+            async with self._state.engine.begin() as db:
+                await db.execute(sa.insert(_MARKS).values(mark=mark[-500:], at=datetime.now(UTC)))
+        except sa.exc.IntegrityError:
+            return False  # somebody else was faster
+        return True
+
+    async def known(self, mark: str) -> bool:
+        """See `Threads.known`."""
+        async with self._state.engine.connect() as db:
+            return await db.scalar(sa.select(_MARKS.c.mark).where(_MARKS.c.mark == mark[-500:])) is not None
+
+    async def forget_old(self) -> int:
+        """Drop marks past their time; returns how many went."""
+        async with self._state.engine.begin() as db:
+            gone = await db.execute(sa.delete(_MARKS).where(_MARKS.c.at < datetime.now(UTC) - MARKS_LAST))
+        return gone.rowcount
+
+    def _opened(self, sealed: bytes) -> Following:
+        return _FOLLOWING.validate_json(self._state.cipher.decrypt(sealed))
