@@ -24,7 +24,10 @@ _ADDRESSES: Final = frozenset({Kind.LOOKUP, Kind.ID, Kind.EMAIL, Kind.PHONE, Kin
 _SEVERAL_WORDS: Final = frozenset({Kind.TEXT, Kind.MULTILINE, Kind.LOOKUP, Kind.ID, None})
 """Kinds whose values often have several words, so that words after an unquoted one are in doubt."""
 PREPOSITIONS: Final = frozenset({"to", "on", "for", "of", "as"})
+_LEADING: Final = frozenset({"where", "for", "of", "from", "with", "about"})
+"""Words that only lead to the conditions of a list."""
 _NAME: Final = "name"
+_WHOLE_NAMES: Final = frozenset({"name", "fullname"})
 _CLEAR: Final = "clear"
 """The field of an update that names the fields to empty."""
 _SURE: Final = 70.0
@@ -107,14 +110,20 @@ class _Filling:
     def _names(self) -> dict[str, Parameter]:
         return names(self.operation)
 
+    @property
+    def _takes_person(self) -> bool:
+        """Whether a person's whole name is split into its parts."""
+        return _NAME in self.operation.words and _NAME not in self.operation.parameters
+
     def listing(self, text: str, conditions: str) -> None:
         """Conditions in the friendly language, and the list's own fields (`sort=`, `top=`, raw `filter=`)."""
         own = _Names(self._names)
         raw = _Names(name for name, p in self._names.items() if p.marked(RawMark))
         put = self._named
         text = filters.extract(take_raw(markup.targets(text), raw, own, put), own, put)
-        if text.casefold().startswith("where "):
-            text = text[len("where ") :].strip()
+        first, _, rest = text.partition(" ")
+        if rest.strip() and first.casefold() in _LEADING:
+            text = rest.strip()
         if text and conditions in self.args:
             raise _Doubt(f"There are conditions twice: {shown(text)} too.", f"Write all of them in {conditions}=.")
         if text:
@@ -167,6 +176,9 @@ class _Filling:
                     raise _Doubt(f"{key} is given twice.", "Write it once.", column)
                 self.columns[column] = markup.targets(pair.value)
                 return None
+        if squash(pair.key) in _WHOLE_NAMES and self._takes_person:
+            words.append(Word(pair.value, pair.start, 0, quoted=True))
+            return Kind.TEXT
         raise self._unknown(pair)
 
     def _parameter(self, key: str) -> Parameter | None:
@@ -201,7 +213,7 @@ class _Filling:
 
     def _words(self, words: list[Word]) -> None:
         wanted = [name for name in self.operation.words if name not in self.args]
-        if _NAME in wanted and _NAME not in self.operation.parameters:
+        if _NAME in wanted and self._takes_person:
             wanted = [name for name in wanted if name != _NAME]
             if not wanted:
                 self._person(words)

@@ -40,6 +40,7 @@ _LISTED: Final = {
     "my closed": "mine closed",
     "all open": "open",
     "all my": "mine",
+    "all my open": "mine open",
 }
 _SHOWN: Final = ("", "list", "show", "show me", "get", "find", "give me", "display", "view")
 
@@ -217,7 +218,8 @@ def _ways(op: type[Operation]) -> Iterator[str]:
         return
     for said in forms(noun) if noun else (noun_word,):
         for way in verbs:
-            yield f"{said} {way}"
+            if not way.endswith(" new"):  # `order create New printers`: there it begins the title
+                yield f"{said} {way}"
             if not (way == "open" and noun and said in (noun.plural, *noun.plurals)):  # `open cases` lists them
                 yield f"{way} {said}"
 

@@ -67,7 +67,11 @@ def items(text: str, kind_of: KindOf) -> Iterator[Item]:
             pos = plain.end()
             continue
         quoted = quotes.at(begin)
-        found = _quoted_pair(text, begin, quoted, quotes, kind_of) if quoted else _pair(text, begin, quotes, kind_of)
+        found = None
+        if quoted:
+            found = _quoted_pair(text, begin, quoted, quotes, kind_of)
+        elif text[begin] == "-" or text[begin].isidentifier():
+            found = _pair(text, begin, quotes, kind_of)
         item, pos = found or _word(text, begin, quoted, breaks)
         yield item
 

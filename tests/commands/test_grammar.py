@@ -190,7 +190,7 @@ def test_help(text: str, about: str | None) -> None:
     assert name == about
 
 
-@pytest.mark.parametrize("text", ["", "  ", "\n", "\u200b", "\x00", "menu", "Hi", "hello!"])
+@pytest.mark.parametrize("text", ["", "  ", "\n", "\u200b", "\x00", "menu", "Hi", "hello!", "What can you do?"])
 def test_the_menu(text: str) -> None:
     assert parse(text) == Menu()
 
