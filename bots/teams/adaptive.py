@@ -290,11 +290,13 @@ class _Renderer:
 
 
 def refreshing(card: Card) -> Press | None:
-    """The read-only press that shows a record again, taken from the card's own buttons; None where it has none."""
+    """The read-only press that shows this record again, from the card's own buttons or its stub's; None without one."""
     if card.kind not in {CardKind.RECORD, CardKind.STUB} or not card.record:
         return None
-    presses = (action.press for action in card.buttons() if action.press is not None)
-    return next((p for p in presses if p.do is Do.RUN and p.verb.endswith((" show", " get"))), None)
+    own = card.record.rpartition("/")[2]
+    buttons = (*card.buttons(), *(card.stub.buttons() if card.stub else ()))
+    shows = (a.press for a in buttons if a.press and a.press.do is Do.RUN and a.press.verb.endswith((" show", " get")))
+    return next((press for press in shows if press.args.get("record") == own), None)
 
 
 def _status(status: Status) -> Element:

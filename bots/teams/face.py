@@ -24,6 +24,7 @@ from commands.request import (
     Typed,
     Visibility,
 )
+from commands.threads import Happened
 
 from . import requests
 from .activity import Activity, BadActivity, parse
@@ -45,6 +46,8 @@ SENDING: Final = 5.0
 """Seconds that the answer to a message may take within its request; what takes longer goes on behind it."""
 RETRIES: Final = (2.0, 10.0, 30.0)
 """Seconds between tries to send an answer that Teams did not take."""
+
+_CHANGES: Final = {"messageUpdate": Happened.EDITED, "messageDelete": Happened.DELETED}
 
 log = logging.getLogger(__name__)
 
@@ -165,6 +168,8 @@ class TeamsFace:
             case "message":
                 self._delivery.here_again(conversation)
                 await self._hear(gesture)
+            case "messageUpdate" | "messageDelete" if not activity.addressed:
+                await self._overhear(gesture, _CHANGES[activity.type])
             case "installationUpdate":
                 if str(activity.raw.get("action") or "").startswith("remove"):
                     self._delivery.sent_away(conversation)
@@ -186,6 +191,15 @@ class TeamsFace:
             return
         if gesture.activity.addressed:
             await self._say(gesture, Typed(gesture.activity.text))
+        else:
+            await self._overhear(gesture, Happened.WRITTEN)
+
+    async def _overhear(self, gesture: Gesture, happened: Happened) -> None:
+        """What people say to each other: noted where the thread follows a case, and no concern of ours elsewhere."""
+        message = requests.message(gesture.activity, gesture.where)
+        reply = await self._dispatcher.heard(gesture.who, gesture.where, message, happened)
+        if reply is not None:
+            await self._send(gesture, reply)
 
     async def _say(self, gesture: Gesture, words: Typed, *, for_all: bool = False) -> None:
         request = Request(ask=words, principal=gesture.who, place=gesture.where, key=gesture.key)

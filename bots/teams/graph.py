@@ -50,7 +50,7 @@ class Graph:
         try:
             if place.kind is not PlaceKind.CHANNEL:
                 full = await self._get(place.tenant, f"{path}/{quote(own_id, safe='')}")
-                return Quote(message=_with_files(message, place, full, path))
+                return Quote(message=_with_files(message, full, path))
             root_id = place.thread or own_id
             root = await self._get(place.tenant, f"{path}/{quote(root_id, safe='')}")
             replies, complete = await self._replies(place.tenant, f"{path}/{quote(root_id, safe='')}/replies")
@@ -159,20 +159,11 @@ def _message(place: Place, data: Mapping[str, Any], path: str) -> Message:
         sent=requests.instant(data.get("createdDateTime")),
         permalink=requests.permalink(data.get("webUrl")),
     )
-    return _with_files(message, place, data, path)
+    return _with_files(message, data, path)
 
 
-def _with_files(message: Message, place: Place, data: Mapping[str, Any], path: str) -> Message:
-    del place
-    files = [
-        QuotedFile(
-            id=str(item.get("id") or ""),
-            name=str(item.get("name") or "file"),
-            source={"url": str(item["contentUrl"])},
-        )
-        for item in data.get("attachments") or ()
-        if isinstance(item, Mapping) and item.get("contentType") == "reference" and item.get("contentUrl")
-    ]
+def _with_files(message: Message, data: Mapping[str, Any], path: str) -> Message:
+    files = list(requests.files(data.get("attachments")))
     own = f"{path}/{quote(str(data.get('id') or ''), safe='')}"
     for number, item in enumerate(data.get("hostedContents") or (), 1):
         if isinstance(item, Mapping) and item.get("id"):

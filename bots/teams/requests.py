@@ -2,15 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote as quote_url
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
-from commands.request import Message, Person, Place, PlaceKind, Principal, Quote, Standing
+from commands.request import Message, Person, Place, PlaceKind, Principal, Quote, QuotedFile, Standing
 
 from .activity import CHANNEL, GROUP, Account, Activity, Json, Reference
 from .adaptive import Reader
@@ -142,6 +143,32 @@ def quote(payload: Json, where: Place) -> Quote:
         in_thread=bool(payload.get("replyToId")) and payload.get("replyToId") != payload.get("id"),
         missing=missing,
     )
+
+
+def message(activity: Activity, where: Place) -> Message:
+    """A message as it arrives at the bot, for a thread that follows a case."""
+    sender = activity.sender
+    root = where.thread or activity.id
+    return Message(
+        key=message_key(where, activity.id),
+        text=activity.text,
+        author=Person(name=sender.name, user=sender.entra or sender.id, entra_id=sender.entra),
+        sent=instant(activity.raw.get("timestamp")),
+        permalink=permalink(
+            f"https://teams.microsoft.com/l/message/{quote_url(where.conversation)}/{quote_url(activity.id)}"
+            f"?tenantId={quote_url(where.tenant)}&parentMessageId={quote_url(root)}"
+        ),
+        files=tuple(files(activity.raw.get("attachments"))),
+    )
+
+
+def files(attachments: Any) -> Iterator[QuotedFile]:
+    """The files on a message: Teams keeps them in SharePoint and sends their addresses."""
+    for item in attachments if isinstance(attachments, list) else ():
+        if isinstance(item, Mapping) and item.get("contentType") == "reference" and item.get("contentUrl"):
+            url = str(item["contentUrl"])
+            name = str(item.get("name") or "file")
+            yield QuotedFile(id=str(item.get("id") or url), name=name, source={"url": url})
 
 
 def message_key(where: Place, message_id: str) -> str:

@@ -31,6 +31,7 @@ class Script(Dispatcher):
         self.reply: Callable[[Request], Reply | Awaitable[Reply]] = lambda request: Reply(
             card=Card(kind=CardKind.NOTICE, title=f"You said {getattr(request.ask, 'text', 'nothing')}")
         )
+        self.overheard: list[tuple[Any, ...]] = []
         self.found: list[Card] = []
         self.options: list[Option] = []
 
@@ -41,6 +42,10 @@ class Script(Dispatcher):
 
     def stale(self) -> Card:
         return Card(kind=CardKind.ERROR, title="This button is too old.")
+
+    async def heard(self, principal: Any, place: Any, message: Any, happened: Any) -> Reply | None:
+        self.overheard.append((principal, place, message, happened))
+        return None
 
     async def suggest(self, _press: object, _field: str, typed: str, *_: object) -> list[Option]:
         return [o for o in self.options if typed.lower() in o.label.lower()]

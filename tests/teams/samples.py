@@ -69,6 +69,7 @@ RECORD = Card(
         Action(label="Open in Dynamics", url="https://contoso.crm.dynamics.com/main.aspx"),
     ),
     more=(
+        Action(label="Contoso", press=press("account show", record="another")),
         Action(label="Refresh", press=press("case show")),
         Action(label="Assign", press=press("case assign", Do.FORM)),
     ),

@@ -55,15 +55,26 @@ async def test_a_mention_in_a_thread_is_answered_there_and_privately(teams, scri
     assert teams.last("channel", "ben") is None
 
 
-async def test_what_is_said_to_others_is_no_command(teams, script):
+async def test_what_is_said_to_others_is_no_command_but_may_be_noted(teams, script):
     teams.hears_everything = True
-    await teams.message("lead list", conversation="channel", mention=False)
+    root = await _post(teams, "lead list")
+    reply = await _post(teams, "It works again", reply_to=root)
+    await teams.edit(reply, "It works again!")
+    await teams.delete(reply)
     assert script.asked == []
     assert teams.last("channel") is None
+    assert [(place.thread, message.text, happened) for _, place, message, happened in script.overheard] == [
+        (root.id, "lead list", "written"),
+        (root.id, "It works again", "written"),
+        (root.id, "It works again!", "edited"),
+        (root.id, "", "deleted"),
+    ]
+    keys = {message.key for _, _, message, _ in script.overheard[1:]}
+    assert len(keys) == 1
 
 
-async def _post(teams, text, conversation="channel", user="anna"):
-    await teams.message(text, conversation=conversation, user=user, mention=False)
+async def _post(teams, text, conversation="channel", user="anna", reply_to=None):
+    await teams.message(text, conversation=conversation, user=user, mention=False, reply_to=reply_to)
     return teams.last(conversation, user, bot=False)
 
 
