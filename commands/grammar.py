@@ -28,7 +28,7 @@ Result = Parsed | HelpAsked | Menu | Problem
 _LONGEST: Final = 100_000
 _HELP: Final = frozenset({"help", "?", "hilfe", "помощь", "usage", "--help", "-h"})
 _MENU: Final = frozenset(
-    {"", "menu", "start", "hi", "hello", "hey", "hallo", "привет", "crm", "commands", "what can you do"}
+    {"", "menu", "start", "hi", "hello", "hey", "hallo", "привет", "crm", "commands", "what can you do?"}
 )
 
 _NAMES: Final = (references.Form.NAME, references.Form.ME, references.Form.MENTION)

@@ -115,7 +115,7 @@ def test_every_operation_reads_back(kind: type[Operation]) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", OPERATIONS, ids=lambda op: f"{op.__module__.rpartition('.')[2]}:{op.verb}")
 def test_every_operation_reads_back_soak(kind: type[Operation]) -> None:
-    settings(max_examples=2_000, deadline=None, database=None)(given(commands(kind))(reads_back))()
+    settings(max_examples=300, deadline=None, database=None)(given(commands(kind))(reads_back))()
 
 
 @pytest.mark.parametrize("kind", list(CATALOG.values()), ids=lambda op: op.verb)
