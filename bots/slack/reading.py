@@ -143,9 +143,8 @@ class Reading:
         """The message of a shortcut or reaction. Its thread is read later, by `thread`, when it is wanted."""
         missing: list[str] = []
         read = await self._message(origin.workspace, origin.tenant, channel, message, missing)
-        ts, root = str(message.get("ts", "")), str(message.get("thread_ts") or "")
-        in_thread = bool(root) and (root != ts or bool(message.get("reply_count")))
-        return Quote(message=read, in_thread=in_thread, missing=tuple(missing))
+        # Slack gives a message `thread_ts` once it has a reply, the root too.
+        return Quote(message=read, in_thread=bool(message.get("thread_ts")), missing=tuple(missing))
 
     async def one(self, origin: Origin, channel: str, ts: str, author: str = "") -> Quote:
         """A message by its place alone (a reaction names no more)."""
