@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -69,7 +70,8 @@ class Api:
         url = URL(self.url(path), encoded=True)
         if query:
             url = url.extend_query({f"${name}": value for name, value in query.items()})
-        async with self.session.request(method, url, data=data, headers=sent) as response:
+        body = data.encode() if isinstance(data, str) else data
+        async with self.session.request(method, url, data=body and BytesIO(body), headers=sent) as response:
             raw = await response.read()
             return Answer(response.status, dict(response.headers), raw.decode("utf-8", "replace"))
 

@@ -77,10 +77,11 @@ async def test_tls_is_trusted_by_its_certificate() -> None:
     async with Emulator(tls=True) as emulator:
         assert emulator.url.startswith("https://localhost:")
         context = ssl.create_default_context(cafile=str(emulator.certificate))
-        async with aiohttp.request(
-            "GET", f"{emulator.url}{API}/WhoAmI", connector=aiohttp.TCPConnector(ssl=context)
-        ) as response:
-            assert response.status == 200
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{emulator.url}{API}/WhoAmI", ssl=context) as answer,
+        ):
+            assert answer.status == 200
     assert emulator.certificate is not None
     assert not emulator.certificate.exists()
 
