@@ -4,7 +4,6 @@ Shapes: learn.microsoft.com/power-apps/developer/data-platform/webapi/query-meta
 .../webapi/reference/label, .../optionsetmetadata, .../booleanoptionsetmetadata.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from .catalog import Column, Labels, Option, Table, metadata_id
@@ -139,8 +138,3 @@ def read_options(values: Any) -> tuple[Option, ...]:
             raise bad_payload(f"The option {value} must have a label in at least one language.")
         found[value] = Option(value=value, labels=labels)
     return tuple(found.values())
-
-
-def text_of(labels: Mapping[int, str], fallback: str) -> str:
-    """The base-language text, or else any, or else the fallback."""
-    return labels.get(BASE_LANGUAGE) or next(iter(labels.values()), fallback)
