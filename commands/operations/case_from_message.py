@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Annotated, Final
 
-from pydantic import PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import Field, PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
 
 from commands import forms
 from commands.cards import Action, Card, CardKind, Form, Input, InputKind, Option, Style
@@ -66,6 +66,7 @@ class CaptureCase(
         Quote | None,
         PlainValidator(lambda value: None if value is None else _quote(value)),
         WithJsonSchema({"type": "object"}),
+        Field(exclude=True),  # `args()` writes it; pydantic warns of a dataclass behind a plain validator
     ] = None
     """The message itself; the form carries it."""
 
