@@ -1,5 +1,6 @@
 """What an answer means: JSON for success, one CrmError for anything else."""
 
+import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -78,14 +79,20 @@ def retry_after(answer: Answer) -> float | None:
     if not text:
         return None
     try:
-        return max(0.0, float(text))
+        seconds = float(text)
     except ValueError:
-        pass
+        moment = _moment(text)
+        return None if moment is None else max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _moment(text: str) -> datetime | None:
+    """A date as HTTP headers write it."""
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
         return None
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _details(answer: Answer) -> tuple[str, str] | None:
@@ -144,9 +151,8 @@ def _sentence(cls: type[CrmError], answer: Answer, host: str, message: str) -> s
 
 def _skew(answer: Answer) -> str:
     """A hint when this machine's clock and the server's differ by more than a token's tolerance."""
-    try:
-        theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
+    theirs = _moment(answer.headers.get("Date", ""))
+    if theirs is None:
         return ""
     difference = (datetime.now(UTC) - theirs).total_seconds()
     if abs(difference) < _CLOCK_SKEW:

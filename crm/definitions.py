@@ -230,6 +230,10 @@ def table_from(item: dict[str, Any]) -> TableInfo:
             # `owner` is what users and teams have in common; nobody is one without being either.
             for target in ("systemuser", "team") if referenced == "owner" else (referenced,):
                 navigation.setdefault(relation["ReferencingAttribute"], {})[target] = property_name
+    for targets in navigation.values():
+        # Owners are described as pointing at the abstract table `owner`, whose rows are users and teams.
+        if owner := targets.pop("owner", None):
+            targets.update(systemuser=owner, team=owner)
     columns = {}
     for attribute in item.get("Attributes") or ():
         column = column_from(attribute, navigation.get(attribute["LogicalName"], {}))

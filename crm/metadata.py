@@ -8,6 +8,7 @@ anything changed since (`ClientVersionStamp`). Source: Microsoft, `RetrieveMetad
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from time import monotonic
@@ -295,7 +296,7 @@ class Metadata:
         }
         try:
             self._cache.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._cache.with_suffix(".new")
+            fresh = self._cache.with_suffix(f".{os.getpid()}")  # several processes may write at once
             fresh.write_bytes(orjson.dumps(content))
             fresh.replace(self._cache)
         except OSError as exc:

@@ -103,8 +103,14 @@ class PayloadBuilder:
     def build(self, values: Mapping[str, object]) -> dict[str, Json]:
         """The payload. Keys are logical names, schema names or labels; None clears. Raises a ValueProblem."""
         payload: dict[str, Json] = {}
+        seen: dict[str, str] = {}
         for word, value in values.items():
             column = find_column(self._table, word, self._language)
+            if column.logical in seen:
+                raise self._problem(
+                    ValueProblem, column, value, f"is given twice, as {seen[column.logical]!r} and as {word!r}."
+                )
+            seen[column.logical] = word
             self._check_writable(column)
             if column.kind is Kind.LOOKUP:
                 payload.update(self._bind(column, value))
@@ -138,12 +144,13 @@ class PayloadBuilder:
         if not isinstance(value, Ref):
             value = self._sole_target(column, value)
         navigation = targets.get(value.table)
-        if navigation is None:
+        entity_set = self._entity_sets.get(value.table)
+        if navigation is None or entity_set is None:
             allowed = tuple(targets)
             raise self._problem(
                 WrongType, column, value, f"cannot point at a row of {value.table}, only of {listed(allowed)}.", allowed
             )
-        return {f"{navigation}@odata.bind": value.path(self._entity_sets[value.table])}
+        return {f"{navigation}@odata.bind": value.path(entity_set)}
 
     def _sole_target(self, column: ColumnInfo, value: object) -> Ref:
         try:
@@ -164,7 +171,7 @@ class PayloadBuilder:
                 items = value.split(",") if isinstance(value, str) else value
                 several = items if isinstance(items, (list, tuple, set, frozenset)) else [items]
                 numbers = [find_choice(self._table, column, item, self._language).value for item in several]
-                return ",".join(map(str, dict.fromkeys(numbers)))
+                return ",".join(map(str, dict.fromkeys(numbers))) or None
             case Kind.BOOLEAN:
                 return self._boolean(column, value)
             case Kind.INTEGER | Kind.DECIMAL | Kind.MONEY:

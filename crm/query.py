@@ -9,7 +9,7 @@ are escaped here; `$skip` does not exist. Source: Microsoft, "Filter rows using 
 """
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -200,6 +200,27 @@ def selection(columns: Iterable[str], lookups: Container[str]) -> str:
     return ",".join(dict.fromkeys(f"_{column}_value" if column in lookups else column for column in columns))
 
 
+def _order(text: str) -> str:
+    """A column, or a column and `desc`."""
+    column, space, direction = text.partition(" ")
+    if space and direction not in {"asc", "desc"}:
+        raise ValueError(f"{text!r} is not a column to sort by.")
+    return name(column) + space + direction
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A row by an alternate key: `Key("account", {"accountnumber": "A1"})`. The key must exist in the organisation."""
+
+    table: str
+    values: Mapping[str, Literal]
+
+    def path(self, entity_set: str) -> str:
+        """`/accounts(accountnumber='A1')`."""
+        parts = (f"{name(column)}={quote(literal(value), safe=_SAFE)}" for column, value in self.values.items())
+        return f"/{entity_set}({','.join(parts)})"
+
+
 @dataclass(frozen=True, slots=True)
 class Expand:
     """Related rows to bring along, by the navigation property's exact name (upper and lower case matter)."""
@@ -218,7 +239,7 @@ class Expand:
         if self.where is not None:
             options.append("$filter=" + self.where.odata)
         if self.order:
-            options.append("$orderby=" + ",".join(self.order))
+            options.append("$orderby=" + ",".join(map(_order, self.order)))
         if self.top is not None:
             options.append(f"$top={self.top}")
         return name(self.navigation) + (f"({';'.join(options)})" if options else "")

@@ -17,7 +17,7 @@ from .errors import BadAnswer, CrmError, DuplicateId, DuplicateKey, NotFound
 from .exchange import Call, Exchange
 from .metadata import Metadata
 from .notes import File
-from .query import Expand, Query, literal
+from .query import Expand, Key, Query, literal
 from .records import Hit, Json, Page, Ref, Row, page_of, row_of
 from .search import search
 from .transport import Answer
@@ -59,10 +59,18 @@ class Session:
     # Writing
 
     @overload
-    async def create(self, table: str, payload: Mapping[str, Json], *, id: UUID | None = None) -> Ref: ...
+    async def create(
+        self, table: str, payload: Mapping[str, Json], *, id: UUID | None = None, detect_duplicates: bool = False
+    ) -> Ref: ...
     @overload
     async def create(
-        self, table: str, payload: Mapping[str, Json], *, id: UUID | None = None, returning: Sequence[str]
+        self,
+        table: str,
+        payload: Mapping[str, Json],
+        *,
+        id: UUID | None = None,
+        returning: Sequence[str],
+        detect_duplicates: bool = False,
     ) -> Row: ...
     async def create(
         self,
@@ -71,23 +79,26 @@ class Session:
         *,
         id: UUID | None = None,  # noqa: A002  the field's own word
         returning: Sequence[str] | None = None,
+        detect_duplicates: bool = False,
     ) -> Ref | Row:
         """Create a row from wire JSON (see `Metadata.payload`); nested objects are created along with it.
 
         With an `id` of the caller's choice the request may be repeated: after a lost answer it is sent again, and
         "exists already" then means success if the row holds these values. Raises DuplicateId when it does not, or
-        when the row existed before.
+        when the row existed before. `detect_duplicates`: let the organisation's duplicate rules refuse the row
+        (DuplicateDetected).
         """
         names = await self.metadata.names(table)
         body = {**payload, names.primary_id: str(id)} if id else payload
         url = f"{self._root}/{names.entity_set}{_select(returning, names)}"
+        headers = _WRITE if returning is None else _RETURNING
         call = Call(
             method="POST",
             url=url,
             verb="create",
             table=table,
             body=encoded(body),
-            headers=_WRITE if returning is None else _RETURNING,
+            headers={**headers, "MSCRM.SuppressDuplicateDetection": "false"} if detect_duplicates else headers,
             repeatable=id is not None,
             writes=True,
             empty=returning is None,
@@ -103,13 +114,13 @@ class Session:
         return Ref(table, id or self._created_id(answer))
 
     @overload
-    async def update(self, ref: Ref, payload: Mapping[str, Json], *, etag: str = "*") -> None: ...
+    async def update(self, ref: Ref | Key, payload: Mapping[str, Json], *, etag: str = "*") -> None: ...
     @overload
     async def update(
-        self, ref: Ref, payload: Mapping[str, Json], *, etag: str = "*", returning: Sequence[str]
+        self, ref: Ref | Key, payload: Mapping[str, Json], *, etag: str = "*", returning: Sequence[str]
     ) -> Row: ...
     async def update(
-        self, ref: Ref, payload: Mapping[str, Json], *, etag: str = "*", returning: Sequence[str] | None = None
+        self, ref: Ref | Key, payload: Mapping[str, Json], *, etag: str = "*", returning: Sequence[str] | None = None
     ) -> Row | None:
         """Change columns of a row that exists. `etag`: only if it is still that version, else VersionMismatch.
 
@@ -118,18 +129,18 @@ class Session:
         return await self._patch(ref, payload, {"If-Match": etag}, "update", returning)
 
     @overload
-    async def upsert(self, ref: Ref, payload: Mapping[str, Json]) -> None: ...
+    async def upsert(self, ref: Ref | Key, payload: Mapping[str, Json]) -> None: ...
     @overload
-    async def upsert(self, ref: Ref, payload: Mapping[str, Json], *, returning: Sequence[str]) -> Row: ...
+    async def upsert(self, ref: Ref | Key, payload: Mapping[str, Json], *, returning: Sequence[str]) -> Row: ...
     async def upsert(
-        self, ref: Ref, payload: Mapping[str, Json], *, returning: Sequence[str] | None = None
+        self, ref: Ref | Key, payload: Mapping[str, Json], *, returning: Sequence[str] | None = None
     ) -> Row | None:
         """Change the row, or create it with this id."""
         return await self._patch(ref, payload, {}, "upsert", returning)
 
     async def _patch(
         self,
-        ref: Ref,
+        ref: Ref | Key,
         payload: Mapping[str, Json],
         condition: Mapping[str, str],
         verb: str,
@@ -151,7 +162,7 @@ class Session:
             return None
         return self._row(ref.table, names, answer, wrote=True)
 
-    async def delete(self, ref: Ref, *, etag: str | None = None) -> None:
+    async def delete(self, ref: Ref | Key, *, etag: str | None = None) -> None:
         """Delete a row. Raises NotFound when there was none."""
         names = await self.metadata.names(ref.table)
         call = Call(
@@ -172,7 +183,7 @@ class Session:
 
     # Reading
 
-    async def get(self, ref: Ref, *, select: Sequence[str] = (), expand: Sequence[Expand] = ()) -> Row:
+    async def get(self, ref: Ref | Key, *, select: Sequence[str] = (), expand: Sequence[Expand] = ()) -> Row:
         """One row. `select`: logical names; all columns when empty. Raises NotFound."""
         names = await self.metadata.names(ref.table)
         query = Query(ref.table).select(*select).expand(*expand).odata(names.lookups)

@@ -17,6 +17,7 @@ from httpx_aiohttp import AiohttpTransport
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from .address import is_loopback
 from .errors import BadAnswer, CertificateProblem, CrmError, DeadlineExceeded, Unreachable
 
 _LARGE = 2**20
@@ -87,7 +88,7 @@ class Transport(AiohttpTransport):
 
 def _proxy(url: httpx.URL) -> str | None:
     """The proxy that the environment asks for, decided once instead of at every request."""
-    return None if proxy_bypass(url.host) else getproxies().get(url.scheme)
+    return None if is_loopback(url.host) or proxy_bypass(url.host) else getproxies().get(url.scheme)
 
 
 FAILURES = (aiohttp.ClientError, OSError, TimeoutError)

@@ -113,8 +113,7 @@ TABLES: list[dict[str, Any]] = [
             relation("parentaccountid", "account", "parentaccountid"),
             relation("customerid", "account", "customerid_account"),
             relation("customerid", "contact", "customerid_contact"),
-            relation("ownerid", "systemuser", "ownerid"),
-            relation("ownerid", "team", "ownerid"),
+            relation("ownerid", "owner", "ownerid"),
         ],
     ),
     table(

@@ -12,9 +12,15 @@ from crm.batch import Batch
 from crm.client import Dataverse, Session
 from crm.emulator import Emulator
 from crm.notes import DIRECT, File
-from crm.query import Expand, Query, col
+from crm.query import Expand, Key, Query, col
 from crm.records import Ref, Row
 from crm.tables import CASE
+
+ACCOUNT_NUMBER = {
+    "SchemaName": "new_account_number",
+    "KeyAttributes": ["accountnumber"],
+    "DisplayName": {"LocalizedLabels": [{"Label": "Account number", "LanguageCode": 1033}]},
+}
 
 
 @pytest.fixture
@@ -183,3 +189,24 @@ async def test_actions_and_functions(session: Session) -> None:
     assert len(created["value"]) == 1
     total = await session.function("RetrieveTotalRecordCount", {"EntityNames": ["account"]})
     assert total["EntityRecordCountCollection"]["Values"] == [1]
+
+
+async def test_a_row_is_reached_by_its_alternate_key(session: Session) -> None:
+    await session.action("EntityDefinitions(LogicalName='account')/Keys", ACCOUNT_NUMBER)
+    key = Key("account", {"accountnumber": "A'1/2"})
+    await session.upsert(key, {"name": "First"})
+    row = await session.get(key, select=["name", "accountnumber"])
+    assert (row["name"], row["accountnumber"]) == ("First", "A'1/2")
+    await session.update(key, {"name": "Second"})
+    assert (await session.get(row.ref, select=["name"]))["name"] == "Second"
+    await session.delete(key)
+    with pytest.raises(errors.NotFound):
+        await session.get(key)
+
+
+async def test_duplicate_rules_speak_where_asked(session: Session) -> None:
+    contact = {"lastname": "Smith", "emailaddress1": "smith@contoso.example"}
+    await session.create("contact", contact)
+    with pytest.raises(errors.DuplicateDetected):
+        await session.create("contact", contact, detect_duplicates=True)
+    await session.create("contact", contact)

@@ -166,6 +166,13 @@ async def test_retry_after_is_honoured_exactly_and_pauses_that_person_only(serve
         assert 1.0 <= time.monotonic() - start < 1.5
 
 
+@pytest.mark.parametrize("text", ["nonsense", "nan", "inf", "-5", "Thu, 01 Jan 2026 00:00:00 -0000", ""])
+async def test_a_retry_after_that_says_nothing_useful_does_no_harm(server: Server, session: Session, text: str) -> None:
+    server.faults.append(Fault(status=429, headers={"Retry-After": text}))
+    await session.within(2).who_am_i()
+    assert len(server.seen) == 2
+
+
 async def test_a_wait_beyond_the_deadline_is_not_begun(server: Server, session: Session) -> None:
     server.faults.append(Fault(status=429, headers={"Retry-After": "60"}))
     start = time.monotonic()

@@ -128,6 +128,7 @@ async def test_columns_are_found_by_any_of_their_names(metadata: Metadata) -> No
         ({"tier": "gold"}, {"new_tier": 100000000}),
         ({"interests": "printers, 30"}, {"new_interests": "10,30"}),
         ({"interests": ["Paper"]}, {"new_interests": "30"}),
+        ({"interests": []}, {"new_interests": None}),
         ({"donotemail": "Allow"}, {"donotemail": False}),
         ({"donotemail": True}, {"donotemail": True}),
         ({"budgetamount": Decimal("12.50")}, {"budgetamount": 12.5}),
@@ -169,6 +170,7 @@ async def test_values_become_what_dataverse_takes(
         ({"parentaccountid": Ref("contact", ID)}, errors.WrongType, "only of account", ("account",)),
         ({"customer": str(ID)}, errors.WrongType, "say which", ("account", "contact")),
         ({"parentaccountid": "Contoso"}, errors.WrongType, "needs a row", ()),
+        ({"subject": "a", "Topic": "b"}, errors.ValueProblem, "given twice, as 'subject' and as 'Topic'", ()),
         ({"subject": {"a": 1}}, errors.WrongType, "needs a text", ()),
     ],
 )
