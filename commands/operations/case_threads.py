@@ -8,9 +8,9 @@ from pydantic import BeforeValidator
 
 from commands.cards import Action, Card, CardKind, Status, Tone
 from commands.context import Context
-from commands.errors import UserError
 from commands.operation import Operation
 from commands.press import Do, Press
+from commands.record_cards import notice
 from commands.request import Reply
 from crm.tables import CASE
 
@@ -36,12 +36,11 @@ class CaseThread(Operation, verb="case thread", table=CASE, example="case thread
         """No request; what the thread follows is ours to know."""
         following = await ctx.threads.followed(ctx.place) if ctx.threads else None
         if following is None or ctx.threads is None:
-            raise UserError(
-                "This conversation follows no case.", "Make a case out of a message here, and its thread follows it."
-            )
+            tip = "Make a case out of a message here, and its thread follows it."
+            return Reply(card=notice("This conversation follows no case.", tip))
         if self.replies is Replies.STOP:
             await ctx.threads.unfollow(ctx.place)
-            return Reply(card=Card(kind=CardKind.NOTICE, title="This thread no longer follows the case."), replace=True)
+            return Reply(card=notice("This thread no longer follows the case."), replace=True)
         if self.replies is not Replies.SHOW:
             following = replace(following, for_customer=self.replies is Replies.CUSTOMER)
             await ctx.threads.follow(following)

@@ -1,0 +1,1 @@
+"""Conversations with the bot, as text files, and what runs them; see README.md."""
