@@ -12,8 +12,8 @@ from aiohttp import web
 
 from . import page_gestures, page_state
 from .answer import Answer, Wire
+from .slack_records import SlackError
 from .slack_server import FakeSlack
-from .slack_world import SlackError
 from .teams_server import FakeTeams
 from .teams_world import ConnectorError
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from .answer import Answer
+from .slack_records import Message, View
 from .slack_server import FakeSlack
-from .slack_world import Message, View
 from .teams_server import FakeTeams
 from .teams_world import Post
 

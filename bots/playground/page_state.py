@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import adaptive, slack_world, teams_world
+from . import adaptive, slack_records, teams_world
 from .answer import Exchange
 from .slack_server import FakeSlack
 from .teams_server import FakeTeams
@@ -38,13 +38,13 @@ def slack_state(slack: FakeSlack, user: str, place: str, thread: str) -> dict[st
     }
 
 
-def _slack_message(slack: FakeSlack, message: slack_world.Message) -> dict[str, Any]:
+def _slack_message(slack: FakeSlack, message: slack_records.Message) -> dict[str, Any]:
     author = slack.world.users.get(message.user)
     replies = slack.world.replies(message)
     return {
         "id": message.ts,
         "at": float(message.ts),
-        "by": "slackbot" if message.user == slack_world.SLACKBOT else "bot" if message.bot_id else message.user,
+        "by": "slackbot" if message.user == slack_records.SLACKBOT else "bot" if message.bot_id else message.user,
         "author": author.real_name if author else "Slackbot",
         "text": message.text,
         "blocks": message.blocks,
@@ -67,7 +67,7 @@ def _slack_message(slack: FakeSlack, message: slack_world.Message) -> dict[str, 
     }
 
 
-def _view(view: slack_world.View) -> dict[str, Any]:
+def _view(view: slack_records.View) -> dict[str, Any]:
     return {
         "id": view.id,
         "hash": view.hash,

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from .slack_world import DEFAULT_SCOPES, TOKEN_SECONDS, SlackError, Token, World
+from .slack_records import DEFAULT_SCOPES, TOKEN_SECONDS, SlackError, Token
+from .slack_world import World
 
 CODE_SECONDS = 600
 _CONSENT = """<!doctype html><meta charset="utf-8"><title>Allow access</title>

@@ -37,18 +37,13 @@ from urllib.parse import parse_qs, urljoin
 from aiohttp import WSMsgType, web
 
 from . import seed as seeds
+from . import slack_posting as _posting  # noqa: F401 - enters its methods in the table
 from .answer import Wire
 from .slack_api import METHODS, Call
 from .slack_oauth import OAuth
 from .slack_people import SUBSCRIPTIONS, SlackPeople
-from .slack_world import (
-    RESPONSE_URL_SECONDS,
-    RESPONSE_URL_USES,
-    SlackError,
-    Token,
-    Workspace,
-    World,
-)
+from .slack_records import RESPONSE_URL_SECONDS, RESPONSE_URL_USES, SlackError, Token, Workspace
+from .slack_world import World
 
 _JSON_ARGS = {"blocks", "attachments", "view", "metadata", "unfurls", "files", "error", "user_auth_blocks"}
 
@@ -90,7 +85,7 @@ class FakeSlack(SlackPeople):
         wire: Wire | None = None,
     ) -> None:
         super().__init__(World(seed or seeds.load()), signing_secret=signing_secret, bot_url=bot_url, wire=wire)
-        self.base_url = base_url
+        self.world.serve_from(base_url)
         self.bot_token = bot_token
         self.app_token = app_token
         self.world.tokens[bot_token] = Token(value=bot_token, kind="bot", team="T1")
@@ -107,6 +102,11 @@ class FakeSlack(SlackPeople):
         self._called: dict[tuple[str, str], deque[float]] = defaultdict(deque)
         self._posted_at: dict[str, float] = {}
         self._runner: web.AppRunner | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where this Slack is served; ends in a slash."""
+        return self.world.base
 
     @property
     def api_url(self) -> str:
@@ -130,7 +130,7 @@ class FakeSlack(SlackPeople):
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
         await site.start()
-        self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/"
+        self.world.serve_from(f"http://127.0.0.1:{self._runner.addresses[0][1]}/")
         return self
 
     async def close(self) -> None:
@@ -260,9 +260,7 @@ class FakeSlack(SlackPeople):
         if self.rate_limits:
             self._limit(name, token.team or "T1", str(args.get("channel", "")), entry.per_minute)
         seen = Token(value=token.value, kind=token.kind, team=token.team, user=token.user, scopes=granted)
-        call = Call(
-            method=name, args=args, token=seen, world=self.world, base=self.base_url, small_pages=self.small_pages
-        )
+        call = Call(method=name, args=args, token=seen, world=self.world, small_pages=self.small_pages)
         answer = entry.run(call)
         if name == "auth.revoke":
             token.revoked = seen.revoked

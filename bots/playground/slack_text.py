@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .slack_world import SLACKBOT, Message, View, World, all_options
+from .slack_records import SLACKBOT, Message, View
+from .slack_state import all_options
+from .slack_world import World
 
 _ANGLE = re.compile(r"<([^<>]*)>")
 _MARKS = re.compile(r"(?<![\w*_~])([*_~])(?=\S)(.+?)(?<=\S)\1(?![\w*_~])")

@@ -6,233 +6,25 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from . import blockkit
 from .seed import Seed
-
-SLACKBOT = "USLACKBOT"
-DEFAULT_SCOPES = frozenset(
-    {
-        *("app_mentions:read", "commands", "chat:write", "chat:write.public", "links:read", "links:write"),
-        *("channels:read", "channels:history", "channels:join", "groups:read", "groups:history"),
-        *("im:read", "im:write", "im:history", "mpim:read", "mpim:history", "metadata.message:read"),
-        *("files:read", "files:write", "reactions:read", "reactions:write"),
-        *("team:read", "users:read", "users:read.email"),
-    }
+from .slack_records import (
+    TRIGGER_SECONDS,
+    Channel,
+    Message,
+    ResponseUrl,
+    SlackError,
+    Token,
+    Trigger,
+    User,
+    View,
+    Workspace,
+    refuse,
 )
-TRIGGER_SECONDS = 3.0
-RESPONSE_URL_SECONDS = 1800.0
-RESPONSE_URL_USES = 5
-TOKEN_SECONDS = 43_200
-
-
-class SlackError(Exception):
-    """An `ok: false` answer; `extra` is merged into the body."""
-
-    def __init__(self, code: str, **extra: Any) -> None:
-        super().__init__(code)
-        self.code = code
-        self.extra = extra
-
-
-@dataclass(slots=True, kw_only=True)
-class Workspace:
-    id: str
-    name: str
-    domain: str
-    enterprise: str | None = None
-    bot_user: str = "UBOT"
-    bot_id: str = "BBOT"
-
-
-@dataclass(slots=True, kw_only=True)
-class User:
-    id: str
-    team: str
-    name: str
-    real_name: str
-    email: str = ""
-    title: str = ""
-    tz: str = "Europe/Amsterdam"
-    tz_offset: int = 3600
-    is_bot: bool = False
-    external: bool = False
-
-    def json(self, with_email: bool = True) -> dict[str, Any]:
-        profile = {"real_name": self.real_name, "display_name": self.name, "title": self.title}
-        if with_email and self.email:
-            profile["email"] = self.email
-        return {
-            "id": self.id,
-            "team_id": self.team,
-            "name": self.name,
-            "real_name": self.real_name,
-            "deleted": False,
-            "is_bot": self.is_bot,
-            "is_stranger": self.external,
-            "tz": self.tz,
-            "tz_offset": self.tz_offset,
-            "locale": "en-GB",
-            "profile": profile,
-        }
-
-
-@dataclass(slots=True, kw_only=True)
-class Channel:
-    id: str
-    team: str
-    name: str = ""
-    topic: str = ""
-    private: bool = False
-    im: bool = False
-    archived: bool = False
-    members: list[str] = field(default_factory=list)
-
-    @property
-    def kind(self) -> str:
-        """As in event types and scopes: channels, groups or im."""
-        return "im" if self.im else "groups" if self.private else "channels"
-
-    def json(self) -> dict[str, Any]:
-        shared = {"id": self.id, "is_archived": self.archived, "context_team_id": self.team}
-        if self.im:
-            return {**shared, "is_im": True, "user": next((m for m in self.members if m != "UBOT"), "")}
-        return {
-            **shared,
-            "name": self.name,
-            "is_channel": not self.private,
-            "is_group": self.private,
-            "is_im": False,
-            "is_private": self.private,
-            "topic": {"value": self.topic},
-            "num_members": len(self.members),
-        }
-
-
-@dataclass(slots=True, kw_only=True)
-class Message:
-    """One message. `to` names the only reader of an ephemeral one."""
-
-    ts: str
-    channel: str
-    team: str
-    user: str = ""
-    bot_id: str = ""
-    text: str = ""
-    blocks: list[dict[str, Any]] = field(default_factory=list)
-    attachments: list[dict[str, Any]] = field(default_factory=list)
-    thread_ts: str = ""
-    to: str = ""
-    files: list[dict[str, Any]] = field(default_factory=list)
-    reactions: dict[str, list[str]] = field(default_factory=dict)
-    edited: str = ""
-    metadata: dict[str, Any] | None = None
-    subtype: str = ""
-    unfurls: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def json(self) -> dict[str, Any]:
-        body: dict[str, Any] = {"type": "message", "ts": self.ts, "text": self.text, "team": self.team}
-        optional = {
-            "user": self.user,
-            "bot_id": self.bot_id,
-            "app_id": "APLAYGROUND" if self.bot_id else "",
-            "blocks": self.blocks,
-            "attachments": [*self.attachments, *self.unfurl_attachments()],
-            "thread_ts": self.thread_ts,
-            "files": self.files,
-            "subtype": self.subtype,
-            "metadata": self.metadata,
-            "reactions": [
-                {"name": name, "users": users, "count": len(users)} for name, users in self.reactions.items()
-            ],
-            "edited": {"user": self.user, "ts": self.edited} if self.edited else None,
-        }
-        return body | {key: value for key, value in optional.items() if value}
-
-    def unfurl_attachments(self) -> list[dict[str, Any]]:
-        return [
-            {"id": number, "from_url": url, "is_app_unfurl": True, "app_unfurl_url": url, **unfurl}
-            for number, (url, unfurl) in enumerate(self.unfurls.items(), 1)
-        ]
-
-    def all_blocks(self) -> list[dict[str, Any]]:
-        """The message's own blocks, then those of attachments and unfurls: everything that can be clicked."""
-        attached = [*self.attachments, *self.unfurls.values()]
-        return [*self.blocks, *(block for a in attached for block in a.get("blocks", ()))]
-
-
-@dataclass(slots=True, kw_only=True)
-class View:
-    """A modal or a home tab, as Slack keeps it. `errors` are field errors shown now, by block_id."""
-
-    id: str
-    team: str
-    user: str
-    body: dict[str, Any]
-    hash: str
-    root: str
-    previous: str = ""
-    errors: dict[str, str] = field(default_factory=dict)
-    values: dict[str, dict[str, Any]] = field(default_factory=dict)
-    notice: str = ""
-
-    @property
-    def blocks(self) -> list[dict[str, Any]]:
-        return list(self.body.get("blocks", ()))
-
-    def json(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        defaults = {"private_metadata": "", "callback_id": "", "external_id": "", "close": None, "submit": None}
-        return {
-            **defaults,
-            "clear_on_close": False,
-            "notify_on_close": False,
-            **self.body,
-            "id": self.id,
-            "team_id": self.team,
-            "app_id": "APLAYGROUND",
-            "app_installed_team_id": self.team,
-            "bot_id": "BBOT",
-            "hash": self.hash,
-            "root_view_id": self.root,
-            "previous_view_id": self.previous or None,
-            "state": {"values": self.values if values is None else values},
-        }
-
-
-@dataclass(slots=True, kw_only=True)
-class Token:
-    value: str
-    kind: str
-    team: str | None
-    enterprise: str | None = None
-    user: str = ""
-    scopes: frozenset[str] = DEFAULT_SCOPES
-    expires: float | None = None
-    revoked: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class Trigger:
-    user: str
-    team: str
-    born: float
-    used: bool = False
-    view: str = ""
-
-
-@dataclass(slots=True, kw_only=True)
-class ResponseUrl:
-    """Where an interaction may answer. `source` is the app's message that held the control."""
-
-    user: str
-    channel: str
-    team: str
-    born: float
-    uses: int = 0
-    source: Message | None = None
+from .slack_state import initial_values, number_blocks
 
 
 class World:
@@ -240,6 +32,7 @@ class World:
 
     def __init__(self, seed: Seed) -> None:
         self.skew = 0.0
+        self.base = ""
         self.teams: dict[str, Workspace] = {}
         self.users: dict[str, User] = {}
         self.channels: dict[str, Channel] = {}
@@ -313,6 +106,9 @@ class World:
         self.changed()
         return message
 
+    def has(self, channel: str, ts: str) -> bool:
+        return any(m.ts == ts for m in self.messages.get(channel, ()))
+
     def find(self, channel: str, ts: str) -> Message:
         for message in self.messages.get(channel, ()):
             if message.ts == ts:
@@ -360,22 +156,29 @@ class World:
         trigger.used = True
         return trigger
 
-    def add_file(
-        self, name: str, content: bytes, mimetype: str, user: str, base: str, title: str = ""
-    ) -> dict[str, Any]:
+    def serve_from(self, base: str) -> None:
+        """Where files can be fetched: an address that ends in a slash."""
+        self.base = base
+        for file in self.files.values():
+            file.update(self._addresses(file["id"], file["name"]))
+
+    def _addresses(self, file_id: str, name: str) -> dict[str, str]:
+        at = f"{self.base}files-pri/{file_id}"
+        return {"url_private": f"{at}/{name}", "url_private_download": f"{at}/download/{name}"}
+
+    def add_file(self, name: str, content: bytes, mimetype: str, user: str) -> dict[str, Any]:
         file_id = self.new_id("F")
         self.contents[file_id] = content
         self.files[file_id] = {
             "id": file_id,
             "name": name,
-            "title": title or name,
+            "title": name,
             "mimetype": mimetype,
             "filetype": name.rpartition(".")[2],
             "size": len(content),
             "user": user,
             "mode": "hosted",
-            "url_private": f"{base}files-pri/{file_id}/{name}",
-            "url_private_download": f"{base}files-pri/{file_id}/download/{name}",
+            **self._addresses(file_id, name),
         }
         return self.files[file_id]
 
@@ -509,105 +312,12 @@ class World:
 
     def _plant_message(self, seed: Seed, channel: Channel, said: Any, thread: str) -> Message:
         who = seed.person(said.who).slack
-        files = [self.add_file(f.name, f.text.encode(), "text/plain", who, "") for f in said.files]
+        files = [self.add_file(f.name, f.text.encode(), "text/plain", who) for f in said.files]
         ts = self.new_ts(self.now() - 60 * said.minutes_ago)
         text = escape(said.text)
         return self.add(
             Message(ts=ts, channel=channel.id, team=channel.team, user=who, text=text, thread_ts=thread, files=files)
         )
-
-
-def refuse(found: list[str], code: str) -> None:
-    """Raise the Web API's refusal when there is something to refuse."""
-    if found:
-        raise SlackError(code, errors=found, response_metadata={"messages": [f"[ERROR] {said}" for said in found]})
-
-
-def number_blocks(body: dict[str, Any]) -> dict[str, Any]:
-    """Give every block a block_id, and every element an action_id, as Slack does for those that lack one."""
-    for block in body.get("blocks") or ():
-        block.setdefault("block_id", secrets.token_urlsafe(4))
-        for element in blockkit.elements([block]):
-            if isinstance(element, dict) and element.get("type") != "image":
-                element.setdefault("action_id", secrets.token_urlsafe(4))
-    return body
-
-
-def initial_values(blocks: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """`state.values` before anybody typed: what each stateful element starts with."""
-    values: dict[str, dict[str, Any]] = {}
-    for block in blocks:
-        for element in blockkit.elements([block]):
-            if (state := element_state(element)) is not None:
-                values.setdefault(block["block_id"], {})[element["action_id"]] = state
-    return values
-
-
-_STATE_KEYS = {
-    "datepicker": ("selected_date", "initial_date"),
-    "timepicker": ("selected_time", "initial_time"),
-    "datetimepicker": ("selected_date_time", "initial_date_time"),
-    "static_select": ("selected_option", "initial_option"),
-    "external_select": ("selected_option", "initial_option"),
-    "radio_buttons": ("selected_option", "initial_option"),
-    "checkboxes": ("selected_options", "initial_options"),
-    "multi_static_select": ("selected_options", "initial_options"),
-    "multi_external_select": ("selected_options", "initial_options"),
-    "users_select": ("selected_user", "initial_user"),
-    "conversations_select": ("selected_conversation", "initial_conversation"),
-    "channels_select": ("selected_channel", "initial_channel"),
-    "multi_users_select": ("selected_users", "initial_users"),
-    "multi_conversations_select": ("selected_conversations", "initial_conversations"),
-    "multi_channels_select": ("selected_channels", "initial_channels"),
-    "file_input": ("files", ""),
-    "plain_text_input": ("value", "initial_value"),
-    "number_input": ("value", "initial_value"),
-    "email_text_input": ("value", "initial_value"),
-    "url_text_input": ("value", "initial_value"),
-    "rich_text_input": ("rich_text_value", "initial_value"),
-}
-
-
-def element_state(element: Mapping[str, Any], value: Any = ..., label: str = "") -> dict[str, Any] | None:
-    """An element's entry in `state.values`; None for what has no state (buttons, overflow). `value` is what the
-    person chose: text, a date, an option's value or visible text, or a list of them."""
-    kind = str(element.get("type"))
-    if kind not in _STATE_KEYS:
-        return None
-    key, initial = _STATE_KEYS[kind]
-    many = key in ("selected_options", "selected_users", "selected_conversations", "selected_channels", "files")
-    if value is ...:
-        chosen = element.get(initial, [] if many else None)
-    elif many:
-        wanted = value if isinstance(value, list | tuple) else [value]
-        chosen = [_choose(element, v) for v in wanted] if key == "selected_options" else list(wanted)
-    elif key == "selected_option":
-        chosen = None if value in (None, "") else _choose(element, value, label)
-    else:
-        chosen = value if value not in (None, "") else None
-    return {"type": kind, key: chosen}
-
-
-def _choose(element: Mapping[str, Any], wanted: Any, label: str = "") -> dict[str, Any]:
-    """The option with that value, else with that visible text; an external one is taken as given."""
-    if isinstance(wanted, dict):
-        return wanted
-    options = list(all_options(element))
-    for option in options:
-        if option["value"] == wanted:
-            return option
-    for option in options:
-        if option["text"]["text"] == wanted:
-            return option
-    if "external" in str(element.get("type")):
-        return {"text": {"type": "plain_text", "text": label or str(wanted), "emoji": True}, "value": str(wanted)}
-    raise LookupError(f"no option {wanted!r}; there are: {[o['text']['text'] for o in options]}")
-
-
-def all_options(element: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    yield from element.get("options") or ()
-    for group in element.get("option_groups") or ():
-        yield from group["options"]
 
 
 def escape(text: str) -> str:

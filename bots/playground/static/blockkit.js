@@ -1,5 +1,5 @@
 // Block Kit as elements. `ctx` says where the blocks are: names, options(), act(), filled(), values, people, rooms.
-import { h, menu } from "./dom.js";
+import { h, icon, menu } from "./dom.js";
 import { emoji, mrkdwn, richText, textObject } from "./mrkdwn.js";
 
 export function blocks(list, ctx) {
@@ -78,7 +78,7 @@ function element_(element, block, ctx) {
         name: emoji(option.text.text), hint: option.description?.text,
         run: async () => { if (await confirmed(element, ctx)) ctx.act(block, element, option.value); },
       }))),
-    }, "⋯");
+    }, icon("more"));
     case "plain_text_input": {
       const node = h(element.multiline ? "textarea" : "input", {
         ...attrs, placeholder, maxlength: element.max_length || 3000, autofocus: element.focus_on_load, rows: element.multiline ? 4 : null,
@@ -222,7 +222,7 @@ export function combobox(element, attrs, initial, find, changed) {
 function multiCombobox(element, attrs, initial, find, changed) {
   const chosen = [...initial];
   const chips = h("span", { class: "chips" });
-  const draw = () => chips.replaceChildren(...chosen.map((o) => h("button", { class: "chip", type: "button", onclick: () => { chosen.splice(chosen.indexOf(o), 1); draw(); changed([...chosen]); } }, `${o.text.text} ✕`)));
+  const draw = () => chips.replaceChildren(...chosen.map((o) => h("button", { class: "chip", type: "button", onclick: () => { chosen.splice(chosen.indexOf(o), 1); draw(); changed([...chosen]); } }, `${o.text.text} ×`)));
   const box = combobox(element, attrs, null, find, (option) => {
     if (!option) return;
     chosen.push(option);

@@ -1,5 +1,5 @@
 // The message box: Enter sends, Shift+Enter breaks the line, hints for commands under the arrow keys.
-import { h } from "./dom.js";
+import { h, icon } from "./dom.js";
 
 export function composer({ id, placeholder, hints, send, extra = [] }) {
   const list = h("div", { class: "hints", role: "listbox", id: `${id}-hints`, hidden: true });
@@ -42,7 +42,7 @@ export function composer({ id, placeholder, hints, send, extra = [] }) {
   });
   const node = h("form", { class: "compose-form", onsubmit: (event) => { event.preventDefault(); submit(); } }, list, box,
     h("div", { class: "compose-tools" }, extra,
-      h("button", { type: "button", class: "quiet", onclick: () => { box.focus(); suggest(true); }, title: "Commands that can be typed" }, "⌘ Commands"),
+      h("button", { type: "button", class: "quiet", onclick: () => { box.focus(); suggest(true); }, title: "Commands that can be typed" }, icon("list"), " Commands"),
       h("span", { class: "spring" }), h("button", { class: "send", "aria-label": "Send" }, "Send")));
   node.fill = (text) => { box.value = text; fit(); box.focus(); };
   return node;

@@ -1,5 +1,5 @@
 // The frame: which platform, person, place and thread are shown; fetching state when the server says it changed.
-import { avatar, byId, h, toast } from "./dom.js";
+import { avatar, byId, h, icon, toast } from "./dom.js";
 import * as slack from "./slack.js";
 import * as teams from "./teams.js";
 import { guide } from "./guide.js";
@@ -101,12 +101,12 @@ function rooms() {
     ["Group chats", state.rooms.filter((r) => r.kind === "groupChat")],
     ["Apps", state.rooms.filter((r) => ["im", "personal"].includes(r.kind))]];
   if (app.platform === "slack") groups[2][1].push({ id: "home", name: "CRM home", kind: "home" });
-  const sign = { channels: "#", groups: "🔒", channel: "#", groupChat: "👥", im: "◆", personal: "◆", home: "⌂" };
+  const sign = { channels: "hash", groups: "lock", channel: "hash", groupChat: "people", im: "app", personal: "app", home: "home" };
   const nodes = groups.filter(([, list]) => list.length).map(([name, list]) => h("section", {}, h("h2", {}, name),
     list.map((room) => h("button", {
       class: "room", "aria-current": room.id === app.place ? "page" : null, onclick: () => app.go({ place: room.id }),
       title: room.bot === false ? "The app is not a member here" : null,
-    }, h("span", { class: "sign", "aria-hidden": "true" }, sign[room.kind]), room.name))));
+    }, h("span", { class: "sign" }, icon(sign[room.kind])), room.name))));
   const drawn = JSON.stringify([app.platform, app.place, state.rooms]);
   const box = byId("rooms");
   if (box.drawn !== drawn) { box.drawn = drawn; box.replaceChildren(...nodes); }

@@ -1,7 +1,7 @@
 // The Slack side: messages, threads, modals, the home tab.
 import { blocks } from "./blockkit.js";
 import { composer } from "./composer.js";
-import { avatar, byId, h, keyed, menu, time, toast } from "./dom.js";
+import { avatar, byId, h, icon, keyed, menu, time, toast } from "./dom.js";
 import { anchor, emoji, mrkdwn } from "./mrkdwn.js";
 
 const box = {};
@@ -39,13 +39,13 @@ function message(app, m, inThread = false) {
   const ctx = context(app, () => ({ message: m.id }));
   const body = m.blocks?.length ? blocks(m.blocks, ctx) : m.text ? [h("div", { class: "text" }, mrkdwn(m.text, app.state.names))] : [];
   return h("article", { class: `message ${m.private ? "private" : ""} ${m.by === "bot" ? "bot" : ""}`, "data-ts": m.id, tabindex: "-1" },
-    m.private ? h("div", { class: "only-you" }, "👁 Only visible to you") : null,
+    m.private ? h("div", { class: "only-you" }, icon("eye"), " Only visible to you") : null,
     avatar(m.author, m.by === "bot" ? "bot" : "person"),
     h("div", { class: "body" },
       h("div", { class: "byline" }, h("b", {}, m.author), m.by === "bot" ? h("span", { class: "tag" }, "APP") : null, time(m.at), m.edited ? h("small", {}, "(edited)") : null),
       body,
       (m.attachments || []).map((a) => attachment(a, ctx)),
-      m.files.map((f) => h("details", { class: "file" }, h("summary", {}, `📄 ${f.name} `, h("small", {}, `${f.size} bytes`)), f.text ? h("pre", {}, f.text) : null)),
+      m.files.map((f) => h("details", { class: "file" }, h("summary", {}, icon("file"), ` ${f.name} `, h("small", {}, `${f.size} bytes`)), f.text ? h("pre", {}, f.text) : null)),
       m.reactions.length ? h("div", { class: "reactions" }, m.reactions.map((r) => h("span", {}, `${emoji(`:${r.name}:`)} ${r.count}`))) : null,
       m.replies && !inThread ? h("button", { class: "replies", onclick: () => app.go({ place: app.place, thread: m.id }) }, `${m.replies} ${m.replies === 1 ? "reply" : "replies"} ›`) : null),
     m.private || m.by === "slackbot" ? null : tools(app, m, inThread));
@@ -69,10 +69,10 @@ function tools(app, m, inThread) {
       { name: "Delete message", danger: true, run: () => app.do("delete", { message: m.id }) }] : []),
   ];
   return h("div", { class: "tools-row" },
-    h("button", { "aria-label": "React with 👀", title: "React", onclick: () => app.do("react", { message: m.id, emoji: "eyes" }) }, "👀"),
-    h("button", { "aria-label": "React with 🎫", title: "React", onclick: () => app.do("react", { message: m.id, emoji: "ticket" }) }, "🎫"),
-    inThread ? null : h("button", { "aria-label": "Reply in thread", title: "Reply in thread", onclick: () => app.go({ place: app.place, thread: m.id }) }, "💬"),
-    h("button", { "aria-label": "More actions for this message", title: "More", "aria-haspopup": "menu", onclick: (event) => menu(event.currentTarget, items(event.currentTarget)) }, "⋯"));
+    h("button", { "aria-label": "React with eyes", title: "React with :eyes:", onclick: () => app.do("react", { message: m.id, emoji: "eyes" }) }, icon("eye")),
+    h("button", { "aria-label": "React with a ticket", title: "React with :ticket:", onclick: () => app.do("react", { message: m.id, emoji: "ticket" }) }, icon("ticket")),
+    inThread ? null : h("button", { "aria-label": "Reply in thread", title: "Reply in thread", onclick: () => app.go({ place: app.place, thread: m.id }) }, icon("reply")),
+    h("button", { "aria-label": "More actions for this message", title: "More", "aria-haspopup": "menu", onclick: (event) => menu(event.currentTarget, items(event.currentTarget)) }, icon("more")));
 }
 
 function compose(app) {
@@ -86,7 +86,7 @@ function compose(app) {
     id: "main", placeholder: `Message ${byId("place-name").textContent || "the app"}, or type ${command}`,
     hints: (typed) => (typed === "" || `${command} `.startsWith(typed) || typed.startsWith(command) ? app.page.commands.map((c) => ({ text: `${command} ${c.text}`, says: c.says })).filter((c) => c.text.startsWith(typed) && c.text !== typed) : []),
     send: (text) => { app.fresh = true; return text.startsWith("/") ? app.do("command", { text }) : app.do("say", { text }); },
-    extra: [h("button", { type: "button", class: "quiet", "aria-haspopup": "menu", onclick: (event) => menu(event.currentTarget, shortcuts.map((s) => ({ name: s.name, hint: "CRM shortcut", run: () => app.do("shortcut", { callback_id: s.callback_id }) }))) }, "⚡ Shortcuts")],
+    extra: [h("button", { type: "button", class: "quiet", "aria-haspopup": "menu", onclick: (event) => menu(event.currentTarget, shortcuts.map((s) => ({ name: s.name, hint: "CRM shortcut", run: () => app.do("shortcut", { callback_id: s.callback_id }) }))) }, icon("bolt"), " Shortcuts")],
   });
   slot.replaceChildren(node);
   box.main = node;
@@ -107,7 +107,7 @@ function thread(app) {
     panel.key = key;
     const list = h("div", { class: "messages", role: "log", "aria-label": "Thread" });
     const { command, mention } = app.page.slack;
-    panel.replaceChildren(h("header", {}, h("h2", {}, "Thread"), h("button", { class: "quiet", "aria-label": "Close the thread", onclick: () => app.go({ place: app.place }) }, "✕")), list,
+    panel.replaceChildren(h("header", {}, h("h2", {}, "Thread"), h("button", { class: "quiet", "aria-label": "Close the thread", onclick: () => app.go({ place: app.place }) }, icon("close"))), list,
       composer({
         id: "thread", placeholder: "Reply…",
         hints: (typed) => (typed && `${mention} `.startsWith(typed) ? [{ text: `${mention} help`, says: "Slash commands do not work in threads; mentions do" }] : []),
@@ -150,7 +150,7 @@ function modal(app) {
   };
   dialog.oncancel = (event) => { event.preventDefault(); app.do("close", { view: view.id }); };
   dialog.replaceChildren(h("form", { onsubmit: submit, novalidate: true },
-    h("header", {}, avatar("CRM", "bot"), h("h2", {}, emoji(view.body.title.text)), h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => app.do("close", { view: view.id }) }, "✕")),
+    h("header", {}, avatar("CRM", "bot"), h("h2", {}, emoji(view.body.title.text)), h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => app.do("close", { view: view.id }) }, icon("close"))),
     h("div", { class: "dialog-body" }, view.notice ? h("p", { class: "alert error", role: "alert" }, view.notice) : null, blocks(view.body.blocks, ctx)),
     h("footer", {}, h("button", { type: "button", class: "control", onclick: () => app.do("close", { view: view.id }) }, view.body.close?.text || "Cancel"),
       view.body.submit ? h("button", { class: "control primary" }, view.body.submit.text) : null)));

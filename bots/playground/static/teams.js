@@ -1,7 +1,7 @@
 // The Teams side: messages, Adaptive Cards, dialogs, the message extension.
 import { cardNode } from "./cards.js";
 import { composer } from "./composer.js";
-import { avatar, byId, h, keyed, menu, time, toast } from "./dom.js";
+import { avatar, byId, h, icon, keyed, menu, time, toast } from "./dom.js";
 import { anchor } from "./mrkdwn.js";
 
 const box = {};
@@ -34,7 +34,7 @@ function conversation(app, m) {
 function post(app, m) {
   const own = m.by === app.user;
   return h("article", { class: `message ${own ? "own" : ""} ${m.private ? "private" : ""} ${m.by === "bot" ? "bot" : ""}`, "data-id": m.id, tabindex: "-1" },
-    m.private ? h("div", { class: "only-you" }, "👁 Only visible to you") : null,
+    m.private ? h("div", { class: "only-you" }, icon("eye"), " Only visible to you") : null,
     avatar(m.author, m.by === "bot" ? "bot" : "person"),
     h("div", { class: "body" },
       h("div", { class: "byline" }, h("b", {}, m.author), m.by === "bot" ? h("span", { class: "tag" }, "App") : null, time(m.at), m.edited ? h("small", {}, "Edited") : null),
@@ -85,13 +85,13 @@ async function search(app, dataset, typed) {
 function tools(app, m) {
   const actions = app.page.teams.message_actions;
   return h("div", { class: "tools-row" },
-    h("button", { "aria-label": "Like", title: "Like", onclick: () => app.do("react", { message: m.id, emoji: "like" }) }, "👍"),
+    h("button", { "aria-label": "Like", title: "Like", onclick: () => app.do("react", { message: m.id, emoji: "like" }) }, icon("like")),
     h("button", { "aria-label": "More options for this message", title: "More", "aria-haspopup": "menu", onclick: (event) => menu(event.currentTarget, [
       ...actions.map((a) => ({ name: a.name, hint: "CRM", run: () => app.do("compose", { message: m.id, command: a.command }) })),
       ...(m.by === app.user ? [
         { name: "Edit", run: () => { const text = prompt("New text", m.text); if (text !== null) app.do("edit", { message: m.id, text }); } },
         { name: "Delete", danger: true, run: () => app.do("delete", { message: m.id }) }] : []),
-    ]) }, "⋯"));
+    ]) }, icon("more")));
 }
 
 const addressed = () => byId("mention")?.checked ?? true;
@@ -108,7 +108,7 @@ function compose(app) {
     hints: (typed) => app.page.commands.map((c) => ({ text: c.text, says: c.says })).filter((c) => c.text.startsWith(typed) && c.text !== typed),
     send: (text) => { app.fresh = true; return /^https?:\S+$/.test(text) ? app.do("link", { url: text }) : app.do("message", { text, mention: addressed() }); },
     extra: [here?.kind === "personal" ? null : h("label", { class: "chip" }, h("input", { type: "checkbox", id: "mention", checked: true }), "@CRM"),
-      searches.map((s) => h("button", { type: "button", class: "quiet", onclick: () => searchDialog(app, s) }, `🔎 ${s.name}`))],
+      searches.map((s) => h("button", { type: "button", class: "quiet", onclick: () => searchDialog(app, s) }, icon("search"), ` ${s.name}`))],
   });
   slot.replaceChildren(node);
   box.main = node;
@@ -134,7 +134,7 @@ function searchDialog(app, search_) {
   Object.assign(dialog, { key: "search", owner: "search" });
   dialog.oncancel = () => shut(dialog);
   dialog.replaceChildren(h("form", { method: "dialog", onsubmit: (event) => event.preventDefault() },
-    h("header", {}, avatar("CRM", "bot"), h("h2", {}, search_.name), h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => shut(dialog) }, "✕")),
+    h("header", {}, avatar("CRM", "bot"), h("h2", {}, search_.name), h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => shut(dialog) }, icon("close"))),
     h("div", { class: "dialog-body" }, field, list)));
   dialog.showModal();
   field.focus();
@@ -167,7 +167,7 @@ function dialog(app) {
   ] : [h("p", {}, "The bot will post this:"), draft.attachments.map((a) => h("div", { class: "card" }, cardNode(a.content, {}))),
     h("button", { class: "control primary", type: "button", onclick: () => app.do("send_preview") }, "Send")];
   node.replaceChildren(h("div", { class: "form" },
-    h("header", {}, avatar("CRM", "bot"), h("h2", {}, open?.title || "CRM"), h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: close }, "✕")),
+    h("header", {}, avatar("CRM", "bot"), h("h2", {}, open?.title || "CRM"), h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: close }, icon("close"))),
     h("div", { class: "dialog-body" }, body)));
   if (!node.open) node.showModal();
   node.querySelector(".dialog-body input, .dialog-body textarea, .dialog-body select")?.focus();
