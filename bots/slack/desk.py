@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from commands.cards import Card, Option
 from commands.press import Press, Seal
-from commands.request import Ask, DeliveryFailed, Place, Principal, Reply, Request
+from commands.request import Ask, DeliveryFailed, Message, Place, Principal, Reply, Request
+from commands.threads import Happened
 
 from .api import NotInstalled, SlackApi, SlackError
 from .delivery import Delivery
@@ -39,6 +40,10 @@ class CommandLayer(Protocol):
     async def home(self, principal: Principal, place: Place) -> Card: ...
 
     async def unfurl(self, url: str, principal: Principal, place: Place) -> Card | None: ...
+
+    async def heard(
+        self, principal: Principal, place: Place, message: Message, happened: Happened = ...
+    ) -> Reply | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,12 @@ Slack delivers an event at least once, Bolt runs it each time. So each is begun 
 journalled before the acknowledgement; and only then is it finished there and acknowledged.
 """
 
+import asyncio
 import html
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
@@ -15,6 +17,7 @@ from slack_bolt.response import BoltResponse
 
 from commands.cards import CardKind
 from commands.request import Ask, FromMessage, Place, Pressed, Standing, Typed
+from commands.threads import Happened
 
 from .api import NotInstalled, SlackError, Workspace
 from .blocks import MESSAGE_BLOCKS, render
@@ -31,6 +34,14 @@ _OPENERS = frozenset({"", "case", "case create", "create case", "case new", "new
 """What a mention in a thread may say to make a case of that thread."""
 _SPEECH = frozenset({None, "", "file_share", "thread_broadcast"})
 """Message subtypes that are somebody speaking."""
+
+_HAPPENED = {
+    "": Happened.WRITTEN,
+    "file_share": Happened.WRITTEN,
+    "thread_broadcast": Happened.WRITTEN,
+    "message_changed": Happened.EDITED,
+    "message_deleted": Happened.DELETED,
+}
 
 Work = Callable[[], Awaitable[None]]
 
@@ -89,9 +100,12 @@ class Events:
         return await self._once(body, work)
 
     async def message(self, body: Body) -> BoltResponse | None:
-        """A direct message is a command; anything else said is not ours."""
+        """A direct message is a command; a reply in a thread may concern a case; anything else is not ours."""
         event, origin = body["event"], of_event(body)
-        if event.get("channel_type") != "im" or event.get("subtype") not in _SPEECH or _is_bot(event):
+        if event.get("channel_type") != "im":
+            await self._reply(body, event, origin)
+            return None
+        if event.get("subtype") not in _SPEECH or _is_bot(event):
             return None
 
         async def work() -> None:
@@ -99,6 +113,39 @@ class Events:
             await self._answer(Typed(str(event.get("text") or "")), origin, where, body)
 
         return await self._once(body, work)
+
+    async def _reply(self, body: Body, event: Any, origin: Origin) -> None:
+        """Said, edited or deleted in a thread: told to the case that the thread follows, if it follows one.
+
+        Not begun in `SeenEvents`: the note's id is made of the message, so the same message again changes nothing.
+        """
+        happened = _HAPPENED.get(str(event.get("subtype") or ""))
+        said = (
+            event
+            if happened is Happened.WRITTEN
+            else event.get("message" if "message" in event else "previous_message")
+        )
+        if happened is None or not said or not said.get("thread_ts") or said["thread_ts"] == said.get("ts"):
+            return
+        unchanged = happened is Happened.EDITED and said.get("text") == (event.get("previous_message") or {}).get(
+            "text"
+        )
+        bot = await self._authorize.bot_user(origin.workspace)
+        if _is_bot(said) or unchanged or (bot and f"<@{bot}" in str(said.get("text") or "")):
+            return  # a mention is a command (`app_mention`), and Slack calls it a change when a link gets its preview
+        told = self._desk.tasks.start(
+            self._tell(body, said, replace(origin, user=str(said.get("user"))), happened), "tell a case"
+        )
+        await asyncio.wait({told}, timeout=self._desk.settings.ack_window)
+
+    async def _tell(self, body: Body, said: Any, origin: Origin, happened: Happened) -> None:
+        desk, ts = self._desk, str(said.get("ts") or "")
+        where = self._place(origin, body, thread=str(said["thread_ts"]), message_ts=ts)
+        quote = await desk.reading.quote(origin, where.conversation, said)
+        principal = await desk.reading.known(desk.reading.principal(origin))
+        reply = await desk.dispatcher.heard(principal, where, quote.message, happened)
+        if reply:
+            desk.send(where, principal, reply)
 
     async def reaction(self, body: Body) -> BoltResponse | None:
         """An emoji that an admin named makes a case of the message, with defaults."""

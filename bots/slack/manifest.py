@@ -38,7 +38,10 @@ BOT_EVENTS = (
     "app_uninstalled",
     "entity_details_requested",
     "link_shared",
+    "message.channels",
+    "message.groups",
     "message.im",
+    "message.mpim",
     "reaction_added",
     "tokens_revoked",
 )

@@ -14,9 +14,12 @@ _ZERO_WIDTH_SPACE = "\u200b"
 _UNPRINTABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
+_SPECIAL = re.compile(f"[&<>*_~`{re.escape(''.join(map(chr, _UNPRINTABLE)))}]")
+
+
 def printable(text: str) -> str:
     """The text without what nobody can see and some clients trip over."""
-    return text.translate(_UNPRINTABLE)
+    return text if text.isprintable() else text.translate(_UNPRINTABLE)
 
 
 def escape(text: str) -> str:
@@ -26,6 +29,8 @@ def escape(text: str) -> str:
     link. A formatting mark that would open a run gets a zero-width space behind it, because Slack has no
     escape for `* _ ~ \\``.
     """
+    if not _SPECIAL.search(text):  # most texts are plain, and this is on the way of every answer
+        return text
     text = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKER.sub(rf"\1{_ZERO_WIDTH_SPACE}", text)
 

@@ -14,7 +14,8 @@ from bots.playground.slack_server import FakeSlack
 from bots.slack import SlackFace, SlackSettings
 from commands.cards import Card, CardKind, Option
 from commands.press import Press, Seal
-from commands.request import Principal, Reply, Request
+from commands.request import Message, Place, Principal, Reply, Request
+from commands.threads import Happened
 
 SEAL = Seal(b"a secret for tests")
 CIPHER = Fernet(Fernet.generate_key())
@@ -31,6 +32,7 @@ class Script:
             card=Card(kind=CardKind.NOTICE, title=f"You said {getattr(request.ask, 'text', '')}")
         )
         self.found: list[Card] = []
+        self.overheard: list[tuple[str, str, str, str]] = []
         self.options: list[Option] = []
         self.suggested: list[tuple[Press, str, str]] = []
 
@@ -51,6 +53,10 @@ class Script:
 
     async def unfurl(self, url: str, *_: object) -> Card | None:
         return next((c for c in self.found if c.url == url), None)
+
+    async def heard(self, principal: Principal, place: Place, message: Message, happened: Happened) -> Reply:
+        self.overheard.append((principal.user, place.thread, message.text, happened.value))
+        return Reply(reaction="memo")
 
     def answers(self, reply: Reply) -> None:
         """From now on, always this."""

@@ -163,3 +163,20 @@ async def test_a_long_answer_follows_as_a_file(slack: FakeSlack, script: Script)
     content = slack.world.contents[message.files[0]["id"]].decode()
     assert content.startswith("Done")
     assert "79 word" in content
+
+
+async def test_replies_in_threads_are_overheard_edits_and_deletions_too(slack: FakeSlack, script: Script) -> None:
+    root = await slack.say("The printer burns", user="U2", channel="C1")
+    reply = await slack.say("Still burning", user="U1", channel="C1", thread=root)
+    await slack.until(lambda: "memo" in reply.reactions)
+    await slack.edit(reply, "Burnt down")
+    await slack.delete(reply)
+    await slack.say("@crm my cases", user="U1", channel="C1", thread=root)  # a command, not part of the conversation
+    await slack.until(lambda: len(script.overheard) >= 3)
+    await slack.settle()
+    assert script.overheard == [
+        ("U1", root.ts, "Still burning", "written"),
+        ("U1", root.ts, "Burnt down", "edited"),
+        ("U1", root.ts, "Burnt down", "deleted"),
+    ]
+    assert script.asked[-1].ask == Typed("my cases")

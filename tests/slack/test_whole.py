@@ -1,0 +1,87 @@
+"""The whole bot on Slack: signed bytes in, Dynamics rows and Block Kit out, nothing scripted in between."""
+
+import asyncio
+import json
+import uuid
+
+import aiohttp
+
+from bots.playground.slack_world import View
+from tests.bot import Bot
+
+
+async def rows(bot: Bot, path: str) -> list[dict[str, object]]:
+    """Straight from the emulator."""
+    url = f"{bot.emulator.url}/api/data/v9.2/{path}"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return list((await answer.json())["value"])
+
+
+async def test_a_lead_is_created_shown_and_changed(bot: Bot) -> None:
+    slack, name = bot.slack, f"Unity{uuid.uuid4().hex[:6]}"
+    answer = await slack.command("/crm", f'lead create Jane {name} company="Acme <!channel> & Co"', user="U1")
+    assert answer.status == 200
+    card = await slack.until(lambda: (m := slack.last("C1", "U1")) and name in slack.text(m) and m)
+    assert "<!channel>" not in json.dumps(card.blocks)
+    assert len(await rows(bot, f"leads?$filter=lastname eq '{name}'")) == 1
+    await slack.click(card, "Edit", user="U1")
+    view = await slack.until(lambda: (v := slack.view("U1")) and v.body["callback_id"] == "form" and v)
+    done = await slack.submit(view, {"Company Name": "Acme Holding"}, user="U1")
+    assert done.json == {"response_action": "clear"}
+    await slack.until(lambda: "Acme Holding" in slack.transcript("C1", "U1", since=card))
+    assert (await rows(bot, f"leads?$filter=lastname eq '{name}'"))[0]["companyname"] == "Acme Holding"
+
+
+async def test_the_same_signed_command_twice_makes_one_lead(bot: Bot) -> None:
+    slack, name = bot.slack, f"Twice{uuid.uuid4().hex[:6]}"
+    answer = await slack.command("/crm", f"lead create Jane {name} company=Acme topic=Printers", user="U1")
+    assert answer.delivery
+    again = await asyncio.gather(*(slack.redeliver(answer.delivery) for _ in range(3)))
+    assert {a.status for a in again} == {200}
+    assert len(await rows(bot, f"leads?$filter=lastname eq '{name}'")) == 1
+
+
+async def test_a_message_becomes_one_case_whoever_presses(bot: Bot) -> None:
+    slack, title = bot.slack, f"Printer {uuid.uuid4().hex[:6]} is on fire"
+    message = await slack.say(f"{title}\nSmoke on floor 2.", user="U2", channel="C1", files={"log.txt": b"E-77"})
+    await slack.say("Same as in March?", user="U1", channel="C1", thread=message)
+
+    async def form_of(user: str) -> View:
+        await slack.shortcut("create_case_from_message", message, user=user)
+        return await slack.until(lambda: (v := slack.view(user)) and v.body["callback_id"] == "form" and v)
+
+    views = [await form_of(user) for user in ("U1", "U2")]
+    found = (await slack.suggest(views[0], "Customer", "contoso ltd")).json["options"][0]
+    await asyncio.gather(
+        *(slack.submit(v, {"Customer": found}, user=u) for v, u in zip(views, ("U1", "U2"), strict=True))
+    )
+    stub = await slack.until(
+        lambda: next((m for m in slack.messages("C1", "U3", thread=message) if m.bot_id), None), deadline=10
+    )
+    assert title in slack.text(stub)
+    assert len(await rows(bot, f"incidents?$filter=title eq '{title}'")) == 1
+    before = len(slack.messages("C1", "U1"))
+    await slack.shortcut("create_case_from_message", message, user="U3")
+    shown = await slack.until(lambda: (v := slack.view("U3")) and title in slack.text(v) and v)
+    assert shown.body["callback_id"] != "form"  # the same message again shows its case
+    assert len(slack.messages("C1", "U1")) == before
+
+
+async def test_mistakes_are_answered_with_a_sentence_and_change_nothing(bot: Bot) -> None:
+    slack = bot.slack
+    for text in (
+        "frobnicate",
+        "lead create",
+        "case show 'unclosed",
+        "lead update nothing colour=red",
+        "🔥",
+        "x" * 10_000,
+    ):
+        answer = await slack.command("/crm", text, user="U4", channel="C1")
+        assert (answer.status, answer.error) == (200, ""), text[:40]
+        await slack.until(lambda: slack.last("C1", "U4") or slack.view("U4"))
+
+
+async def test_help_is_quick(bot: Bot) -> None:
+    answers = [await bot.slack.command("/crm", "help", user="U1") for _ in range(20)]
+    assert sorted(a.seconds for a in answers)[10] < 0.2
