@@ -131,6 +131,11 @@ def _closed(noun: str, *steps: Step) -> tuple[Step, ...]:
     return (*steps, Step("Add note", f"{noun} note", ask=True))
 
 
+def usual_steps(noun: str) -> dict[State, tuple[Step, ...]]:
+    """Of a table that knows active and inactive records only."""
+    return {State.OPEN: _open(noun), State.INACTIVE: _closed(noun)}
+
+
 _VIEWS: Final = (
     View(
         table=LEAD,
@@ -202,7 +207,7 @@ _VIEWS: Final = (
         searched=(ACCOUNT.name, ACCOUNT.number_text, ACCOUNT.email, ACCOUNT.city),
         exact=(ACCOUNT.email, ACCOUNT.number_text),
         related=(ACCOUNT.primary_contact, ACCOUNT.parent),
-        steps={State.OPEN: _open("account"), State.INACTIVE: _closed("account")},
+        steps=usual_steps("account"),
     ),
     View(
         table=CONTACT,
@@ -229,7 +234,7 @@ _VIEWS: Final = (
         searched=(CONTACT.full_name, CONTACT.email, CONTACT.phone),
         exact=(CONTACT.email,),
         related=(CONTACT.company,),
-        steps={State.OPEN: _open("contact"), State.INACTIVE: _closed("contact")},
+        steps=usual_steps("contact"),
     ),
     View(
         table=OPPORTUNITY,
