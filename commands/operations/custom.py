@@ -1,12 +1,14 @@
 """Tables of the organisation's own, and columns that settings add: the same verbs, declared from metadata, no code."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from commands import nouns
 from commands.fields import Reference
@@ -98,7 +100,8 @@ async def join_from_file(path: Path, metadata: Metadata) -> list[View]:
       lead: [Region]
     """
     try:
-        wanted = _TablesFile.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {})
+        text = await asyncio.to_thread(path.read_text, encoding="utf-8")
+        wanted = _TablesFile.model_validate(YAML(typ="safe").load(text) or {})
     except (OSError, YAMLError, ValidationError) as e:
         raise TableProblem(f"{path}: {e}") from e
     views = []
