@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
@@ -17,16 +18,17 @@ from commands.cipher import FernetCipher
 from commands.dispatch import Dispatcher
 from commands.engine import Engine, EngineError
 from commands.following import FollowedThreads
-from commands.people import People
+from commands.people import Identity, People
 from commands.policy import Policy
 from commands.press import Seal
-from commands.request import Face
+from commands.request import Face, Principal
 from commands.state import TABLES, State
 from crm.client import Dataverse
 from crm.emulator import Emulator
 from crm.entra import Certificate, Entra, Secret
 
 from . import settings as settings_module
+from .mcp.server import PLATFORM, make_server, serve_stdio
 from .playground.page import Playground
 from .settings import Settings, SettingsError, is_loopback, kept_secret, private_folder
 from .slack.face import SlackFace
@@ -37,6 +39,9 @@ from .web import application, busy, serve
 
 log = logging.getLogger(__name__)
 
+_AGENT_WINDOW = 60.0
+"""Seconds that an agent's call waits for its answer; nobody delivers one later."""
+
 
 @dataclass
 class App:
@@ -44,6 +49,8 @@ class App:
 
     settings: Settings
     demo: bool = False
+    agent: bool = False
+    """Only the command layer, for agents; beside a process that executes the journal's jobs, its client."""
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     faces: dict[str, Face] = field(default_factory=dict)
 
@@ -76,11 +83,11 @@ class App:
         )
         people = People(
             self.dataverse,
-            identity=settings.identity,
+            identity=Identity.APPLICATION if self.agent and not settings.mcp_user else settings.identity,
             faces=self.faces,
             unknown_as_application=self.demo and is_loopback(self.dataverse.organisation.host),
         )
-        engine = Engine(folder, cipher, url=_postgres(settings.database_url))
+        engine = Engine(folder, cipher, url=_postgres(settings.database_url), beside=self.agent)
         self.dispatcher = Dispatcher(
             dataverse=self.dataverse,
             people=people,
@@ -90,10 +97,11 @@ class App:
             faces=self.faces,
             seal=Seal(*keys),
             threads=FollowedThreads(self.state),
-            window=settings.ack_window,
+            window=_AGENT_WINDOW if self.agent else settings.ack_window,
         )
         self.site = application({"database": self._database_check, "dataverse": self._dataverse_check})
-        await self._start_faces(cipher)
+        if not self.agent:
+            await self._start_faces(cipher)
         try:
             await self.dispatcher.start()
         except EngineError as e:
@@ -156,9 +164,9 @@ class App:
         return ""
 
 
-def build(settings: Settings, *, demo: bool = False) -> App:
+def build(settings: Settings, *, demo: bool = False, agent: bool = False) -> App:
     """The whole bot for these settings, not started yet."""
-    return App(settings, demo=demo)
+    return App(settings, demo=demo, agent=agent)
 
 
 def _application_auth(settings: Settings) -> httpx.Auth | None:
@@ -210,6 +218,24 @@ async def run_serve(env_file: Path) -> int:
     settings.require_for_serving()
     async with build(settings) as app:
         await serve(app.site, settings.host, settings.port, announce=lambda port: log.info("listening on %s", port))
+    return 0
+
+
+async def run_mcp(env_file: Path, *, allow_writes: bool) -> int:
+    """`crmchat mcp`: beside `serve` on the same data folder, or alone."""
+    settings = settings_module.load(env_file)
+    if not settings.dataverse_url:
+        raise SettingsError("DATAVERSE_URL is not set; an emulator will do: crmchat emulator")
+    alone = is_loopback(urlsplit(settings.dataverse_url).hostname or "")
+    who = settings.mcp_user
+    if not who and not alone:
+        raise SettingsError("CRMCHAT_MCP_USER is not set: the Entra object id or e-mail address to act for.")
+    principal = Principal(
+        platform=PLATFORM, tenant=settings.azure_tenant_id or "-", user=who or "-",
+        entra_id="" if "@" in who else who, email=who if "@" in who else "",
+    )  # fmt: skip
+    async with build(settings, agent=True) as app:
+        await serve_stdio(make_server(app.dispatcher, principal, allow_writes=allow_writes))
     return 0
 
 

@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     emulator.add_argument("--tls", action="store_true", help="serve https with a certificate made for localhost")
     emulator.add_argument("--seed", default="contoso", help="rows to start with: contoso (default) or none")
 
+    mcp = _command(commands, "mcp", _mcp, "the operations as MCP tools for an AI agent, on standard input and output")
+    mcp.add_argument("--allow-writes", action="store_true", help="offer the tools that change records, too")
+
     manifest = _command(commands, "manifest", _manifest, "write the app manifest for Slack or Teams")
     manifest.add_argument("platform", choices=["slack", "teams"])
     manifest.add_argument("--url", default="", help="https address under which the platform reaches this server")
@@ -94,3 +97,9 @@ async def _manifest(args: argparse.Namespace) -> int:
     read = settings.load()
     print(manifests.write(args.platform, read, url=args.url or read.public_url, folder=args.out))
     return 0
+
+
+async def _mcp(args: argparse.Namespace) -> int:
+    from .app import run_mcp
+
+    return await run_mcp(Path(".env"), allow_writes=args.allow_writes)

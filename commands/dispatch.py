@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from crm.auth import Application
 from crm.client import Dataverse
 from crm.errors import CrmError
+from crm.languages import language_code
 from crm.notifications import Change
 
 from . import forms, helping
@@ -187,6 +188,19 @@ class Dispatcher:
         if self._threads is None:
             return 0
         return await case_news(self._threads, self._dataverse.acting_as(Application()), self._faces, change)
+
+    async def labels(self, operation: type[Operation], principal: Principal) -> dict[str, list[str]]:
+        """The organisation's choices by field name, in the person's language; empty while metadata is not loaded."""
+        if operation.table is None:
+            return {}
+        try:
+            info = await self._dataverse.metadata.table(operation.table.logical)
+        except CrmError as e:
+            log.info("no choices for %s: %s", operation.verb, type(e).__name__)
+            return {}
+        language = language_code(principal.locale)
+        columns = {p.name: info.columns.get(p.column.logical) for p in operation.parameters.values() if p.column}
+        return {name: [c.label(language) for c in column.choices] for name, column in columns.items() if column}
 
     async def start(self) -> None:
         """Resume what a former process left, once the faces can deliver. Raises EngineError."""

@@ -10,6 +10,7 @@ import fcntl
 import json
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetWorkflowID
 from dbos._serialization import Serializer  # its public home is the config's `serializer`; the class has no other
 
 from .state import Cipher
@@ -26,6 +27,7 @@ from .state import Cipher
 log = logging.getLogger(__name__)
 
 QUEUE: Final = "crm"
+_JOB_NAME: Final = "crm_job"
 _APPLICATION_VERSION: Final = "jobs-1"
 """Pinned: by default DBOS strands waiting work after every edit. Change it for incompatible steps only, drained."""
 _DIRECT: Final = 16
@@ -67,7 +69,7 @@ class _Sealed(Serializer):
 _body: Body | None = None
 
 
-@DBOS.workflow(name="crm_job", max_recovery_attempts=20)
+@DBOS.workflow(name=_JOB_NAME, max_recovery_attempts=20)
 async def _crm_job(argument: str) -> str:
     if _body is None:
         raise EngineError("the engine runs no jobs yet")
@@ -77,18 +79,35 @@ async def _crm_job(argument: str) -> str:
 class Engine:
     """Starts workflows by id, exactly once each, and finds them again."""
 
-    def __init__(self, folder: Path, cipher: Cipher, *, url: str = "") -> None:
-        """`folder` holds the SQLite journal and its lock; `url` (postgresql://…) replaces it by a shared database."""
-        self._folder, self._cipher, self._url = folder, cipher, url
+    def __init__(self, folder: Path, cipher: Cipher, *, url: str = "", beside: bool = False) -> None:
+        """`folder` holds the SQLite journal and its lock; `url` (postgresql://…) replaces it by a shared database.
+
+        `beside`: where another process executes this journal's jobs, leave them to it and be its client.
+        """
+        self._folder, self._cipher, self._url, self._beside = folder, cipher, url, beside
+        self._client: DBOSClient | None = None
         self._lock: int | None = None
         self._direct = 0
 
     async def start(self, body: Body) -> None:
         """Take the lock, migrate, and resume what a former process left. Must run on the loop that runs the bot."""
         global _body  # noqa: PLW0603  one engine per process, as DBOS has it
-        self._take_lock()
-        _body = body
         path = self._folder / "journal.db"
+        try:
+            self._take_lock()
+        except EngineError:
+            if not self._beside:
+                raise
+            self._client = await asyncio.to_thread(
+                lambda: DBOSClient(
+                    system_database_url=f"sqlite:///{path}",
+                    system_database_engine=_sqlite(path),
+                    serializer=_Sealed(self._cipher),
+                    application_name="crmchat",
+                )
+            )
+            return
+        _body = body
         config: DBOSConfig = {
             "name": "crmchat",
             "executor_id": "main",
@@ -107,13 +126,32 @@ class Engine:
 
     async def stop(self, grace: int) -> None:
         """Let what runs finish for `grace` seconds; the rest is resumed by the next process."""
+        if self._client:
+            await asyncio.to_thread(self._client.destroy)
+            return
         await asyncio.to_thread(lambda: DBOS.destroy(workflow_completion_timeout_sec=grace))
+        # DBOS made its pool the loop's own and has just shut it down; whoever stops after us needs one.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
+    @property
+    def elsewhere(self) -> bool:
+        """Another process executes what is begun here: its end is seen only in `status`."""
+        return self._client is not None
+
     async def begin(self, job: str, argument: str) -> None:
         """Journal the job and start it; nothing happens if a job of this id exists already."""
+        if self._client:
+            options: EnqueueOptions = {
+                "workflow_name": _JOB_NAME,
+                "queue_name": QUEUE,
+                "workflow_id": job,
+                "app_version": _APPLICATION_VERSION,
+            }
+            await self._client.enqueue_async(options, argument)
+            return
         with SetWorkflowID(job):
             if self._direct >= _DIRECT:
                 await DBOS.enqueue_workflow_async(QUEUE, _crm_job, argument)
@@ -138,7 +176,11 @@ class Engine:
 
     async def status(self, job: str) -> Status | None:
         """The job of this id, or None."""
-        found = await DBOS.get_workflow_status_async(job)
+        if self._client:
+            many = await self._client.list_workflows_async(workflow_ids=[job])
+            found = many[0] if many else None
+        else:
+            found = await DBOS.get_workflow_status_async(job)
         if found is None:
             return None
         return Status(found.status not in ("PENDING", "ENQUEUED", "DELAYED"), found.output)

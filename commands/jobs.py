@@ -6,6 +6,7 @@ gives the answer of the one that succeeded; a new attempt starts only after the 
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ ATTEMPTS = 50
 """Attempts at one intent; a person who has pressed *Try again* so often needs other help."""
 
 _ANSWERED = 1000
+_POLL = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +123,23 @@ class Jobs:
                 "This was not accepted, and nothing was done: the journal cannot be written just now.",
                 "Try again in a minute; if it persists, tell the people who run this bot.",
             ) from e
+        if self._engine.elsewhere:
+            self._slots.pop(job, None)
+            return await self._poll(job, window)
         done, _ = await asyncio.wait({slot.answer}, timeout=window)
         if done:
             return slot.answer.result().reply
         slot.late = True
+        return None
+
+    async def _poll(self, job: str, window: float) -> Reply | None:
+        """Wait for a job that another process executes."""
+        until = time.monotonic() + window
+        while time.monotonic() < until:
+            status = await self._engine.status(job)
+            if status and status.ended and status.result:
+                return _ANSWER.validate_json(status.result).reply
+            await asyncio.sleep(_POLL)
         return None
 
     async def _latest(self, key: str) -> tuple[str, Answer | None]:

@@ -1,0 +1,1 @@
+"""AI agents: the catalog as Model Context Protocol tools."""

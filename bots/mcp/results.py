@@ -1,0 +1,99 @@
+"""From a reply to what an agent gets: data in structured fields, and one sentence of ours.
+
+What records say is data. It stands in fields of its own and is never mixed into our sentences, so that text in a record
+cannot pass for an instruction.
+"""
+
+import json
+from typing import Any
+
+import mcp.types as types
+
+from commands.cards import Action, Card, CardKind, Form, Link, Moment, Value
+from commands.operation import Operation
+from commands.request import Reply
+
+from .tools import argument_name
+
+
+def result(reply: Reply, operation: type[Operation]) -> types.CallToolResult:
+    """The tool's result; `isError` where the agent must change something."""
+    if reply.form:
+        return _result(_missing(reply.form, operation), error=True)
+    card = reply.card
+    if card is None:
+        return _result({"message": "Done."})
+    if reply.pending:
+        return _result({"message": "Not finished yet. Read the record in a minute; do not call again."}, error=True)
+    data = _card(card)
+    if card.kind is CardKind.ERROR:
+        return _result({"error": card.title, "what_to_do": list(card.text)}, error=True)
+    if card.kind in (CardKind.CHOICE, CardKind.CONFIRM):
+        return _result({"error": "Nothing was done: the call is not clear.", "question": _question(card)}, error=True)
+    return _result({"message": "Done.", **data})
+
+
+def problem(sentence: str) -> types.CallToolResult:
+    """An error of ours in one sentence."""
+    return _result({"error": sentence}, error=True)
+
+
+def _result(data: dict[str, Any], *, error: bool = False) -> types.CallToolResult:
+    text = json.dumps(data, ensure_ascii=False, indent=1)
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=text)], structuredContent=data, isError=error
+    )
+
+
+def _missing(form: Form, operation: type[Operation]) -> dict[str, Any]:
+    """What the form would have asked for, by argument name."""
+    names = {p.name: argument_name(operation, p) for p in operation.parameters.values()}
+    needed = {
+        names.get(i.name, i.name): i.problem or f"{i.label} is needed."
+        for i in form.inputs
+        if i.problem or (i.required and not i.value)
+    }
+    return {"error": "Nothing was done: arguments are missing or wrong.", "arguments": needed}
+
+
+def _question(card: Card) -> dict[str, Any]:
+    options = [
+        {"label": row.title, "detail": [_value(v) for v in row.detail], "arguments": _arguments(row.action)}
+        for row in card.rows
+        if row.action
+    ]
+    options += [{"label": a.label, "arguments": _arguments(a)} for a in card.actions if a.press]
+    return {"title": card.title, "text": list(card.text), "options": options}
+
+
+def _arguments(action: Action | None) -> dict[str, str]:
+    return dict(action.press.args) if action and action.press else {}
+
+
+def _card(card: Card) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "record": card.record or None,
+        "title": card.title,
+        "kind": card.subtitle or None,
+        "url": card.url,
+        "status": card.status.text if card.status else None,
+        "text": list(card.text),
+        "facts": {f.label: _value(f.value) for f in card.facts},
+        "rows": [
+            {
+                "title": row.title,
+                "status": row.status.text if row.status else None,
+                "detail": [_value(v) for v in row.detail],
+                "arguments": _arguments(row.action),
+            }
+            for row in card.rows
+        ],
+        "sections": [_card(s) for s in card.sections],
+    }
+    return {k: v for k, v in data.items() if v not in (None, [], {}, "")}
+
+
+def _value(value: Value) -> Any:
+    if isinstance(value, Moment):
+        return value.at.isoformat()
+    return {"text": value.text, "url": value.url} if isinstance(value, Link) else value

@@ -1,0 +1,128 @@
+"""A real MCP client, and `crmchat mcp` in a process of its own, over the emulator."""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from crm.emulator import Emulator
+
+SLUG = "DYNAMICS365_DYNAMICSCRM_"
+TOOLKIT = {
+    "CREATE_LEAD": "firstname lastname emailaddress1 telephone1 companyname subject",
+    "UPDATE_LEAD": "lead_id firstname lastname emailaddress1 telephone1 companyname subject",
+    "GET_A_LEAD": "lead_id",
+    "GET_ALL_LEADS": "filter select orderby top",
+    "CREATE_ACCOUNT": "name description revenue accountcategorycode creditonhold",
+    "CREATE_CONTACT": "firstname lastname emailaddress1 telephone1 mobilephone jobtitle address1_city "
+    "address1_stateorprovince address1_postalcode address1_country",
+    "CREATE_OPPORTUNITY": "name description estimatedvalue estimatedclosedate customer_account_id customer_contact_id",
+    "UPDATE_OPPORTUNITY": "opportunity_id name description estimatedvalue estimatedclosedate customer_account_id "
+    "customer_contact_id opportunityratingcode salesstagecode",
+    "CREATE_SALES_ORDER": "name description account_id currency_id price_level_id",
+    "UPDATE_SALES_ORDER": "salesorder_id name discountamount freightamount",
+    "CREATE_INVOICE": "name description account_id currency_id price_level_id",
+    "CREATE_CASE": "title description prioritycode caseorigincode account_id contact_id",
+}
+REQUIRED = {
+    "UPDATE_LEAD": ["lead_id"],
+    "GET_A_LEAD": ["lead_id"],
+    "CREATE_OPPORTUNITY": ["name"],
+    "UPDATE_OPPORTUNITY": ["opportunity_id"],
+    "UPDATE_SALES_ORDER": ["salesorder_id"],
+}
+
+
+@asynccontextmanager
+async def agent(emulator: Emulator, folder: Path, *flags: str) -> AsyncIterator[ClientSession]:
+    """A session with a server that acts as the application."""
+    script = Path(sys.executable).with_name("crmchat")
+    env = {
+        "PATH": os.environ["PATH"],
+        "DATAVERSE_URL": emulator.url,
+        "CRMCHAT_DATA_DIR": str(folder),
+        "LOG_LEVEL": "WARNING",
+    }
+    server = StdioServerParameters(command=str(script), args=["mcp", *flags], env=env, cwd=str(folder))
+    async with stdio_client(server) as (read, write), ClientSession(read, write) as session:
+        await session.initialize()
+        yield session
+
+
+async def call(session: ClientSession, tool: str, **arguments: Any) -> tuple[bool, dict[str, Any]]:
+    """Whether it failed, and the structured result."""
+    answer = await session.call_tool(tool, arguments)
+    assert answer.structuredContent is not None
+    return bool(answer.isError), answer.structuredContent
+
+
+async def test_the_twelve_tools_to_the_letter(tmp_path: Path) -> None:
+    async with Emulator(seed="contoso") as emulator, agent(emulator, tmp_path, "--allow-writes") as session:
+        offered = {tool.name: tool for tool in (await session.list_tools()).tools}
+        for name, parameters in TOOLKIT.items():
+            schema = offered[SLUG + name].inputSchema
+            missing = set(parameters.split()) - set(schema["properties"])
+            assert not missing, (name, missing)
+            assert schema["properties"]["user_id"]["default"] == "me"
+            assert schema.get("required", []) == REQUIRED.get(name, [])
+        assert "High" in offered[SLUG + "CREATE_CASE"].inputSchema["properties"]["prioritycode"]["description"]
+
+        failed, made = await call(
+            session, SLUG + "CREATE_LEAD", firstname="Jane", lastname="Smith", emailaddress1="jane@acme.example",
+            companyname="Acme Corp", subject="Interested in Enterprise plan",
+        )  # fmt: skip
+        assert not failed, made
+        lead = made["record"].partition("/")[2]
+        failed, changed = await call(session, SLUG + "UPDATE_LEAD", lead_id=lead, telephone1="+1 555 0100")
+        assert not failed, changed
+        failed, read = await call(session, SLUG + "GET_A_LEAD", lead_id=lead.upper())
+        assert (failed, read["title"]) == (False, "Jane Smith")
+        failed, found = await call(
+            session, SLUG + "GET_ALL_LEADS", filter="contains(fullname,'Jane')", select="fullname,emailaddress1", top=5
+        )
+        assert not failed
+        assert [row["title"] for row in found["rows"]] == ["Jane Smith"]
+        failed, case = await call(
+            session,
+            SLUG + "CREATE_CASE",
+            title="Printer",
+            prioritycode=1,
+            caseorigincode=3,
+            account_id="Contoso Consulting GmbH",
+        )
+        assert not failed, case
+        assert case["facts"]["Priority"] == "High"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "says"),
+    [
+        ("CREATE_LEAD", {"fristname": "Jane"}, "no argument 'fristname'"),
+        ("CREATE_LEAD", {}, "needed"),
+        ("GET_A_LEAD", {"lead_id": "00000000-0000-4000-8000-000000000000"}, "does not exist"),
+        ("CREATE_CASE", {"title": "x", "prioritycode": 99, "account_id": "Fabrikam"}, "99"),
+        ("CREATE_CASE", {"title": "x", "account_id": "Contoso C"}, "not clear"),
+        ("CREATE_CASE", {"title": "x", "account_id": "Fabrikam", "user_id": "anna"}, "not allowed"),
+    ],
+)
+async def test_errors_say_what_to_change(tmp_path: Path, tool: str, arguments: dict[str, Any], says: str) -> None:
+    async with Emulator(seed="contoso") as emulator, agent(emulator, tmp_path, "--allow-writes") as session:
+        failed, answer = await call(session, SLUG + tool, **arguments)
+        assert failed
+        assert says in str(answer)
+
+
+async def test_without_the_flag_nothing_is_written(tmp_path: Path) -> None:
+    async with Emulator(seed="contoso") as emulator, agent(emulator, tmp_path) as session:
+        names = {tool.name for tool in (await session.list_tools()).tools}
+        assert SLUG + "GET_ALL_LEADS" in names
+        assert SLUG + "CREATE_LEAD" not in names
+        failed, answer = await call(session, SLUG + "CREATE_LEAD", lastname="Smith", subject="x")
+        assert failed
+        assert "--allow-writes" in answer["error"]
