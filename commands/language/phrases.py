@@ -96,7 +96,14 @@ class Phrases:
 
     def of_noun(self, noun: Noun) -> list[type[Operation]]:
         """Its operations, in order of declaration."""
-        return [op for op in self.operations if op.noun() == noun.word]
+        return self._by_noun.get(noun.word, [])
+
+    @cached_property
+    def _by_noun(self) -> dict[str, list[type[Operation]]]:
+        found: dict[str, list[type[Operation]]] = {}
+        for operation in self.operations:
+            found.setdefault(operation.noun(), []).append(operation)
+        return found
 
     def verb(self, noun: Noun, verb: str) -> type[Operation] | None:
         """`case` and `list` -> the operation."""
