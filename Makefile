@@ -21,7 +21,7 @@ test: $(VENV)/.dev node_modules/.ready ## everything that must hold at every com
 lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
 
 generate: $(VENV)/.dev ## manifests, command reference, golden files
