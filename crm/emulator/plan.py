@@ -39,12 +39,12 @@ def choose(scope: Scope, node: Node | None, orders: Sequence[Order]) -> Plan:
     if sorted_by in terms:
         # The same column bounds and orders the page: one walk along its index does both.
         return Plan(frozenset(terms) - {sorted_by})
+    pairs = {index.columns[:2] for index in scope.table.indexes}
+    comparable = scope.table.columns[sorted_by].comparable_name if sorted_by else ""
     counts = {name: _count(scope, items) for name, items in terms.items()}
     best = min(counts, key=lambda name: counts[name])
     if counts[best] <= FEW:
-        return Plan(frozenset(terms) - {best}, sort_found=True)
-    pairs = {index.columns[:2] for index in scope.table.indexes}
-    comparable = scope.table.columns[sorted_by].comparable_name if sorted_by else ""
+        return Plan(frozenset(terms) - {best}, sort_found=(best, comparable) not in pairs)
     return Plan(frozenset(name for name in terms if (name, comparable) not in pairs))
 
 
