@@ -8,6 +8,7 @@ async with Dataverse(url, auth=auth) as dataverse:
 """
 
 import hashlib
+import os
 import ssl
 from collections.abc import Collection
 from pathlib import Path
@@ -18,6 +19,7 @@ import httpx
 
 from . import address
 from .auth import Application, Caller, Delegated
+from .entra import application_auth
 from .errors import ConfigurationError
 from .exchange import Exchange, Retries
 from .limits import Breaker, Limits, LocalLimits
@@ -68,6 +70,20 @@ class Dataverse:
             digest = hashlib.sha256(self.organisation.url.encode()).hexdigest()[:12]
             cache = cache_dir / f"metadata-{self.organisation.host}-{digest}.json"
         self.metadata = Metadata(self._fetch_metadata, cache=cache, language=language)
+
+    @classmethod
+    def from_environment(cls, **options: Any) -> Self:
+        """The organisation of `DATAVERSE_URL`, with the sign-in that the `AZURE_…` variables describe."""
+        url = os.environ.get("DATAVERSE_URL", "")
+        certificate = os.environ.get("AZURE_CLIENT_CERTIFICATE_PATH")
+        auth = application_auth(
+            url,
+            tenant=os.environ.get("AZURE_TENANT_ID", ""),
+            client_id=os.environ.get("AZURE_CLIENT_ID", ""),
+            secret=os.environ.get("AZURE_CLIENT_SECRET", ""),
+            certificate=Path(certificate) if certificate else None,
+        )
+        return cls(url, auth=auth, **options)
 
     @property
     def url(self) -> str:

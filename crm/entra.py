@@ -145,7 +145,7 @@ class Entra:
             raise ConfigurationError(
                 "The application needs AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH to sign in."
             )
-        scopes = [f"{organisation}/.default"]
+        scopes = [_scope(organisation, ".default")]
         app: Any = None
 
         def acquire(demand: Demand) -> Any:
@@ -170,7 +170,7 @@ class Entra:
         """
         store = msal.SerializableTokenCache()
         store.deserialize(cache)
-        scopes = [f"{organisation}/user_impersonation"]
+        scopes = [_scope(organisation, "user_impersonation")]
         app: Any = None
 
         def acquire(demand: Demand) -> Any:
@@ -205,7 +205,7 @@ class Entra:
 
         def begin() -> dict[str, Any]:
             flow: dict[str, Any] = self._app().initiate_auth_code_flow(
-                [f"{organisation}/user_impersonation"],
+                [_scope(organisation, "user_impersonation")],
                 redirect_uri=redirect_uri,
                 login_hint=login_hint,
                 claims_challenge=claims,
@@ -239,7 +239,7 @@ class Entra:
 
         def exchange() -> SignedIn:
             store = msal.SerializableTokenCache()
-            scopes = [f"{organisation}/user_impersonation"]
+            scopes = [_scope(organisation, "user_impersonation")]
             return self._signed_in(self._app(store).acquire_token_on_behalf_of(assertion, scopes), store)
 
         return await self._run(exchange)
@@ -248,7 +248,7 @@ class Entra:
         """Start a sign-in on another device."""
 
         def begin() -> dict[str, Any]:
-            flow: dict[str, Any] = self._public_app().initiate_device_flow([f"{organisation}/user_impersonation"])
+            flow: dict[str, Any] = self._public_app().initiate_device_flow([_scope(organisation, "user_impersonation")])
             return flow
 
         flow = await self._run(begin)
@@ -312,6 +312,35 @@ class Entra:
             name=claims.get("name", ""),
             cache=store.serialize(),
         )
+
+
+def _scope(organisation: str, permission: str) -> str:
+    """A permission on an organisation, whatever stands behind the host in its address."""
+    parts = urlsplit(organisation)
+    return f"{parts.scheme}://{parts.netloc}/{permission}"
+
+
+def application_auth(
+    organisation: str,
+    *,
+    tenant: str = "",
+    client_id: str = "",
+    secret: str = "",
+    certificate: Path | None = None,
+    authority_host: str | None = None,
+) -> TokenAuth | None:
+    """The application's sign-in from settings as `AZURE_…` name them; None where none is set.
+
+    A client id without tenant, secret and certificate names a user-assigned managed identity; nothing at all, on a
+    machine that offers one (`IDENTITY_ENDPOINT`), means its own.
+    """
+    if secret or certificate or tenant:
+        credential = Certificate(certificate) if certificate else Secret(secret) if secret else None
+        entra = Entra(tenant=tenant, client_id=client_id, credential=credential, authority_host=authority_host)
+        return entra.application(organisation)
+    if client_id or os.environ.get("IDENTITY_ENDPOINT"):
+        return managed_identity(organisation, client_id=client_id or None)
+    return None
 
 
 def managed_identity(organisation: str, *, client_id: str | None = None) -> TokenAuth:

@@ -107,6 +107,7 @@ class _Attempts:
         self._unknown = False
         """An earlier attempt, or the present one, may have been carried out."""
         self._on_the_wire = False
+        """The present request is sent, and nothing has come back."""
 
     async def run(self) -> Answer:
         attempt = 0
@@ -190,6 +191,7 @@ class _Attempts:
                 answer = await exchange.transport.send(self._call.method, self._call.url, headers, self._call.body)
             except FAILURES as exc:
                 return self._broken(exc)
+            self._on_the_wire = False
             if answer.status == 401 or (self._call.multipart and _is_multipart(answer)):
                 exchange.breaker.success()
                 return answer

@@ -205,6 +205,29 @@ async def test_a_device_code_signs_in(provider: OpenId) -> None:
     assert (await waiting).object_id == ANNA
 
 
+async def test_a_program_signs_in_from_its_environment(
+    provider: OpenId, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    for name, value in {
+        "DATAVERSE_URL": f"{server.url}/main.aspx?app=1",
+        "AZURE_TENANT_ID": provider.tenant,
+        "AZURE_CLIENT_ID": "secret-app",
+        "AZURE_CLIENT_SECRET": "s3cret",
+        "AZURE_AUTHORITY_HOST": provider.host,
+        "REQUESTS_CA_BUNDLE": str(provider.ca_file),
+    }.items():
+        monkeypatch.setenv(name, value)
+    async with Dataverse.from_environment() as dataverse:
+        await dataverse.acting_as(Application()).who_am_i()
+    token = server.seen[0].headers["Authorization"].removeprefix("Bearer ")
+    assert claims(token)["aud"] == server.url
+    for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"):
+        monkeypatch.delenv(name)
+    async with Dataverse.from_environment() as dataverse:
+        await dataverse.acting_as(Application()).who_am_i()
+    assert "Authorization" not in server.seen[1].headers
+
+
 async def test_a_managed_identity_gives_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str]] = []
 
