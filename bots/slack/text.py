@@ -11,15 +11,16 @@ _ZERO_WIDTH_SPACE = "\u200b"
 
 
 # Control characters, and the marks that make text run backwards over what stands beside it.
-_UNPRINTABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+_UNPRINTABLE = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069"
+_UNSEEN = re.compile(f"[{_UNPRINTABLE}]")
 
 
-_SPECIAL = re.compile(f"[&<>*_~`{re.escape(''.join(map(chr, _UNPRINTABLE)))}]")
+_SPECIAL = re.compile(f"[&<>*_~`{_UNPRINTABLE}]")
 
 
 def printable(text: str) -> str:
     """The text without what nobody can see and some clients trip over."""
-    return text if text.isprintable() else text.translate(_UNPRINTABLE)
+    return _UNSEEN.sub("", text)
 
 
 def escape(text: str) -> str:
