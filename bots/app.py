@@ -1,11 +1,12 @@
 """`build(settings)`: the only place that wires the rooms together."""
 
 import logging
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -26,6 +27,7 @@ from commands.state import TABLES, State
 from crm.client import Dataverse
 from crm.emulator import Emulator
 from crm.entra import Certificate, Entra, Secret
+from crm.notifications import read_change
 
 from . import settings as settings_module
 from .mcp.server import PLATFORM, make_server, serve_stdio
@@ -36,6 +38,7 @@ from .slack.settings import SlackSettings
 from .teams.face import TeamsFace
 from .teams.settings import TeamsSettings
 from .web import application, busy, serve
+from .webhook import Webhook
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +105,8 @@ class App:
         self.site = application({"database": self._database_check, "dataverse": self._dataverse_check})
         if not self.agent:
             await self._start_faces(cipher)
+            webhook = Webhook(settings.dataverse_webhook_secret.get_secret_value(), self._news)
+            self.site.add_routes([web.post("/dataverse/webhook", webhook.handle)])
         try:
             await self.dispatcher.start()
         except EngineError as e:
@@ -132,6 +137,9 @@ class App:
             await teams.start()
             self.stack.push_async_callback(teams.stop)
             self.site.add_routes([web.post("/api/messages", teams.handler)])
+
+    async def _news(self, body: Mapping[str, Any]) -> int:
+        return await self.dispatcher.news(read_change(body))
 
     async def _database(self, folder: Path) -> AsyncEngine:
         url = self.settings.database_url
