@@ -52,7 +52,7 @@ class Reader:
     alone: bool = True
     """Only this person reads: times are theirs, and need no zone beside them."""
     dialogs: bool = True
-    """The client opens dialogs from cards (all Teams clients do; test tools and Outlook do not)."""
+    """The client opens dialogs from cards and has wide ones (Teams' clients do; test tools and Outlook do not)."""
     typeahead: bool = True
     """The client asks the bot for choices while the person types."""
     viewers: tuple[str, ...] | None = ()
@@ -163,7 +163,12 @@ class _Renderer:
         if card.footer:
             footer = " · ".join(self._value(v) for v in card.footer)
             body.append(runs(run(one_line(footer, 400), isSubtle=True, size="Small"), spacing="Medium", separator=True))
-        rendered = envelope(body, self._actions(card.actions, card.more), _summary(card), wide=card.kind in _WIDE)
+        rendered = envelope(
+            body,
+            self._actions(card.actions, card.more),
+            _summary(card),
+            wide=self._reader.dialogs and card.kind in _WIDE,
+        )
         viewers = () if self._dialog else self._reader.viewers
         if viewers != () and (press := refreshing(card)):
             action = {"type": "Action.Execute", "verb": REFRESH, "data": {PRESS: self._seal.seal(press)}}

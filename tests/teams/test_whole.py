@@ -34,7 +34,7 @@ async def customer(teams: FakeTeams, name: str = "Contoso Ltd", user: str = "ann
 
 
 async def test_create_list_open_edit(bot, teams):
-    created = await ask(teams, "lead create Teresa Atkins company='Atkins Mills'")
+    created = await ask(teams, "lead create Teresa Atkins company='Atkins Mills' topic=Grinders")
     assert "Lead created" in teams.text(created)
     listed = await ask(teams, "lead list company='Atkins Mills'")
     assert (await teams.press(listed, "Open")).error == ""
@@ -49,7 +49,7 @@ async def test_create_list_open_edit(bot, teams):
 
 
 async def test_an_edit_from_an_old_card_does_not_overwrite(bot, teams):
-    card = await ask(teams, "lead create Ursula Old company=Before")
+    card = await ask(teams, "lead create Ursula Old company=Before topic=Old")
     await teams.press(card, "Edit")
     await ask(teams, "lead update 'Ursula Old' company=Meanwhile")
     await teams.submit_dialog({"Company Name": "After"}, "Save")
@@ -65,7 +65,7 @@ async def test_a_form_is_filled_in_within_the_chat(bot, teams):
 
 
 async def test_the_same_activity_three_times_makes_one_row(bot, teams):
-    answer = await teams.message("lead create Vera Thrice company=Once")
+    answer = await teams.message("lead create Vera Thrice company=Once topic=Thrice")
     again = await asyncio.gather(*(teams.redeliver(answer.delivery) for _ in range(2)))
     assert {a.status for a in again} == {200}
     # As after a restart: nothing is remembered but the journal.
@@ -101,9 +101,12 @@ async def test_a_message_becomes_one_case_whoever_presses(bot, teams):
 async def test_a_case_in_a_channel_is_private_until_it_is_shared(teams):
     created = await ask(teams, "case create 'Quiet grinder' account='Contoso Ltd'", "channel")
     assert created.to == "29:1anna"
-    assert "Quiet grinder" not in teams.transcript("channel", "ben")
+    before = teams.last("channel", "ben")
+    assert before is not created
     assert (await teams.execute(created, "Share")).error == ""
-    assert "Quiet grinder" in teams.transcript("channel", "ben")
+    shared = teams.last("channel", "ben")
+    assert shared is not before
+    assert "Quiet grinder" in teams.text(shared, "ben")
 
 
 async def test_search_inserts_the_public_card(teams):
