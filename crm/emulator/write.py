@@ -215,9 +215,9 @@ def _release(session: Session, table: Table, key: str, other: Table, column: Col
             delete(session, other, row_id)
         else:
             session.tx.execute(
-                f"UPDATE {quote(other.logical_name)} SET {quote(column.name)} = NULL "
+                f"UPDATE {quote(other.logical_name)} SET {quote(column.name)} = NULL, versionnumber = ? "
                 f"WHERE {quote(other.primary_id)} = ?",
-                (row_id,),
+                (session.tx.next_version(), row_id),
             )
 
 

@@ -105,8 +105,8 @@ async def main(small: int = SMALL, large: int = LARGE, rounds: int = ROUNDS) -> 
     """The section of `docs/benchmarks.md`."""
     found = await figures(small, large, rounds)
     how = (
-        f"`python -m tests.bench.emulator`: leads loaded over HTTP by CreateMultiple in blocks of {BLOCK}, a page of 50 "
-        f"over HTTP, medians of {rounds}; a filter by equality or range on one indexed column, sorted by another."
+        f"`python -m tests.bench.emulator`: leads loaded over HTTP by CreateMultiple in blocks of {BLOCK}, a page of "
+        f"50 over HTTP, medians of {rounds}; a filter by equality or range on one indexed column, sorted by another."
     )
     lines = [
         "## The emulator",
