@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bots.playground.slack_server import FakeSlack
 from bots.slack import SlackFace
@@ -10,7 +11,7 @@ from commands.cards import Card, CardKind, Form, Input
 from commands.press import Do, Press
 from commands.request import FromMessage, PlaceKind, Reply, Submitted, Typed, Visibility
 
-from .conftest import Script
+from .conftest import Script, serving, settings_for
 
 pytestmark = pytest.mark.usefixtures("face")
 
@@ -42,10 +43,8 @@ async def test_an_answer_for_everyone_is_in_the_channel(slack: FakeSlack, script
     assert slack.last("C1", "U2")
 
 
-async def test_a_command_word_may_stand_for_a_noun(slack: FakeSlack, script: Script, engine: object) -> None:
-    from .conftest import serving, settings_for
-
-    async with serving(settings_for(slack, shortcuts={"/lead": "lead"}), script, engine) as (_, url):  # type: ignore[arg-type]
+async def test_a_command_word_may_stand_for_a_noun(slack: FakeSlack, script: Script, engine: AsyncEngine) -> None:
+    async with serving(settings_for(slack, shortcuts={"/lead": "lead"}), script, engine) as (_, url):
         slack.bot_url = f"{url}slack/events"
         await slack.command("/lead", "list")
     assert script.asked[0].ask == Typed("lead list")
@@ -180,3 +179,21 @@ async def test_replies_in_threads_are_overheard_edits_and_deletions_too(slack: F
         ("U1", root.ts, "Burnt down", "deleted"),
     ]
     assert script.asked[-1].ask == Typed("my cases")
+
+
+async def test_an_event_that_was_answered_before_a_restart_is_not_answered_again(
+    slack: FakeSlack, script: Script, engine: AsyncEngine
+) -> None:
+    direct = slack.place("dm", "U1").id
+    speech = {"type": "message", "channel": direct, "channel_type": "im", "user": "U1", "text": "help", "ts": "1.2"}
+    first = await slack.event(speech)
+    assert first.delivery
+    async with serving(settings_for(slack), script, engine) as (_, url):
+        slack.bot_url = f"{url}slack/events"
+        again = await slack.raw(
+            first.delivery.body,
+            {**first.delivery.headers, **slack.sign(first.delivery.body), "X-Slack-Retry-Num": "3"},
+        )
+        assert again.status == 200
+        await slack.settle()
+    assert len(script.asked) == 1

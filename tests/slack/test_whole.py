@@ -60,6 +60,10 @@ async def test_a_message_becomes_one_case_whoever_presses(bot: Bot) -> None:
     )
     assert title in slack.text(stub)
     assert len(await rows(bot, f"incidents?$filter=title eq '{title}'")) == 1
+    reply = await slack.say("It burns again", user="U2", channel="C1", thread=message)
+    await slack.until(lambda: "memo" in reply.reactions, deadline=10)
+    notes = await rows(bot, "annotations?$select=notetext,subject")
+    assert len([n for n in notes if "It burns again" in str(n["notetext"])]) == 1
     before = len(slack.messages("C1", "U1"))
     await slack.shortcut("create_case_from_message", message, user="U3")
     shown = await slack.until(lambda: (v := slack.view("U3")) and title in slack.text(v) and v)
@@ -85,3 +89,12 @@ async def test_mistakes_are_answered_with_a_sentence_and_change_nothing(bot: Bot
 async def test_help_is_quick(bot: Bot) -> None:
     answers = [await bot.slack.command("/crm", "help", user="U1") for _ in range(20)]
     assert sorted(a.seconds for a in answers)[10] < 0.2
+
+
+async def test_everybody_works_as_themselves(bot: Bot) -> None:
+    slack, users = bot.slack, ("U1", "U2", "U3", "U4")
+    await asyncio.gather(*(slack.command("/crm", "whoami", user=u, channel="C1") for u in users for _ in range(5)))
+    for user in users:
+        card = slack.last("C1", user)
+        assert card
+        assert slack.world.users[user].email in slack.text(card)
