@@ -84,10 +84,24 @@ async def _serve(args: argparse.Namespace) -> int:
 
 
 async def _emulator(args: argparse.Namespace) -> int:
-    from crm.emulator import run
+    from crm.emulator import Emulator, StoreError, run
+    from crm.emulator.seeds import SeedError
+
+    def ready(emulator: Emulator) -> None:
+        print(f"The Dataverse emulator answers at {emulator.url} (Ctrl+C stops it).", flush=True)
+        if emulator.certificate is not None:
+            print(f"Its certificate, for clients to trust: {emulator.certificate}", flush=True)
 
     port = args.port if args.port is not None else int(os.environ.get("EMULATOR_PORT", "8065"))
-    await run(port=port, db=args.db, tls=args.tls, seed=None if args.seed == "none" else args.seed)
+    seed = None if args.seed == "none" else args.seed
+    try:
+        await run(port=port, db=args.db, tls=args.tls, seed=seed, ready=ready)
+    except (StoreError, SeedError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"Cannot listen on port {port}: {os.strerror(error.errno or 0)}. Choose another with --port.", file=sys.stderr)
+        return 1
     return 0
 
 
