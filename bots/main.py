@@ -100,7 +100,8 @@ async def _emulator(args: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"Cannot listen on port {port}: {os.strerror(error.errno or 0)}. Choose another with --port.", file=sys.stderr)
+        reason = os.strerror(error.errno or 0)
+        print(f"Cannot listen on port {port}: {reason}. Choose another with --port.", file=sys.stderr)
         return 1
     return 0
 
