@@ -25,6 +25,7 @@ from .settings import SlackSettings
 log = logging.getLogger(__name__)
 
 RESPONSE_USES = 5
+REMEMBERED = 10_000
 CARRIED = 700
 """Characters of what was typed that fit into a button beside the rest of its press."""
 _NOT_THERE = frozenset(
@@ -45,6 +46,7 @@ class Delivery:
         self._seal = seal
         self._modals = Modals(seal)
         self._uses: OrderedDict[str, int] = OrderedDict()
+        self._told: OrderedDict[str, None] = OrderedDict()
 
     async def show(self, view: dict[str, Any], place: Place) -> bool:
         """Put this view in the place of the one that `place` remembers. False where it was closed meanwhile."""
@@ -103,7 +105,8 @@ class Delivery:
 
     async def _stub(self, place: Place, stub: Card) -> bool:
         """The public part, in the thread of the place. False where Slack does not let us post there."""
-        if not (public := stub.public()):
+        mark = f"{place.key} {stub.record or stub.title}"
+        if mark in self._told or not (public := stub.public()):
             return True
         rendered = render(public, self._seal)
         try:
@@ -113,6 +116,9 @@ class Delivery:
                 log.info("the public stub was not posted: %s", error.code)
                 return False
             raise
+        self._told[mark] = None  # a second try is for the card
+        while len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
         return True
 
     async def _public(self, place: Place, card: Card, *, replacing: bool) -> str:
@@ -193,7 +199,7 @@ class Delivery:
     async def _post_response(self, url: str, body: dict[str, Any]) -> bool:
         self._uses[url] = self._uses.get(url, 0) + 1
         self._uses.move_to_end(url)
-        while len(self._uses) > 10_000:
+        while len(self._uses) > REMEMBERED:
             self._uses.popitem(last=False)
         try:
             async with self._api.session.post(url, json=body, proxy=proxy_for(url), allow_redirects=False) as answer:

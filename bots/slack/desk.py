@@ -1,5 +1,6 @@
 """What every listener needs: the door into the command layer, and the ways back to the person."""
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -21,6 +22,9 @@ from .settings import SlackSettings
 from .tasks import Tasks
 
 log = logging.getLogger(__name__)
+
+AGAIN = (1.0, 5.0, 30.0)
+"""Seconds between tries to deliver what Slack did not take."""
 
 
 class CommandLayer(Protocol):
@@ -70,10 +74,16 @@ class Desk:
 
     async def _deliver(self, place: Place, principal: Principal, reply: Reply) -> None:
         principal = await self.reading.known(principal)
-        try:
-            await self.delivery.deliver(place, principal, reply)
-        except DeliveryFailed as error:
-            log.warning("an answer for %s was not delivered: %s", principal.key, error.sentence)
+        for pause in (*AGAIN, None):
+            try:
+                await self.delivery.deliver(place, principal, reply)
+            except DeliveryFailed as error:
+                log.warning("an answer for %s was not delivered: %s", principal.key, error.sentence)
+                if not error.again or pause is None:
+                    return
+                await asyncio.sleep(max(pause, error.retry_after or 0.0))
+            else:
+                return
 
     async def open(self, view: dict[str, Any], trigger: str, place: Place, *, push: bool = False) -> str:
         """Open (or push) a view; its hash, or empty where Slack would not: mostly an expired trigger."""
@@ -92,8 +102,10 @@ class Desk:
         principal = await self.reading.known(principal)
         if reply.form:
             view = self.modals.form(reply.form, principal, place)
+        elif reply.card:
+            view = self.modals.card(reply.card, principal, place)
         else:
-            view = self.modals.card(reply.card or Card(kind=self.dispatcher.stale().kind, title=""), principal, place)
+            return
         if not await self.open(view, trigger, place, push=push):
             await self._deliver(without_view(place), principal, reply)
 

@@ -35,6 +35,8 @@ _OPENERS = frozenset({"", "case", "case create", "create case", "case new", "new
 _SPEECH = frozenset({None, "", "file_share", "thread_broadcast"})
 """Message subtypes that are somebody speaking."""
 
+EVENT_SECONDS = 2.7
+"""Slack waits three."""
 _HAPPENED = {
     "": Happened.WRITTEN,
     "file_share": Happened.WRITTEN,
@@ -72,13 +74,20 @@ class Events:
             return None
         if begun is Begun.BUSY:
             return BoltResponse(status=503, body="busy")
+        task = self._desk.tasks.start(self._finish(key, work), "take on an event")
+        done, _ = await asyncio.wait({task}, timeout=EVENT_SECONDS)
+        if not done:  # not journalled yet, so not ours yet: Slack comes again, and finds it done
+            return BoltResponse(status=503, body="busy")
+        task.result()
+        return None
+
+    async def _finish(self, key: str, work: Work) -> None:
         try:
             await work()
         except BaseException:
             await self._desk.seen.forget(key)
             raise
         await self._desk.seen.finish(key)
-        return None
 
     # words
 

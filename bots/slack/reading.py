@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 PROFILE_SECONDS = 300.0
 PROFILES = 20_000
 FIRST_SECONDS = 0.4
+SHARED_SECONDS = 0.5
 SILENT_SECONDS = 30.0
 """How long Slack is left alone after it did not say who somebody is."""
 THREAD_PAGES = 20
@@ -130,10 +131,11 @@ class Reading:
         return found
 
     async def shared(self, where: Workspace, channel: str) -> bool:
-        """Whether people of other organisations read along. What cannot be told counts as shared."""
+        """Whether people of other organisations read along. What cannot be told at once counts as shared."""
         try:
-            info = (await self._api.call(where, "conversations_info", patience=1.0, channel=channel))["channel"]
-        except (SlackError, NotInstalled):
+            async with asyncio.timeout(SHARED_SECONDS):
+                info = (await self._api.call(where, "conversations_info", channel=channel))["channel"]
+        except (SlackError, NotInstalled, TimeoutError):
             return True
         return bool(info.get("is_ext_shared") or info.get("is_pending_ext_shared"))
 

@@ -183,3 +183,36 @@ def test_only_full_members_are_vouched_for(changes: dict[str, object], standing:
     vouched = _profiled(ANNA, Workspace("T1"), user)
     assert vouched.standing == standing
     assert bool(vouched.email) is (not changes)
+
+
+@pytest.mark.usefixtures("face")
+async def test_an_answer_that_slack_does_not_take_is_tried_again(slack: FakeSlack, script: Script) -> None:
+    script.answers(Reply(card=NOTICE, stub=STUB))
+    slack.fail("chat.postEphemeral", "fatal_error", status=503)
+    root = await slack.say("The printer burns", user="U2", channel="C1")
+    await slack.say("@crm case create", user="U1", channel="C1", thread=root)
+    await slack.until(lambda: "It is done." in slack.transcript("C1", "U1"))
+    assert len([c for c in slack.calls if c.method == "chat.postEphemeral"]) == 2
+    assert len([c for c in slack.calls if c.method == "chat.postMessage"]) == 1  # the thread is told once
+
+
+@pytest.mark.usefixtures("face")
+async def test_an_event_that_takes_long_is_not_acknowledged_late(slack: FakeSlack, script: Script) -> None:
+    """Slack is told to come again, and finds it done: nothing is lost if the process dies meanwhile."""
+    finished = asyncio.Event()
+
+    async def slowly(_: object) -> Reply:
+        await finished.wait()
+        return Reply(card=NOTICE)
+
+    script.reply = slowly
+    direct = slack.place("dm", "U1").id
+    speech = {"type": "message", "channel": direct, "channel_type": "im", "user": "U1", "text": "help", "ts": "1.2"}
+    first = await slack.event(speech)
+    assert (first.status, first.error) == (503, "dispatch_failed")
+    assert first.delivery
+    assert (await slack.redeliver(first.delivery, number=1)).status == 503
+    finished.set()
+    await slack.until(lambda: slack.last("dm", "U1"))
+    assert (await slack.redeliver(first.delivery, number=2)).status == 200
+    assert len(script.asked) == 1
