@@ -94,24 +94,10 @@ class Connector:
         answer = await self._call("POST", service_url, "conversations", "", body)
         return str(answer.get("id") or "")
 
-    async def member(self, service_url: str, conversation: str, user: str) -> Mapping[str, Any]:
-        """What Teams says of a member: name, email, userPrincipalName, userRole, tenantId, aadObjectId."""
-        path = f"conversations/{quote(conversation, safe='')}/members/{quote(user, safe='')}"
-        return await self._call("GET", service_url, path, "", None)
-
-    async def fetch(self, url: str, limit: int) -> bytes:
-        """A file behind an address that Teams gave with a message, with the bot's token; at most `limit` bytes."""
-        async with self._session.get(
-            url, headers=await self._headers(url), timeout=TIMEOUT, allow_redirects=False
-        ) as response:
-            if response.status != 200:
-                raise ConnectorError(response.status, "")
-            data = await response.content.read(limit + 1)
-            while len(data) <= limit and (more := await response.content.read(limit + 1 - len(data))):
-                data += more
-        if len(data) > limit:
-            raise ConnectorError(413, "TooLarge")
-        return data
+    async def team(self, service_url: str, team: str) -> str:
+        """The Entra group behind a team, which is what Microsoft Graph knows it by; empty where there is none."""
+        answer = await self._call("GET", service_url, f"teams/{quote(team, safe='')}", "", None)
+        return str(answer.get("aadGroupId") or "")
 
     async def _headers(self, url: str) -> dict[str, str]:
         if not may_send_to(url, self._settings.addresses, loopback=self._settings.loopback):

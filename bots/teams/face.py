@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
@@ -149,7 +150,7 @@ class TeamsFace:
 
     async def thread(self, place: Place, message: Message) -> Quote:
         """See `commands.request.Face`."""
-        return await self._graph.thread(place, message)
+        return await self._graph.thread(await self._with_group(place), message)
 
     async def download(self, place: Place, file: QuotedFile) -> bytes:
         """See `commands.request.Face`."""
@@ -158,6 +159,18 @@ class TeamsFace:
     async def profile(self, principal: Principal) -> Principal:
         """See `commands.request.Face`. Teams names people by Entra object id, which needs no look-up."""
         return principal
+
+    async def _with_group(self, place: Place) -> Place:
+        """The place with the Entra group of its team, which Teams does not send with every gesture."""
+        team = place.address.get("team")
+        if not team or place.address.get("group"):
+            return place
+        try:
+            group = await self._connector.team(place.address.get("service_url", ""), team)
+        except ConnectorError as e:
+            log.info("the group of a team is not known: %s", e)
+            return place
+        return replace(place, address=place.address | {"group": group})
 
     async def _act(self, turn: Turn, activity: Activity, *, basic: bool) -> Answer:
         gesture = Gesture(turn, activity, basic=basic)

@@ -65,6 +65,7 @@ def place(activity: Activity, *, basic: bool = False) -> Place:
         "gesture": activity.id,
         "card": activity.reply_to,
         "channel_id": reference.channel_id,
+        "team": activity.team,
         "group": str(team.get("aadGroupId") or ""),
         "client": "basic" if basic else "",
         "private": "yes" if activity.targeted else "",

@@ -11,6 +11,8 @@ from commands.press import Do, Press
 from commands.request import (
     DeliveryFailed,
     FromMessage,
+    Message,
+    Person,
     PlaceKind,
     Pressed,
     Reply,
@@ -317,6 +319,19 @@ async def test_search_previews_and_inserts_only_what_everyone_may_see(teams, scr
     assert (await teams.query("searchRecords", "printer", skip=25)).json["composeExtension"]["attachments"] == []
 
 
+async def test_a_search_that_takes_too_long_is_answered_in_time(teams, script, monkeypatch):
+    monkeypatch.setattr("bots.teams.extension.WINDOW", 0.1)
+
+    async def forever(*_):
+        await asyncio.sleep(30)
+
+    script.search = script.unfurl = forever
+    answer = await teams.query("searchRecords", "printer")
+    assert answer.json["composeExtension"]["type"] == "message"
+    assert answer.seconds < 1
+    assert (await teams.query_link("https://contoso.crm.dynamics.com/x")).seconds < 1
+
+
 async def test_links_unfurl_to_the_public_card(teams, script):
     script.found = [RECORD]
     answer = await teams.query_link(RECORD.url)
@@ -501,6 +516,14 @@ async def test_injection_stays_data(teams, script):
     kinds = {part["type"] for part in card["body"]}
     assert kinds == {"RichTextBlock"}
     assert "{{DATE(" not in str(card)
+
+
+async def test_the_group_of_a_team_is_asked_for_where_it_is_not_sent(face, teams, script):
+    await teams.message("hello", conversation="channel")
+    place = script.asked[0].place
+    quote = await face.thread(place, Message(key="teams:t:c:1", text="x", author=Person(name="Ben")))
+    assert [c.path for c in teams.calls if c.route == "GET team"] == [f"/v3/teams/{teams.world.seed.team_id}"]
+    assert quote.missing  # the fake Teams has no Graph
 
 
 async def test_single_sign_on(teams, session, script):
