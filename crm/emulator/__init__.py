@@ -14,10 +14,13 @@ How it hangs together, for whoever adds to it:
 - `write.create/update/delete` and `write.insert/modify` (storage values) change rows; `read` answers lists; `sql`
   compiles `odata` trees. `values` converts between JSON and storage.
 - `session.Security` decides who calls and what they may do; `service.after_commit` hears of committed changes.
-- `server` is aiohttp; control routes and middlewares are added there.
+- `server` is aiohttp: the log of requests, limits and faults are middlewares around the Web API; `control` answers
+  under `/_emulator/`. They are attributes of `Emulator` (`requests`, `faults`, `protection`), so tests need no HTTP.
 """
 
+from .faults import Fault
+from .protection import Limits
 from .server import Emulator, run
 from .store import StoreError
 
-__all__ = ["Emulator", "StoreError", "run"]
+__all__ = ["Emulator", "Fault", "Limits", "StoreError", "run"]

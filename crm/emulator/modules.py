@@ -2,10 +2,7 @@
 
 from importlib import import_module
 
-from aiohttp import web
-
 from .registry import Registry
-from .service import Service
 
 MODULES: tuple[str, ...] = (
     "actions",
@@ -18,9 +15,6 @@ MODULES: tuple[str, ...] = (
     "totals",
 )
 
-EXTENSIONS: tuple[str, ...] = ()
-"""Modules with `extend(app, service)`: routes and middlewares around the Web API (faults, limits, /_emulator/)."""
-
 
 def register_all() -> Registry:
     """A registry with everything the emulator answers besides rows."""
@@ -28,9 +22,3 @@ def register_all() -> Registry:
     for name in MODULES:
         import_module(f".{name}", __package__).register(registry)
     return registry
-
-
-def extend_all(app: web.Application, service: Service) -> None:
-    """Let the extensions add what they serve."""
-    for name in EXTENSIONS:
-        import_module(f".{name}", __package__).extend(app, service)

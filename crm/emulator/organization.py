@@ -5,8 +5,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from .catalog import Table
-from .store import Transaction, is_stored, quote, twins
+from .catalog import Catalog, Table
+from .store import ACTIVITY_VIEW, Transaction, create_activity_view, create_table, is_stored, quote, twins
 from .text import fold
 
 ORGANIZATION_ID = "6f2d1a3c-0000-4000-8000-000000000001"
@@ -42,6 +42,21 @@ def bootstrap(tx: Transaction) -> None:
         if tx.execute(f"SELECT 1 FROM {quote(logical_name)} WHERE {quote(table.primary_id)} = ?", (key,)).fetchone():
             continue
         _insert(tx, table, values)
+
+
+def wipe(tx: Transaction, schema: Catalog) -> None:
+    """Leave the file as if it had just been created with this schema; only the row version goes on."""
+    tx.execute(f"DROP VIEW IF EXISTS {quote(ACTIVITY_VIEW)}")
+    for table in tx.catalog:
+        if table.logical_name != ACTIVITY_VIEW:
+            tx.execute(f"DROP TABLE IF EXISTS {quote(table.logical_name)}")
+    for name in ("_catalog", "_deleted", "_autonumber", "_file", "_chunk"):
+        tx.execute(f"DELETE FROM {name}")
+    tx.execute("DELETE FROM _meta WHERE name NOT IN ('format', 'version')")
+    tx.catalog = schema
+    for table in schema:
+        create_table(tx.connection, table)
+    create_activity_view(tx.connection, schema)
 
 
 def _insert(tx: Transaction, table: Table, values: dict[str, Any]) -> None:

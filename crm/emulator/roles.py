@@ -71,8 +71,8 @@ class RoleSecurity:
             return self._person(transaction, "azureactivedirectoryobjectid", oid)
         if (user := headers.get("mscrmcallerid")) is not None:
             return self._person(transaction, "systemuserid", user)
-        oid = _claim(headers.get("authorization", ""), "oid")
-        if oid and _claim(headers.get("authorization", ""), "idtyp") != "app":
+        oid = token_claim(headers.get("authorization", ""), "oid")
+        if oid and token_claim(headers.get("authorization", ""), "idtyp") != "app":
             return self._person(transaction, "azureactivedirectoryobjectid", oid, acting=None)
         return Caller(user_id=ADMIN_ID, business_unit_id=ROOT_UNIT_ID)
 
@@ -205,7 +205,7 @@ def _missing(caller: Caller, table: Table, privilege: str, roles: int) -> Datave
     )
 
 
-def _claim(authorization: str, name: str) -> str:
+def token_claim(authorization: str, name: str) -> str:
     """A claim of a bearer token that is a JWT, unverified; empty for any other."""
     parts = authorization.rpartition(" ")[2].split(".")
     if len(parts) != 3:

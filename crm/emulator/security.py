@@ -44,14 +44,17 @@ def check_token(headers: Mapping[str, str], *, required: bool) -> None:
     scheme, _, token = held.partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return
-    host = headers.get("host", "localhost")
-    challenge = (
-        "Bearer authorization_uri=https://login.microsoftonline.com/common/oauth2/authorize, "
-        f"resource_id=https://{host}/"
-    )
     raise DataverseError(
         401,
         NOT_AUTHENTICATED,
         "The request is not authenticated: send an Authorization header with a bearer token.",
-        {"WWW-Authenticate": challenge},
+        {"WWW-Authenticate": challenge(headers.get("host", "localhost"))},
+    )
+
+
+def challenge(host: str) -> str:
+    """The `WWW-Authenticate` header of a 401: where tokens for the organisation at this host are given."""
+    return (
+        "Bearer authorization_uri=https://login.microsoftonline.com/common/oauth2/authorize, "
+        f"resource_id=https://{host}/"
     )

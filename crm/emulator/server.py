@@ -1,7 +1,7 @@
 """The emulator on a real socket: aiohttp in front of the service.
 
-Everything a person or program can reach is here: the Web API under /api/data/v9.x/, and what `modules.EXTENSIONS`
-add (/_emulator/). Unsigned routes check Host and Origin against loopback.
+Everything a person or program can reach is here: the Web API under /api/data/v9.x/, and the control plane under
+/_emulator/, which is unsigned and therefore checks Host and Origin against loopback.
 """
 
 import asyncio
@@ -12,17 +12,22 @@ import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from . import seeds
-from .catalog import Catalog
+from .catalog import Catalog, load_standard
 from .certificate import self_signed
+from .control import Control
 from .errors import DataverseError, no_segment
-from .modules import extend_all, register_all
+from .faults import Fault, Faults
+from .modules import register_all
+from .organization import bootstrap, wipe
+from .protection import Limits, Protection
+from .requestlog import RequestLog
 from .roles import RoleSecurity
 from .service import Service
 from .session import Security, Session
@@ -48,6 +53,10 @@ class Emulator:
         require_token: answer 401 to requests without a bearer token. Its value is never looked at.
         security: who may do what; by default what their roles say.
         schema: the tables; by default those that ship.
+        limits: service protection limits; True for Dataverse's own numbers, False for none.
+
+    Attributes:
+        requests: the log of what was asked. faults: what the next requests will suffer. protection: the limits.
 
     Raises (on entering): StoreError, SchemaError, SeedError, OSError when the port is taken.
     """
@@ -63,10 +72,17 @@ class Emulator:
         require_token: bool = False,
         security: Security | None = None,
         schema: Catalog | None = None,
+        limits: Limits | bool = False,
     ) -> None:
         self.host, self.port, self.tls, self.seed = host, port, tls, seed
         self.certificate: Path | None = None
-        self.service = Service(Store(db, schema), register_all(), security or RoleSecurity(require_token=require_token))
+        self.schema = schema or load_standard()
+        self.service = Service(
+            Store(db, self.schema), register_all(), security or RoleSecurity(require_token=require_token)
+        )
+        self.requests = RequestLog()
+        self.faults = Faults()
+        self.protection = Protection(limits if isinstance(limits, Limits) else Limits() if limits else None)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -75,21 +91,53 @@ class Emulator:
         name = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.tls else 'http'}://{'localhost' if self.tls else name}:{self.port}"
 
+    @property
+    def base(self) -> str:
+        """The address of the Web API."""
+        return f"{self.url}{API}"
+
     async def start(self) -> None:
         await self.service.start()
         try:
             if self.seed not in {None, "none"}:
-                await self.service.run(f"{self.url}{API}", self._load_seed)
+                await self.service.run(self.base, self._load_first_seed)
             await self._listen()
         except BaseException:
             await self.stop()
             raise
 
-    def _load_seed(self, session: Session) -> None:
+    def fail(self, **fault: Any) -> None:
+        """Let the next requests fail: `fail(count=2, match="POST .*/leads", status=503, retry_after=1)`.
+
+        Args: those of `faults.Fault`. Raises: pydantic.ValidationError.
+        """
+        self.faults.add(Fault(**fault))
+
+    async def load_seed(self, name: str) -> None:
+        """Add a seed's rows. Raises: SeedError; DataverseError when rows of it are there already."""
+        await self.service.run(self.base, lambda session: _load(session, name))
+
+    async def reset(self) -> None:
+        """Everything as at the first start: rows, schema, roles, and no faults, log or use of limits.
+
+        Row versions go on rising, so that no etag or paging cookie from before fits by chance.
+        """
+
+        def begin_again(session: Session) -> None:
+            wipe(session.tx, self.schema)
+            bootstrap(session.tx)
+            if self.seed not in {None, "none"}:
+                _load(session, str(self.seed))
+
+        await self.service.run(self.base, begin_again)
+        self.requests.clear()
+        self.faults.clear()
+        self.protection.clear()
+
+    def _load_first_seed(self, session: Session) -> None:
         """Load the seed into a database that had none before."""
         if self.seed is not None and session.tx.meta("seed") is None:
-            seeds.load(session, self.seed)
-            session.tx.set_meta("seed", self.seed)
+            _load(session, self.seed)
 
     async def _listen(self) -> None:
         context = None
@@ -99,7 +147,7 @@ class Emulator:
             context.load_cert_chain(self.certificate, key)
             key.unlink()
         self._runner = web.AppRunner(
-            build_app(self.service), access_log=None, handle_signals=False, max_line_size=PARSER_LIMIT,
+            self._app(), access_log=None, handle_signals=False, max_line_size=PARSER_LIMIT,
             max_field_size=PARSER_LIMIT,
         )  # fmt: skip
         await self._runner.setup()
@@ -107,6 +155,16 @@ class Emulator:
         await site.start()
         if self.port == 0:
             self.port = self._runner.addresses[0][1]
+
+    def _app(self) -> web.Application:
+        around = (guard_unsigned, self.requests.watch, _answer_errors, self.protection.limit, self.faults.inject)
+        app = web.Application(client_max_size=MAX_BODY, middlewares=around)
+        app[SERVICE_KEY] = self.service
+        app.add_routes(Control(self).routes())
+        app.router.add_route("*", API_PATHS, _api)
+        app.router.add_route("*", API_PATHS + r"/{path:[\s\S]*}", _api)
+        app.router.add_route("*", r"/{path:[\s\S]*}", _elsewhere)
+        return app
 
     async def stop(self) -> None:
         """Answer what is under way, then close the socket and the database."""
@@ -127,15 +185,9 @@ class Emulator:
         await self.stop()
 
 
-def build_app(service: Service) -> web.Application:
-    """The aiohttp application. Middlewares run in this order: loopback check, then what `modules.EXTENSIONS` add."""
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[guard_unsigned])
-    app[SERVICE_KEY] = service
-    extend_all(app, service)
-    app.router.add_route("*", API_PATHS, _api)
-    app.router.add_route("*", API_PATHS + r"/{path:[\s\S]*}", _api)
-    app.router.add_route("*", r"/{path:[\s\S]*}", _elsewhere)
-    return app
+def _load(session: Session, name: str) -> None:
+    seeds.load(session, name)
+    session.tx.set_meta("seed", name)
 
 
 @web.middleware
@@ -158,20 +210,21 @@ def _is_loopback(netloc: str) -> bool:
         return False
 
 
-async def _api(request: web.Request) -> web.StreamResponse:
-    service = request.app[SERVICE_KEY]
-    reference = str(uuid.uuid4())
+@web.middleware
+async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give errors Dataverse's shape, wherever they arise."""
     try:
-        answer = await service.handle(await read_request(request))
+        return await handler(request)
     except DataverseError as error:
-        answer = service.error(error)
-    return to_http(answer, reference)
+        return to_http(request.app[SERVICE_KEY].error(error))
+
+
+async def _api(request: web.Request) -> web.StreamResponse:
+    return to_http(await request.app[SERVICE_KEY].handle(await read_request(request)))
 
 
 async def _elsewhere(request: web.Request) -> web.StreamResponse:
-    service = request.app[SERVICE_KEY]
-    error = DataverseError(404, "", f"There is nothing at {request.path[:200]}: the Web API is at {API}/.")
-    return to_http(service.error(error), str(uuid.uuid4()))
+    raise DataverseError(404, "", f"There is nothing at {request.path[:200]}: the Web API is at {API}/.")
 
 
 async def read_request(request: web.Request) -> Request:
@@ -209,8 +262,9 @@ async def read_request(request: web.Request) -> Request:
     )
 
 
-def to_http(answer: Response, reference: str) -> web.Response:
+def to_http(answer: Response) -> web.Response:
     """The service's answer on the wire, header names in their own case."""
+    reference = str(uuid.uuid4())
     response = web.Response(status=answer.status, body=answer.body or None)
     for name, value in answer.headers:
         response.headers[name] = value.encode("ascii", "backslashreplace").decode()
@@ -227,11 +281,13 @@ async def run(
     db: str | Path = ":memory:",
     tls: bool = False,
     seed: str | None = "contoso",
+    limits: bool = False,
     ready: Callable[[Emulator], Awaitable[None] | None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; what `crmchat emulator` runs.
 
     Args:
+        limits: hold callers to Dataverse's service protection limits.
         ready: called once the socket listens.
 
     Raises: StoreError (its message is for the person), OSError when the port is taken.
@@ -240,7 +296,7 @@ async def run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    async with Emulator(db, host, port, tls=tls, seed=seed) as emulator:
+    async with Emulator(db, host, port, tls=tls, seed=seed, limits=limits) as emulator:
         if ready is not None and (pending := ready(emulator)) is not None:
             await pending
         await stopped.wait()
