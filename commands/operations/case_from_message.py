@@ -59,7 +59,7 @@ class CaptureCase(
     take: Annotated[Text | None, Accepts("what")] = None
     """What goes along: this message, or the whole thread."""
     files: Text | None = None
-    """Which of the message's files go along."""
+    """Which of the message's files go along, by their ids; none where nothing is said."""
     queue: Reference | None = None
     """The queue that the case waits in."""
     quote: Annotated[
@@ -116,10 +116,10 @@ class CaptureCase(
 
     async def _attach(self, ctx: Context, ref: Ref, quote: Quote) -> list[str]:
         """Put the chosen files on the case; sentences about those that could not be taken along."""
-        wanted = None if self.files is None else set(self.files.replace(",", " ").split())
+        wanted = set((self.files or "").replace(",", " ").split())
         missing = []
         for file in _files(quote):
-            if wanted is not None and file.id not in wanted:
+            if file.id not in wanted:
                 continue
             try:
                 await self._attach_one(ctx, ref, file)
