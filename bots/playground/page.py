@@ -49,6 +49,7 @@ class Playground:
         domains: tuple[str, ...] = ("127.0.0.1", "localhost"),
     ) -> None:
         here = f"http://127.0.0.1:{port}"
+        self.url = f"{here}{PREFIX}"
         self.wire = Wire()
         self.slack = FakeSlack(
             signing_secret=signing_secret,
@@ -172,6 +173,8 @@ class Playground:
             return web.json_response({"error": "Send JSON."}, status=415)
         platform, name = request.match_info["platform"], request.match_info["gesture"]
         said = await request.json()
+        if not isinstance(said, dict):
+            return web.json_response({"error": "Send a JSON object."}, status=400)
         try:
             answer = await self._gesture(platform, name, said)
         except (SlackError, ConnectorError, LookupError) as missing:
@@ -181,7 +184,9 @@ class Playground:
     async def _gesture(self, platform: str, name: str, said: dict[str, Any]) -> Answer | None:
         if platform == "slack":
             return await page_gestures.SLACK[name](self.slack, said)
-        return await page_gestures.TEAMS[name](self.teams, said)
+        if platform == "teams":
+            return await page_gestures.TEAMS[name](self.teams, said)
+        raise LookupError(platform)
 
 
 def _told(answer: Answer | None) -> dict[str, Any]:

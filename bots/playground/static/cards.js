@@ -14,7 +14,7 @@ const CONFIG = {
   fontWeights: { lighter: 300, default: 400, bolder: 600 },
   containerStyles: Object.fromEntries(["default", "emphasis", "good", "attention", "warning", "accent"].map((name) => [name, style(name)])),
   actions: { maxActions: 6, spacing: "default", buttonSpacing: 8, showCard: { actionMode: "inline", inlineTopMargin: 12 }, actionsOrientation: "horizontal", actionAlignment: "left" },
-  inputs: { label: { inputSpacing: 4, requiredInputs: { suffix: " *", suffixColor: "attention", weight: "bolder" }, optionalInputs: { weight: "bolder" } }, errorMessage: { color: "attention", spacing: "small" }, allowDynamicallyFilteredChoiceSet: true, debounceTimeInMilliSeconds: 200 },
+  inputs: { label: { inputSpacing: "small", requiredInputs: { suffix: " *", suffixColor: "attention", weight: "bolder" }, optionalInputs: { weight: "bolder" } }, errorMessage: { color: "attention", spacing: "small" }, allowDynamicallyFilteredChoiceSet: true, debounceTimeInMilliSeconds: 200 },
   factSet: { title: { weight: "bolder", wrap: false, maxWidth: 150 }, value: { wrap: true }, spacing: 12 },
 };
 
@@ -39,7 +39,7 @@ export function markdown(text) {
 
 // A rendered card. `execute(action, data)` is a press; `search(dataset, typed)` gives choices of a typeahead.
 export function cardNode(content, { execute, search }) {
-  const { AdaptiveCard, HostConfig, ChoiceSetInput } = window.AdaptiveCards;
+  const { AdaptiveCard, Choice, HostConfig, ChoiceSetInput } = window.AdaptiveCards;
   AdaptiveCard.onProcessMarkdown = (text, result) => { result.outputHtml = markdown(text); result.didProcess = true; };
   const card = new AdaptiveCard();
   card.hostConfig = new HostConfig(CONFIG);
@@ -57,11 +57,22 @@ export function cardNode(content, { execute, search }) {
     const typed = input.getFilterForDynamicSearch();
     if (!typed) return;
     const found = await search(input.choicesData.dataset, typed);
+    // the renderer looks a picked title up among the choices it was given, so those that were found join them
+    for (const choice of found) {
+      if (!input.choices.some((known) => known.value === choice.value)) input.choices.push(new Choice(choice.title, choice.value));
+    }
     input.renderChoices(typed, found);
   };
   try {
     card.parse(content);
-    return card.render() || h("em", {}, content.fallbackText || "(an empty card)");
+    const node = card.render();
+    for (const input of card.getAllInputs()) {
+      if (!(input instanceof ChoiceSetInput) || !input.isDynamicTypeahead()) continue;
+      const named = input.choices.find((choice) => choice.value === input.defaultValue);
+      const field = input.renderedElement?.querySelector("input");
+      if (named && field) field.value = named.title;
+    }
+    return node || h("em", {}, content.fallbackText || "(an empty card)");
   } catch (problem) {
     toast(`The card cannot be shown: ${problem.message}`);
     return h("em", {}, content.fallbackText || "(this card cannot be shown)");

@@ -1,0 +1,117 @@
+"""The page in a browser: commands, buttons, modals and dialogs by mouse and keyboard, with both reference bots."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from bots.playground import Playground
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None and os.environ.get("CRMCHAT_REQUIRE_ALL") != "1", reason="no Chromium on this machine"
+    ),
+]
+
+
+@pytest.fixture
+async def page(playground: Playground) -> AsyncIterator[Page]:
+    """A page of the playground; anything on its console fails the test."""
+    complaints: list[str] = []
+    async with async_playwright() as play:
+        browser = await play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        opened = await browser.new_page(viewport={"width": 1300, "height": 800})
+        opened.on("pageerror", lambda problem: complaints.append(str(problem)))
+        opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        opened.set_default_timeout(10_000)
+        await opened.goto(playground.url)
+        await opened.wait_for_selector("body[data-ready]")
+        yield opened
+        await browser.close()
+    assert complaints == []
+
+
+async def test_slack_from_a_command_to_a_submitted_modal(page: Page) -> None:
+    box = page.locator("#main-box")
+    await box.fill("/crm hello <b>&</b>")
+    await box.press("Enter")
+    card = page.locator("#messages .message.bot").last
+    await expect(card).to_contain_text("You said hello <b>&</b>")
+    await expect(card).to_contain_text("Only visible to you")
+    await card.get_by_role("button", name="More").click()
+    await expect(page.locator("#messages .message").last).to_contain_text("more")
+
+    await box.fill("/crm form")
+    await box.press("Enter")
+    dialog = page.locator("#dialog")
+    await expect(dialog.get_by_role("heading")).to_have_text("New lead")
+    await dialog.get_by_role("button", name="Create").click()
+    await expect(dialog.get_by_role("alert")).to_have_text("Please complete this required field.")
+    await page.keyboard.type("Nadia")
+    company = dialog.get_by_role("combobox", name="Company")
+    await company.fill("fabr")
+    await dialog.get_by_role("option", name="Fabr").wait_for()
+    await company.press("Enter")
+    await dialog.get_by_label("Rating").select_option("Hot")
+    await dialog.get_by_role("button", name="Create").click()
+    await expect(dialog).to_be_hidden()
+    await page.get_by_role("button", name="CRM", exact=True).click()
+    await expect(page.locator("#messages .message").last).to_contain_text("Nadia is hot")
+
+    await page.get_by_role("button", name="Wire").click()
+    line = page.locator("#wire li", has_text="/crm hello")
+    await line.locator("summary").click()
+    await expect(line).to_contain_text('"response_url"')
+
+
+async def test_slack_message_menu_thread_home_and_other_eyes(page: Page) -> None:
+    message = page.locator("#messages .message", has_text="label printer")
+    await message.hover()
+    await message.get_by_label("More actions").click()
+    await page.get_by_role("menuitem", name="Create case").click()
+    await message.get_by_role("button", name="replies").click()
+    thread = page.locator("#thread")
+    await expect(thread.locator(".message").last).to_contain_text("case: The label printer in")
+    await thread.get_by_label("Reply…").fill("@crm and now?")
+    await page.keyboard.press("Enter")
+    await expect(thread.locator(".message").last).to_contain_text("yes?")
+    await page.get_by_role("button", name="CRM home").click()
+    await expect(page.locator(".home")).to_contain_text("My cases")
+    await page.locator("#me").select_option("Ben Carter")
+    await page.get_by_role("button", name="support", exact=True).click()
+    await expect(page.locator("#messages")).to_contain_text("label printer")
+
+
+async def test_teams_from_a_message_to_a_submitted_dialog(page: Page) -> None:
+    await page.get_by_role("tab", name="Teams").click()
+    box = page.locator("#main-box")
+    await expect(box).to_have_attribute("placeholder", "Type a command, for example: lead list")
+    await box.fill("hello")
+    await box.press("Enter")
+    await page.locator("#messages .ac-adaptiveCard").get_by_role("button", name="Close").click()
+    await expect(page.locator("#messages .message").last).to_contain_text("closed by Anna Weber")
+    await page.get_by_role("button", name="support", exact=True).click()
+    message = page.locator("#messages .message", has_text="label printer").first
+    await message.hover()
+    await message.get_by_label("More options").first.click()
+    await page.get_by_role("menuitem", name="Create case").click()
+    dialog = page.locator("#dialog")
+    await expect(dialog.get_by_role("heading", name="Case from Anna Weber")).to_be_visible()
+    await dialog.get_by_role("button", name="Create").click()
+    await expect(dialog).to_contain_text("Say what")
+    await dialog.get_by_label("Title").fill("Printer")
+    await dialog.get_by_role("button", name="Create").click()
+    await expect(dialog).to_contain_text("made Printer k")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await page.get_by_role("button", name="Search CRM").click()
+    await dialog.locator(".result").first.click()
+    await expect(page.locator("#messages .message").last).to_contain_text("Contoso")
