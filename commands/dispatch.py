@@ -383,7 +383,7 @@ class Dispatcher:
 
     async def _ready(self, reply: Reply, principal: Principal, place: Place) -> Reply:
         """Keep what is too long to travel in a button, and note what the person is being shown."""
-        if reply.card:
+        if reply.card and reply.card.kind is not CardKind.HELP:  # help shows no record, and its buttons carry little
             reply = replace(reply, card=await self._kept(reply.card))
             if reply.card and reply.card.record:
                 self._background(self._state.shown(principal, place, parse_record(reply.card.record), reply.card.title))

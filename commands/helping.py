@@ -1,6 +1,7 @@
 """Help from the declarations: cards for a person, and the command reference (docs/commands.md)."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from crm.tables import Kind
@@ -10,7 +11,7 @@ from .fields import ColumnsMark
 from .filters import FilterMark
 from .language.phrases import phrases
 from .nouns import NOUNS, Noun, forms
-from .operation import Effect, Operation, Parameter
+from .operation import CATALOG, Effect, Operation, Parameter
 from .press import Do, Press
 
 _HOW: Final = {
@@ -62,7 +63,12 @@ def help_card(about: type[Operation] | Noun | None = None) -> Card:
 
 
 def menu_card() -> Card:
-    """What can be done, with a button for each kind of record."""
+    """What can be done, with a button for each kind of record; the same object as long as the catalog is the same."""
+    return _menu(tuple(CATALOG.values()), tuple(NOUNS.values()))
+
+
+@lru_cache(maxsize=4)
+def _menu(_operations: tuple[type[Operation], ...], _nouns: tuple[Noun, ...]) -> Card:
     known = phrases()
     rows = []
     for noun in NOUNS.values():

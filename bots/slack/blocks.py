@@ -68,8 +68,24 @@ class Rendered:
         return {"text": self.text, "blocks": self.blocks, "unfurl_links": False, "unfurl_media": False}
 
 
+_HELP: dict[int, tuple[Card, Seal, int, Rendered]] = {}
+
+
 def render(card: Card, seal: Seal, *, most: int = MESSAGE_BLOCKS) -> Rendered:
     """The card for a message (50 blocks) or a view (`most=VIEW_BLOCKS`)."""
+    if card.kind is CardKind.HELP:  # asked for often, and the command layer keeps giving the same object
+        kept = _HELP.get(id(card))
+        if kept and kept[0] is card and kept[1] is seal and kept[2] == most:
+            return kept[3]
+    rendered = _render(card, seal, most)
+    if card.kind is CardKind.HELP:
+        _HELP[id(card)] = (card, seal, most, rendered)
+        if len(_HELP) > 20:
+            _HELP.pop(next(iter(_HELP)))
+    return rendered
+
+
+def _render(card: Card, seal: Seal, most: int) -> Rendered:
     painter = _Painter(seal)
     blocks = list(painter.card(card))
     clipped = painter.clipped
