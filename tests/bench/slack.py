@@ -26,6 +26,8 @@ import aiohttp
 from aiohttp import web
 from slack_sdk.signature import SignatureVerifier
 
+from .teams import cpu_seconds
+
 SECRET = "a secret for benchmarks"
 SIGNER = SignatureVerifier(SECRET)
 SECONDS = 4.0
@@ -149,6 +151,7 @@ async def bot(kind: str, slack: Slack, session: aiohttp.ClientSession) -> AsyncI
 
 async def main(seconds: float = SECONDS) -> str:
     """The section of `docs/benchmarks.md`."""
+    cpu: dict[str, float] = {}
     slack, found, create = Slack(), dict[str, Load](), 'lead create Jane Load{n} company="Acme" topic="Load"'
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", slack.answer)
@@ -162,7 +165,9 @@ async def main(seconds: float = SECONDS) -> str:
                 await driver.on_a_clock("help", 50, 1.0)
                 for rate in HELP_RATES:
                     found[f"{kind} help {rate}"] = await driver.on_a_clock("help", rate, seconds)
-                found[f"{kind} most"] = await driver.flat_out("help", seconds)
+                used = cpu_seconds(pid)
+                most = found[f"{kind} most"] = await driver.flat_out("help", seconds)
+                cpu[kind] = (cpu_seconds(pid) - used) / (most.rate * seconds)
                 if kind == "crmchat":
                     for rate in WRITE_RATES:
                         found[f"create {rate}"] = await driver.on_a_clock(create, rate, seconds)
@@ -171,10 +176,10 @@ async def main(seconds: float = SECONDS) -> str:
                     found["hanging help 50"] = await driver.on_a_clock("help", 50, seconds)
                     found["hanging create 5"] = await hanging
     await runner.cleanup()
-    return _report(found, seconds)
+    return _report(found, cpu, seconds)
 
 
-def _report(found: dict[str, Load], seconds: float) -> str:
+def _report(found: dict[str, Load], cpu: dict[str, float], seconds: float) -> str:
     how = (
         f"`python -m tests.bench.slack`: signed slash commands, {seconds:.0f} s each on a clock; milliseconds to the "
         f"acknowledgement, p50 / p99 / worst. The bare app is Bolt's AsyncApp whose listener only acknowledges."
@@ -185,6 +190,7 @@ def _report(found: dict[str, Load], seconds: float) -> str:
     ]
     most = f"{found['bare most'].rate:.0f} | {found['crmchat most'].rate:.0f}"
     lines.append(f"| most a second, {IN_FLIGHT} in flight | {most} |")
+    lines.append(f"| CPU of one, ms | {cpu['bare'] * 1000:.2f} | {cpu['crmchat'] * 1000:.2f} |")
     lines += [f"| `/crm lead create`, {rate} a second | - | {found[f'create {rate}']} |" for rate in WRITE_RATES]
     lines.append(f"| help, 50 a second, while Dataverse hangs | - | {found['hanging help 50']} |")
     lines.append(f"| lead create, 5 a second, while Dataverse hangs | - | {found['hanging create 5']} |")
