@@ -6,6 +6,7 @@ Teams' sizes: colour 192x192 without transparency, outline 32x32 in white on not
 import struct
 import zlib
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 Shape = Callable[[float, float], float]
@@ -18,6 +19,7 @@ _LINES: Final = ((0.36, 0.27, 0.50), (0.48, 0.27, 0.73), (0.60, 0.27, 0.64))
 """(y, left, right) of the record's lines."""
 
 
+@cache
 def color_icon() -> bytes:
     """PNG: white bubble, teal lines, on teal."""
 
@@ -28,6 +30,7 @@ def color_icon() -> bytes:
     return _png(192, pixel)
 
 
+@cache
 def outline_icon() -> bytes:
     """PNG: the bubble's edge and lines, white on transparent."""
 
