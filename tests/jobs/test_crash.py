@@ -1,0 +1,27 @@
+"""Killed with -9 at random points: every acknowledged write has exactly one row and at least one answer."""
+
+from pathlib import Path
+
+import pytest
+
+from .harness import outside, storm
+
+
+@pytest.mark.parametrize(
+    ("commands", "kills", "rate", "seed"),
+    [
+        pytest.param(60, 3, 8.0, 6, id="short"),
+        pytest.param(2000, 50, 10.0, 7, id="long", marks=[pytest.mark.soak, pytest.mark.timeout(0)]),
+    ],
+)
+async def test_nothing_lost_nothing_twice(tmp_path: Path, commands: int, kills: int, rate: float, seed: int) -> None:
+    async with outside(tmp_path) as world:
+        server = world.server()
+        await server.start()
+        await server.ready(world.session)
+        tally = await storm(world, commands=commands, kills=kills, rate=rate, seed=seed)
+        print(f"\n{tally}")
+        assert not tally.lost, server.log()
+        assert not tally.twice, server.log()
+        assert not tally.unanswered, server.log()
+        assert "Traceback" not in server.log(), server.log()
