@@ -10,10 +10,10 @@ import fcntl
 import json
 import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final

@@ -5,15 +5,17 @@ organisation's own; see `status_reason`. Source: Microsoft, Web API action refer
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
+from .batch import Batch
 from .definitions import TableInfo
 from .errors import BadAnswer, UnknownChoice
 from .lifecycle import State, state_number
 from .payload import find_choice
-from .records import Json, Ref
+from .records import Json, Ref, Row
 from .session import Session
 
 _STATUS = "statuscode"
@@ -40,22 +42,52 @@ def status_reason(info: TableInfo, state: State, reason: str | None = None) -> i
     return found.value
 
 
-async def qualify_lead(
-    session: Session, lead: Ref, status: int, *, account: bool, contact: bool, opportunity: bool
-) -> list[Ref]:
-    """Turn a lead into what is wanted of an account, a contact and an opportunity; references to those made."""
+@dataclass(frozen=True, slots=True)
+class ActionCall:
+    """An action of Dataverse, ready to be called."""
+
+    name: str
+    body: dict[str, Json]
+    bound: Ref | str | None = None
+    """The row, or the table whose collection, it is bound to."""
+
+
+async def call_and_read(session: Session, call: ActionCall, ref: Ref, columns: Sequence[str]) -> tuple[Row, Json]:
+    """Call an action and read what it left of a row, in one request: the row, and what the action answered.
+
+    Not repeated after a lost answer.
+    """
+    batch = Batch()
+    called = batch.action(call.name, call.body, table=ref.table, bound=call.bound)
+    left = batch.get(ref, select=columns)
+    results = await session.batch(batch)
+    answer = results[called].answered()
+    return results[left].row(), answer
+
+
+def qualify_lead(lead: Ref, status: int, *, account: bool, contact: bool, opportunity: bool) -> ActionCall:
+    """Turn a lead into what is wanted of an account, a contact and an opportunity."""
     body: dict[str, Json] = {
         "CreateAccount": account,
         "CreateContact": contact,
         "CreateOpportunity": opportunity,
         "Status": status,
     }
-    answer = await session.action("QualifyLead", body, bound=lead)
-    return [_made(item) for item in (answer or {}).get("value", ())]
+    return ActionCall("QualifyLead", body, bound=lead)
 
 
-async def close_opportunity(
-    session: Session,
+def created_tables(answer: Json) -> list[str]:
+    """Logical names of the tables in which QualifyLead made rows, from what it answered."""
+    made = answer.get("value") if isinstance(answer, dict) else None
+    types = (
+        [str(item.get("@odata.type", "")) for item in made or () if isinstance(item, dict)]
+        if isinstance(made, list)
+        else []
+    )
+    return [name.rpartition(".")[2] for name in types]
+
+
+def close_opportunity(
     opportunity: Ref,
     status: int,
     *,
@@ -64,7 +96,7 @@ async def close_opportunity(
     revenue: Decimal | None = None,
     on: date | None = None,
     description: str | None = None,
-) -> None:
+) -> ActionCall:
     """Close as won or as lost."""
     close: dict[str, Json] = {"subject": subject, "opportunityid@odata.bind": opportunity.path("opportunities")}
     if revenue is not None:
@@ -73,18 +105,12 @@ async def close_opportunity(
         close["actualend"] = on.isoformat()
     if description:
         close["description"] = description
-    await session.action("WinOpportunity" if won else "LoseOpportunity", {"Status": status, "OpportunityClose": close})
+    return ActionCall("WinOpportunity" if won else "LoseOpportunity", {"Status": status, "OpportunityClose": close})
 
 
-async def resolve_case(
-    session: Session,
-    case: Ref,
-    status: int,
-    *,
-    subject: str,
-    minutes: int | None = None,
-    description: str | None = None,
-) -> None:
+def resolve_case(
+    case: Ref, status: int, *, subject: str, minutes: int | None = None, description: str | None = None
+) -> ActionCall:
     """Close a case as resolved; `minutes`: time billed."""
     resolution: dict[str, Json] = {
         "subject": subject,
@@ -95,19 +121,18 @@ async def resolve_case(
         resolution["timespent"] = minutes
     if description:
         resolution["description"] = description
-    await session.action("CloseIncident", {"IncidentResolution": resolution, "Status": status})
+    return ActionCall("CloseIncident", {"IncidentResolution": resolution, "Status": status})
 
 
-async def fulfil_order(session: Session, order: Ref, status: int, *, subject: str) -> None:
+def fulfil_order(order: Ref, status: int, *, subject: str) -> ActionCall:
     """Mark as fulfilled. The action is bound to the collection."""
-    await session.action(
-        "FulfillSalesOrder", {"OrderClose": _order_close(order, subject), "Status": status}, bound=order.table
-    )
+    body: dict[str, Json] = {"OrderClose": _order_close(order, subject), "Status": status}
+    return ActionCall("FulfillSalesOrder", body, bound=order.table)
 
 
-async def cancel_order(session: Session, order: Ref, status: int, *, subject: str) -> None:
+def cancel_order(order: Ref, status: int, *, subject: str) -> ActionCall:
     """Mark as canceled."""
-    await session.action("CancelSalesOrder", {"OrderClose": _order_close(order, subject), "Status": status})
+    return ActionCall("CancelSalesOrder", {"OrderClose": _order_close(order, subject), "Status": status})
 
 
 async def invoice_order(session: Session, order: Ref) -> Ref:
@@ -143,11 +168,3 @@ def _order_close(order: Ref, subject: str) -> dict[str, Json]:
         "salesorderid@odata.bind": order.path("salesorders"),
         "@odata.type": f"{_TYPE}orderclose",
     }
-
-
-def _made(item: dict[str, str]) -> Ref:
-    """`{"@odata.type": "#Microsoft.Dynamics.CRM.account", "accountid": …}`."""
-    table = item.get("@odata.type", "").rpartition(".")[2]
-    if f"{table}id" in item:
-        return Ref(table, UUID(item[f"{table}id"]))
-    raise BadAnswer("Dataverse did not say what it made of the lead.", outcome_unknown=True)

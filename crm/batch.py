@@ -43,6 +43,9 @@ class Part:
     query: Query | None = None
     payload: Mapping[str, Json] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    action: str = ""
+    """Name of an action, bound to `ref` or to the collection of `table` where `bound`."""
+    bound: bool = False
 
     @property
     def reference(self) -> str:
@@ -90,6 +93,17 @@ class Batch:
         """Read a page of a list."""
         return self._add(query=query, table=query.table)
 
+    def action(self, name: str, body: Mapping[str, Json], *, table: str, bound: Ref | str | None = None) -> Part:
+        """Call an action; `bound` as in `Session.action`. A batch with one is not repeated.
+
+        `table`: which table it is about, for error messages.
+        """
+        ref = bound if isinstance(bound, Ref) else None
+        self._count += 1
+        part = Part("POST", table, self._count, ref=ref, payload=body, action=name, bound=bound is not None)
+        self.items.append(part)
+        return part
+
     @contextmanager
     def change_set(self) -> Iterator[ChangeSet]:
         """Collect writes that belong together."""
@@ -113,11 +127,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one part: exactly one of these."""
+    """What became of one part: at most one of these."""
 
     value: Row | Page | Ref | None = None
-    """A row, a page, or the reference of a row created; None for update and delete."""
+    """A row, a page, or the reference of a row created; None for update, delete and actions."""
     error: CrmError | None = None
+    answer: Json = None
+    """What an action answered."""
 
     def row(self) -> Row:
         """The row that was read; raises what went wrong instead."""
@@ -132,6 +148,11 @@ class Result:
         if not isinstance(value, Page):
             raise TypeError("This part of the batch lists nothing.")
         return value.rows
+
+    def answered(self) -> Json:
+        """What an action answered, None for nothing; raises what went wrong instead."""
+        self._done()
+        return self.answer
 
     def ref(self) -> Ref:
         """The row that was created; raises what went wrong instead."""
@@ -149,9 +170,11 @@ class Result:
 class Encoder:
     """A batch as multipart bytes."""
 
-    def __init__(self, metadata: Metadata, root: str) -> None:
+    def __init__(self, metadata: Metadata, root: str, caller: Mapping[str, str]) -> None:
+        """`caller`: headers that say for whom; repeated in every part, so that none runs as the application."""
         self._metadata = metadata
         self._root = root
+        self._caller = caller
         self.boundary = f"batch_{uuid4()}"
 
     async def encode(self, batch: Batch) -> bytes:
@@ -175,9 +198,11 @@ class Encoder:
     async def _part(self, part: Part, *, content_id: bool = False) -> list[bytes]:
         names = await self._metadata.names(part.table)
         url = self._root + (part.ref.path(names.entity_set) if part.ref else f"/{names.entity_set}")
+        if part.action:
+            url = f"{url}/Microsoft.Dynamics.CRM.{part.action}" if part.bound else f"{self._root}/{part.action}"
         if part.query and (odata := part.query.odata(names.lookups)):
             url += f"?{odata}"
-        headers = {"Accept": "application/json", **part.headers}
+        headers = {"Accept": "application/json", **self._caller, **part.headers}
         if part.method == "GET":
             headers["Prefer"] = 'odata.include-annotations="*"'
         if part.payload is not None:
@@ -219,6 +244,8 @@ async def _result(part: Part, answer: Answer, host: str, metadata: Metadata) -> 
     if answer.status >= 400:
         return Result(error=error_from(answer, host, table=part.table))
     names = await metadata.names(part.table)
+    if part.action:
+        return Result(answer=parsed(answer, host))
     if part.method == "POST":
         location = answer.headers.get("OData-EntityId") or answer.headers.get("Location") or ""
         return Result(Ref(part.table, UUID(location.rpartition("(")[2].rstrip(")"))))

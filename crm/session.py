@@ -9,7 +9,7 @@ import orjson
 
 from . import notes
 from .address import API
-from .auth import Caller
+from .auth import Caller, Impersonated
 from .batch import Batch, Encoder, Part, Result, decode
 from .comparison import lookup_columns, same_values, scalar_columns
 from .definitions import Names
@@ -290,7 +290,9 @@ class Session:
 
     async def batch(self, batch: Batch, *, continue_on_error: bool = False) -> dict[Part, Result]:
         """Send several requests as one; what became of each, by part. See `crm.batch`."""
-        encoder = Encoder(self.metadata, self._root)
+        caller = self._caller
+        for_whom = {"CallerObjectId": str(caller.object_id)} if isinstance(caller, Impersonated) else {}
+        encoder = Encoder(self.metadata, self._root, for_whom)
         body = await encoder.encode(batch)
         headers = {**_WRITE, "Content-Type": f'multipart/mixed; boundary="{encoder.boundary}"'}
         if continue_on_error:

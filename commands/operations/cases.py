@@ -5,9 +5,9 @@ from typing import Annotated
 from commands.context import Context
 from commands.fields import ChoiceWord, Day, Email, Instant, Integer, Memo, Reference, Text
 from commands.operation import Accepts
-from crm.actions import resolve_case
+from crm.actions import ActionCall, resolve_case
 from crm.lifecycle import State
-from crm.records import Ref
+from crm.records import Json, Ref
 from crm.tables import CASE
 
 from .customers import CustomerOf
@@ -110,12 +110,14 @@ class ResolveCase(
     details: Annotated[Memo | None, Accepts("description")] = None
     """The whole story, in as many lines as it takes."""
 
-    async def act(self, ctx: Context, ref: Ref) -> tuple[str, ...]:
+    async def call(self, ctx: Context, ref: Ref) -> ActionCall:
         """Close as resolved."""
         status = await self.status(ctx, self.reason)
-        await resolve_case(
-            ctx.crm, ref, status, subject=self.resolution, minutes=self.minutes, description=self.details
-        )
+        return resolve_case(ref, status, subject=self.resolution, minutes=self.minutes, description=self.details)
+
+    def remarks(self, answer: Json) -> tuple[str, ...]:
+        """What solved it."""
+        del answer
         return (self.resolution,)
 
 

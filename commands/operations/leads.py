@@ -6,9 +6,9 @@ from commands.context import Context
 from commands.fields import Amount, ChoiceWord, Day, Email, Integer, Memo, Phone, Reference, Text, WebAddress, YesNo
 from commands.operation import Accepts
 from commands.views import VIEWS
-from crm.actions import qualify_lead
+from crm.actions import ActionCall, created_tables, qualify_lead
 from crm.lifecycle import State
-from crm.records import Ref
+from crm.records import Json, Ref
 from crm.tables import LEAD
 
 from .lifecycle import Act, SetState
@@ -138,14 +138,15 @@ class QualifyLead(
     opportunity: YesNo = True
     """Whether to create an opportunity: yes or no."""
 
-    async def act(self, ctx: Context, ref: Ref) -> tuple[str, ...]:
-        """Qualify, and name what was made."""
+    async def call(self, ctx: Context, ref: Ref) -> ActionCall:
+        """Qualify."""
         status = await self.status(ctx)
-        made = await qualify_lead(
-            ctx.crm, ref, status, account=self.account, contact=self.contact, opportunity=self.opportunity
-        )
-        nouns = [view.noun for r in made if (view := VIEWS.get(r.table))]
-        return (f"Created: {', '.join(nouns)}.",) if nouns else ()
+        return qualify_lead(ref, status, account=self.account, contact=self.contact, opportunity=self.opportunity)
+
+    def remarks(self, answer: Json) -> tuple[str, ...]:
+        """What was made of it."""
+        made = [view.noun for table in created_tables(answer) if (view := VIEWS.get(table))]
+        return (f"Created: {', '.join(made)}.",) if made else ()
 
 
 class DisqualifyLead(

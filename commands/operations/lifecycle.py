@@ -9,9 +9,9 @@ from commands.context import Context
 from commands.operation import Effect
 from commands.record_cards import look
 from commands.request import Reply
-from crm.actions import status_reason
+from crm.actions import ActionCall, call_and_read, status_reason
 from crm.lifecycle import State, state_number, state_of
-from crm.records import Ref
+from crm.records import Json, Ref
 
 from .records import OneRecord, reads
 
@@ -24,29 +24,34 @@ class Act(OneRecord, effect=Effect.ACTION):
     done: ClassVar[str]
     """What has happened then, in a sentence."""
 
-    async def act(self, ctx: Context, ref: Ref) -> tuple[str, ...]:
-        """Do it; sentences about what else came of it."""
+    async def call(self, ctx: Context, ref: Ref) -> ActionCall:
+        """The action, ready to be called."""
         raise NotImplementedError
 
+    def remarks(self, answer: Json) -> tuple[str, ...]:
+        """Sentences for the card; `answer`: what the action answered."""
+        del answer
+        return ()
+
     async def run(self, ctx: Context) -> Reply:
-        """The action, and a look at what it left."""
+        """One request: the action, and a look at what it left."""
         ref = await self.subject(ctx)
-        further = await self.act(ctx, ref)
-        return await self._shown(ctx, ref, self.done, *further)
+        seen = await look(ctx, ref.table)
+        row, answer = await call_and_read(ctx.crm, await self.call(ctx, ref), ref, reads(seen))
+        return Reply(card=seen.record(row, notes=(self.done, *self.remarks(answer))), replace=True)
 
     async def landed(self, ctx: Context) -> Reply | None:
         """The answer if the record is in the state that the action leaves."""
         ref = await self.subject(ctx)
-        row = await ctx.crm.get(ref, select=["statecode"])
-        return await self._shown(ctx, ref, self.done) if state_of(row) is self.leaves else None
+        seen = await look(ctx, ref.table)
+        row = await ctx.crm.get(ref, select=reads(seen))
+        if state_of(row) is not self.leaves:
+            return None
+        return Reply(card=seen.record(row, notes=(self.done,)), replace=True)
 
     async def status(self, ctx: Context, reason: str | None = None) -> int:
         """The number of a status reason in the state that this leaves."""
         return status_reason(await ctx.crm.metadata.table(self.of.logical), self.leaves, reason)
-
-    async def _shown(self, ctx: Context, ref: Ref, *notes: str) -> Reply:
-        seen = await look(ctx, ref.table)
-        return Reply(card=seen.record(await ctx.crm.get(ref, select=reads(seen)), notes=notes), replace=True)
 
 
 class SetState(OneRecord, effect=Effect.WRITE):

@@ -5,7 +5,7 @@ from typing import Annotated
 from commands.context import Context
 from commands.fields import Amount, ChoiceWord, Day, Integer, Memo, PastDay, Reference, Text
 from commands.operation import Accepts
-from crm.actions import close_opportunity
+from crm.actions import ActionCall, close_opportunity
 from crm.lifecycle import State
 from crm.records import Ref
 from crm.tables import OPPORTUNITY
@@ -129,10 +129,9 @@ class WinOpportunity(
     note: Memo | None = None
     """What there is to say about it."""
 
-    async def act(self, ctx: Context, ref: Ref) -> tuple[str, ...]:
+    async def call(self, ctx: Context, ref: Ref) -> ActionCall:
         """Close as won."""
-        await close_opportunity(
-            ctx.crm,
+        return close_opportunity(
             ref,
             await self.status(ctx),
             won=True,
@@ -141,7 +140,6 @@ class WinOpportunity(
             on=self.on,
             description=self.note,
         )
-        return ()
 
 
 class LoseOpportunity(
@@ -165,10 +163,7 @@ class LoseOpportunity(
     note: Memo | None = None
     """What there is to say about it."""
 
-    async def act(self, ctx: Context, ref: Ref) -> tuple[str, ...]:
+    async def call(self, ctx: Context, ref: Ref) -> ActionCall:
         """Close as lost."""
         status = await self.status(ctx, self.reason)
-        await close_opportunity(
-            ctx.crm, ref, status, won=False, subject="Opportunity lost", on=self.on, description=self.note
-        )
-        return ()
+        return close_opportunity(ref, status, won=False, subject="Opportunity lost", on=self.on, description=self.note)

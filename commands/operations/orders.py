@@ -7,7 +7,7 @@ from commands.fields import Amount, ChoiceWord, Day, Memo, Number, Reference, Te
 from commands.operation import Accepts
 from commands.record_cards import look
 from commands.request import Reply
-from crm.actions import cancel_order, fulfil_order, invoice_order
+from crm.actions import ActionCall, cancel_order, fulfil_order, invoice_order
 from crm.lifecycle import State
 from crm.query import Query, col
 from crm.records import Ref
@@ -105,10 +105,9 @@ class FulfilOrder(Act, verb="order fulfil", table=ORDER, example="order fulfil O
     how: Annotated[ChoiceWord | None, Accepts("reason")] = None
     """Complete or partial."""
 
-    async def act(self, ctx: Context, ref: Ref) -> tuple[str, ...]:
+    async def call(self, ctx: Context, ref: Ref) -> ActionCall:
         """Fulfil."""
-        await fulfil_order(ctx.crm, ref, await self.status(ctx, self.how), subject="Order fulfilled")
-        return ()
+        return fulfil_order(ref, await self.status(ctx, self.how), subject="Order fulfilled")
 
 
 class CancelOrder(Act, verb="order cancel", table=ORDER, example="order cancel ORD-01005", words="record"):
@@ -122,10 +121,9 @@ class CancelOrder(Act, verb="order cancel", table=ORDER, example="order cancel O
     reason: Text | None = None
     """Why, in a few words."""
 
-    async def act(self, ctx: Context, ref: Ref) -> tuple[str, ...]:
+    async def call(self, ctx: Context, ref: Ref) -> ActionCall:
         """Cancel."""
-        await cancel_order(ctx.crm, ref, await self.status(ctx), subject=self.reason or "Order canceled")
-        return ()
+        return cancel_order(ref, await self.status(ctx), subject=self.reason or "Order canceled")
 
 
 class InvoiceOrder(Act, verb="order invoice", table=ORDER, example="order invoice ORD-01002", words="record"):
