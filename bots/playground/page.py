@@ -44,6 +44,7 @@ class Playground:
         port: int,
         signing_secret: str,
         bot_token: str,
+        app_token: str = "xapp-playground",  # noqa: S107 - nobody checks it but the fake itself
         app_id: str = "",
         app_password: str = "",
         domains: tuple[str, ...] = ("127.0.0.1", "localhost"),
@@ -54,6 +55,7 @@ class Playground:
         self.slack = FakeSlack(
             signing_secret=signing_secret,
             bot_token=bot_token,
+            app_token=app_token,
             bot_url=f"{here}/slack/events",
             base_url=f"{here}{PREFIX}/slack/",
             wire=self.wire,
@@ -162,7 +164,7 @@ class Playground:
 
     async def _wire(self, request: web.Request) -> web.Response:
         """The exchanges after number `after`, oldest first."""
-        after = int(request.query.get("after") or 0)
+        after = int(given) if (given := request.query.get("after", "")).isdecimal() else 0
         first = self.wire.count - len(self.wire.exchanges) + 1
         lines = [page_state.wire_line(first + i, e) for i, e in enumerate(self.wire.exchanges) if first + i > after]
         return web.json_response({"exchanges": lines})

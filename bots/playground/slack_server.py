@@ -175,7 +175,10 @@ class FakeSlack(WebApi):
     async def _respond(self, request: web.Request) -> web.Response:
         started = time.perf_counter()
         where = self.world.response_urls.get(request.match_info["id"])
-        body = await request.json()
+        try:
+            body = json.loads(await request.read())
+        except ValueError:
+            return web.Response(status=400, text="invalid_payload")
         status, said = 200, "ok"
         if where is None or self.world.now() - where.born > RESPONSE_URL_SECONDS:
             status, said = 404, json.dumps({"ok": False, "error": "expired_url"})

@@ -94,11 +94,14 @@ class WebApi(SlackPeople):
             headers = {"Retry-After": str(failure.retry_after)} if failure.retry_after is not None else {}
             return failure.status, headers, {"ok": False, "error": failure.error}
         try:
-            return 200, {}, {"ok": True, **self._run(name, args, given, authorization)}
+            answer = {"ok": True, **self._run(name, args, given, authorization)}
         except _TooMany as limit:
             return 429, {"Retry-After": str(limit.retry_after)}, {"ok": False, "error": "ratelimited"}
         except SlackError as refusal:
             return 200, {}, {"ok": False, "error": refusal.code, **refusal.extra}
+        token = self.world.tokens.get(given)
+        scopes = ",".join(sorted(token.scopes - self.missing_scopes)) if token else ""
+        return 200, {"X-OAuth-Scopes": scopes} if scopes else {}, answer
 
     def _run(self, name: str, args: dict[str, Any], given: str, authorization: str) -> dict[str, Any]:
         if name == "oauth.v2.access":

@@ -1,5 +1,5 @@
 // Block Kit as elements. `ctx` says where the blocks are: names, options(), act(), filled(), values, people, rooms.
-import { h, icon, menu } from "./dom.js";
+import { h, icon, menu, visit } from "./dom.js";
 import { emoji, mrkdwn, richText, textObject } from "./mrkdwn.js";
 
 export function blocks(list, ctx) {
@@ -125,7 +125,7 @@ function button(element, block, ctx) {
   const press = async (event) => {
     const node = event.currentTarget;
     if (!(await confirmed(element, ctx))) return;
-    if (element.url) window.open(element.url, "_blank", "noopener");
+    if (element.url) visit(element.url);
     node.classList.add("busy");
     node.disabled = true;
     await ctx.act(block, element, element.value ?? null);

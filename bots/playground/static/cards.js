@@ -1,5 +1,5 @@
 // Adaptive Cards by Microsoft's renderer, in the page's own colours.
-import { h, toast } from "./dom.js";
+import { h, toast, visit } from "./dom.js";
 
 const colour = (name) => ({ default: `var(--card-${name})`, subtle: `var(--card-${name}-subtle)` });
 const colours = Object.fromEntries(["default", "dark", "light", "accent", "good", "warning", "attention"].map((name) => [name, colour(name)]));
@@ -24,7 +24,7 @@ const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").repla
 export function markdown(text) {
   const held = [];
   const hold = (html) => `\u0000${held.push(html) - 1}\u0000`;
-  let out = escape(text)
+  let out = escape(text.replaceAll("\u0000", ""))
     .replace(/\\([\\`*_{}[\]()#+\-.!~])/g, (_, mark) => hold(mark))
     .replace(/&lt;at&gt;(.*?)&lt;\/at&gt;/g, (_, name) => hold(`<span class="mention">${name}</span>`))
     .replace(/\[([^\]]+)\]\((https?:[^)\s]+|mailto:[^)\s]+)\)/g, (_, label, url) => hold(`<a href="${url}" target="_blank" rel="noopener noreferrer">${label}</a>`))
@@ -45,7 +45,7 @@ export function cardNode(content, { execute, search }) {
   card.hostConfig = new HostConfig(CONFIG);
   card.onExecuteAction = async (action) => {
     const kind = action.getJsonTypeName();
-    if (kind === "Action.OpenUrl") { window.open(action.url, "_blank", "noopener"); return; }
+    if (kind === "Action.OpenUrl") { visit(action.url); return; }
     if (!execute) return;
     const node = action.renderedElement;
     if (node) { node.disabled = true; node.classList.add("busy"); }

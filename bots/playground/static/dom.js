@@ -42,6 +42,11 @@ export function icon(name) {
   return svg;
 }
 
+// Open an address from the bot in a new tab, if it is one of the web's.
+export function visit(url) {
+  if (/^(https?|mailto|tel):/i.test(url)) window.open(url, "_blank", "noopener");
+}
+
 export const byId = (id) => document.getElementById(id);
 
 // Children of `parent` in the order of `items`; a node is kept when its item did not change, so that what someone is
