@@ -1,5 +1,6 @@
 """`build(settings)`: the only place that wires the rooms together."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -27,6 +28,7 @@ from commands.state import TABLES, State
 from crm.client import Dataverse
 from crm.emulator import Emulator
 from crm.entra import Certificate, Entra, Secret
+from crm.errors import CrmError
 from crm.notifications import read_change
 
 from . import settings as settings_module
@@ -82,7 +84,7 @@ class App:
         cipher = FernetCipher(*keys)
         self.state = State(await self._database(folder), cipher)
         self.dataverse = await self.stack.enter_async_context(
-            Dataverse(settings.dataverse_url, auth=_application_auth(settings), cache_dir=folder)
+            Dataverse(settings.dataverse_url, auth=application_auth(settings), cache_dir=folder)
         )
         people = People(
             self.dataverse,
@@ -112,6 +114,8 @@ class App:
         except EngineError as e:
             raise SettingsError(str(e)) from e
         self.stack.push_async_callback(self.dispatcher.stop)
+        loading = asyncio.create_task(self._load_metadata())
+        self.stack.callback(loading.cancel)
 
     async def _start_faces(self, cipher: FernetCipher) -> None:
         settings = self.settings
@@ -130,7 +134,7 @@ class App:
         if settings.microsoft_app_id or settings.only_loopback:
             session = await self.stack.enter_async_context(aiohttp.ClientSession())
             try:
-                teams = TeamsFace(_teams_settings(settings), self.dispatcher, session)
+                teams = TeamsFace(teams_settings(settings), self.dispatcher, session)
             except ValueError as e:
                 raise SettingsError(str(e)) from e
             self.faces[teams.platform] = teams
@@ -138,16 +142,18 @@ class App:
             self.stack.push_async_callback(teams.stop)
             self.site.add_routes([web.post("/api/messages", teams.handler)])
 
+    async def _load_metadata(self) -> None:
+        """Before the first command needs it; a failure is mended by the first command."""
+        try:
+            await self.dataverse.metadata.load()
+        except CrmError as e:
+            log.warning("the organisation's metadata cannot be read yet: %s", e)
+
     async def _news(self, body: Mapping[str, Any]) -> int:
         return await self.dispatcher.news(read_change(body))
 
     async def _database(self, folder: Path) -> AsyncEngine:
-        url = self.settings.database_url
-        if not url:
-            url = f"sqlite+aiosqlite:///{folder / 'state.db'}"
-        elif url.startswith(("postgresql://", "postgres://")):
-            url = "postgresql+psycopg://" + url.partition("://")[2]
-        engine = create_async_engine(url)
+        engine = create_async_engine(database_url(self.settings, folder))
         self.stack.push_async_callback(engine.dispose)
         if engine.dialect.name == "sqlite":
 
@@ -177,7 +183,16 @@ def build(settings: Settings, *, demo: bool = False, agent: bool = False) -> App
     return App(settings, demo=demo, agent=agent)
 
 
-def _application_auth(settings: Settings) -> httpx.Auth | None:
+def database_url(settings: Settings, folder: Path) -> str:
+    """Where state is kept, as SQLAlchemy has it."""
+    url = settings.database_url
+    if url.startswith(("postgresql://", "postgres://")):
+        return "postgresql+psycopg://" + url.partition("://")[2]
+    return url or f"sqlite+aiosqlite:///{folder / 'state.db'}"
+
+
+def application_auth(settings: Settings) -> httpx.Auth | None:
+    """The application user's sign-in; None without credentials (an emulator)."""
     if not settings.azure_client_id:
         return None
     secret = settings.azure_client_secret.get_secret_value()
@@ -206,7 +221,8 @@ def _slack_settings(settings: Settings, demo: bool) -> SlackSettings:
     )
 
 
-def _teams_settings(settings: Settings) -> TeamsSettings:
+def teams_settings(settings: Settings) -> TeamsSettings:
+    """The Teams face's part of the settings."""
     return TeamsSettings(
         app_id=settings.microsoft_app_id,
         app_password=settings.microsoft_app_password.get_secret_value(),

@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     manifest.add_argument("platform", choices=["slack", "teams"])
     manifest.add_argument("--url", default="", help="https address under which the platform reaches this server")
     manifest.add_argument("--out", type=Path, default=Path("manifest"), help="folder to write to (default: manifest)")
+
+    _command(commands, "doctor", _doctor, "check settings, tokens, Dataverse and rights; say what is wrong")
     return parser
 
 
@@ -118,3 +120,10 @@ async def _mcp(args: argparse.Namespace) -> int:
     from .app import run_mcp
 
     return await run_mcp(Path(".env"), allow_writes=args.allow_writes)
+
+
+async def _doctor(args: argparse.Namespace) -> int:
+    from .doctor import run_doctor
+
+    del args
+    return await run_doctor(Path(".env"), print)

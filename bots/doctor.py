@@ -1,0 +1,381 @@
+"""`crmchat doctor`: looks at everything the bot needs, and says for each what is wrong and how to mend it."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import aiohttp
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+import commands
+import crm
+from commands import operations
+from commands.operation import CATALOG
+from commands.people import Identity
+from crm.auth import Application, Impersonated
+from crm.client import Dataverse
+from crm.errors import CrmError, Forbidden
+from crm.query import Query, col
+from crm.records import Row
+from crm.session import Session
+from crm.tables import USER
+
+from . import app as wiring
+from .settings import Settings, SettingsError, is_loopback, load, private_folder
+from .slack.manifest import BOT_SCOPES
+from .teams.credentials import AppTokens, NoToken
+from .teams.settings import TeamsSettings
+
+_TIMEOUT = aiohttp.ClientTimeout(total=15)
+_CLOCK = 120.0
+"""Seconds that our clock may be off; Slack refuses signatures, and Entra assertions, that are 300 s old."""
+_ADDRESS = "Check DATAVERSE_URL, the network and the firewall."
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: `problem` is empty when all is well; `remedy` says how to mend it."""
+
+    check: str
+    problem: str = ""
+    remedy: str = ""
+    note: str = ""
+    """What was seen, or why nothing was looked at."""
+
+    def __str__(self) -> str:
+        lines = [f"{'WRONG' if self.problem else 'ok   '} {self.check}: {self.problem or self.note or 'well'}"]
+        return "\n".join([*lines, f"      {self.remedy}"] if self.remedy else lines)
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Every check, in the order in which a person would mend them. Raises nothing."""
+    found = [_installed(), *_settings(settings), _public_url(settings), await _database(settings)]
+    async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True) as session:
+        parts = await asyncio.gather(
+            _slack(settings, session),
+            _teams(wiring.teams_settings(settings), session),
+            _clock(settings, session),
+            _dataverse(settings),
+        )
+    return [*found, *(finding for part in parts for finding in part)]
+
+
+async def run_doctor(env_file: Path, tell: Callable[[str], None]) -> int:
+    """Examine what the environment and `env_file` say, tell every finding; 1 when something is wrong."""
+    try:
+        settings = load(env_file)
+    except SettingsError as e:
+        tell(str(Finding("settings", str(e), f"Mend it in the environment or in {env_file}.")))
+        return 1
+    findings = await examine(settings)
+    for finding in findings:
+        tell(str(finding))
+    wrong = sum(1 for f in findings if f.problem)
+    tell(f"\n{wrong} of {len(findings)} checks found something wrong." if wrong else "\nAll is well.")
+    return 1 if wrong else 0
+
+
+# -- this machine -----------------------------------------------------------------------------------------------
+
+
+def _installed() -> Finding:
+    here = Path(__file__).parent.parent
+    strangers = [m.__name__ for m in (commands, crm) if Path(str(m.__file__)).parent.parent != here]
+    if strangers:
+        return Finding(
+            "installation",
+            f"{' and '.join(strangers)} do not come from {here}, where bots is.",
+            "Another distribution shadows them: install crmchat into an environment of its own.",
+        )
+    return Finding("installation", note=str(here))
+
+
+def _settings(settings: Settings) -> list[Finding]:
+    try:
+        settings.require_for_serving()
+    except SettingsError as e:
+        return [Finding("settings", str(e), "See docs/configuration.md.")]
+    weak = [k for k in settings.secret_keys if len(k) < 16]
+    if weak and not settings.only_loopback:
+        return [Finding("settings", "CRMCHAT_SECRET_KEY is short.", "Make one with: openssl rand -hex 32")]
+    if settings.azure_client_id and not settings.azure_tenant_id:
+        return [
+            Finding(
+                "settings",
+                "AZURE_CLIENT_ID is set, but AZURE_TENANT_ID is not.",
+                "Put the directory (tenant) id of the app registration there.",
+            )
+        ]
+    certificate = settings.azure_client_certificate_path
+    if certificate and not os.access(certificate, os.R_OK):
+        return [
+            Finding(
+                "settings",
+                f"AZURE_CLIENT_CERTIFICATE_PATH names {certificate}, which cannot be read.",
+                "Put the certificate and its key there, readable by this user.",
+            )
+        ]
+    return [Finding("settings")]
+
+
+def _public_url(settings: Settings) -> Finding:
+    url = urlsplit(settings.public_url)
+    if not settings.public_url:
+        needed = bool(settings.slack_client_id or settings.identity is Identity.DELEGATED)
+        if needed and not settings.only_loopback:
+            return Finding(
+                "public address",
+                "PUBLIC_URL is not set, and people are sent back to it after signing in.",
+                "Set it to the https address under which Slack and Teams reach this server.",
+            )
+        return Finding("public address", note="not set; taken from what the platforms call")
+    if url.scheme != "https" and not is_loopback(url.hostname or ""):
+        return Finding(
+            "public address",
+            f"PUBLIC_URL is {settings.public_url}; Slack and Teams call https addresses only.",
+            "Put a reverse proxy with a certificate in front, and its https address here.",
+        )
+    return Finding("public address", note=settings.public_url)
+
+
+async def _database(settings: Settings) -> Finding:
+    try:
+        folder = private_folder(settings.data_dir)
+        engine = create_async_engine(wiring.database_url(settings, folder))
+    except (OSError, SQLAlchemyError, ImportError) as e:
+        return Finding(
+            "database",
+            f"{settings.database_url.partition('://')[0] or settings.data_dir} cannot be used ({type(e).__name__}).",
+            "CRMCHAT_DATA_DIR must be a folder that this user may write to; DATABASE_URL like postgresql://host/name.",
+        )
+    try:
+        async with asyncio.timeout(15), engine.connect() as db:
+            # Rolled back: the table never exists for anyone else.
+            await db.execute(sa.text("CREATE TABLE crmchat_doctor (id INTEGER)"))
+            await db.rollback()
+    except (SQLAlchemyError, OSError, TimeoutError) as e:
+        return Finding(
+            "database",
+            f"The database cannot be written to ({type(e).__name__}).",
+            "Check DATABASE_URL, that it may create tables, or that the files in CRMCHAT_DATA_DIR belong to this user.",
+        )
+    finally:
+        await engine.dispose()
+    return Finding("database", note="can be written to")
+
+
+# -- the platforms ----------------------------------------------------------------------------------------------
+
+
+async def _slack(settings: Settings, session: aiohttp.ClientSession) -> list[Finding]:
+    token = settings.slack_bot_token.get_secret_value()
+    secret = settings.slack_signing_secret.get_secret_value()
+    if not token and not secret and not settings.slack_client_id:
+        return [Finding("Slack", note="not set up")]
+    found = []
+    if not secret:
+        found.append(
+            Finding(
+                "Slack signing secret",
+                "SLACK_SIGNING_SECRET is not set, so Slack is not served.",
+                "Copy it from your app's page: Basic Information, App Credentials.",
+            )
+        )
+    if not token:
+        if not (settings.slack_client_id and settings.slack_client_secret.get_secret_value()):
+            found.append(
+                Finding(
+                    "Slack token",
+                    "There is neither SLACK_BOT_TOKEN nor SLACK_CLIENT_ID with SLACK_CLIENT_SECRET.",
+                    "Install the app and copy the Bot User OAuth Token, or set both to let workspaces install it.",
+                )
+            )
+        return found or [Finding("Slack", note="workspaces install it at /slack/install")]
+    found.append(await _slack_token(settings, token, session))
+    return found
+
+
+async def _slack_token(settings: Settings, token: str, session: aiohttp.ClientSession) -> Finding:
+    url = settings.slack_api_url.rstrip("/") + "/auth.test"
+    try:
+        async with session.post(url, headers={"Authorization": f"Bearer {token}"}) as answer:
+            body = await answer.json(content_type=None)
+            # Slack names the token's scopes in this header (docs.slack.dev, "Scopes").
+            granted = {s.strip() for s in answer.headers.get("X-OAuth-Scopes", "").split(",") if s.strip()}
+    except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as e:
+        return Finding(
+            "Slack token",
+            f"{urlsplit(url).hostname} cannot be reached ({type(e).__name__}).",
+            "Check SLACK_API_URL, the network and the firewall.",
+        )
+    if not body.get("ok"):
+        return Finding(
+            "Slack token",
+            f"Slack refuses SLACK_BOT_TOKEN: {body.get('error', 'no reason given')}.",
+            "Install the app to the workspace again and copy the Bot User OAuth Token (xoxb-…).",
+        )
+    if missing := sorted(set(BOT_SCOPES) - granted):
+        return Finding(
+            "Slack scopes",
+            f"The token lacks {', '.join(missing)}.",
+            "Put the manifest of `crmchat manifest slack` into the app's settings and reinstall the app.",
+        )
+    return Finding("Slack token", note=f"{body.get('user', 'the bot')} in {body.get('team', 'the workspace')}")
+
+
+async def _teams(teams: TeamsSettings, session: aiohttp.ClientSession) -> list[Finding]:
+    if not teams.app_id and not teams.app_password:
+        return [Finding("Teams", note="not set up")]
+    if not teams.app_id:
+        return [
+            Finding(
+                "Teams credentials",
+                "MICROSOFT_APP_PASSWORD is set, but MICROSOFT_APP_ID is not.",
+                "Put the Azure bot's app id there.",
+            )
+        ]
+    if problems := teams.problems():
+        return [Finding("Teams credentials", p, "See docs/teams.md.") for p in problems]
+    tokens = AppTokens(
+        session,
+        app_id=teams.app_id,
+        password=teams.app_password,
+        login_url=teams.login_url or teams.addresses.login_url,
+    )
+    try:
+        await tokens.get(teams.token_tenant, teams.addresses.scope)
+    except NoToken as e:
+        return [
+            Finding(
+                "Teams credentials",
+                f"No token for the bot: {e}",
+                "Check MICROSOFT_APP_ID, MICROSOFT_APP_TENANT_ID and MICROSOFT_APP_TYPE, and make a new client secret "
+                "for MICROSOFT_APP_PASSWORD if the old one has expired.",
+            )
+        ]
+    return [Finding("Teams credentials", note="the bot gets its token")]
+
+
+# -- Dataverse --------------------------------------------------------------------------------------------------
+
+
+async def _clock(settings: Settings, session: aiohttp.ClientSession) -> list[Finding]:
+    if not settings.dataverse_url:
+        return []
+    try:
+        # Without a token: a 401 carries the date as well as any answer.
+        async with session.get(settings.dataverse_url.rstrip("/") + "/api/data/v9.2/") as answer:
+            theirs = parsedate_to_datetime(answer.headers["Date"])
+    except (aiohttp.ClientError, TimeoutError, OSError, KeyError, ValueError):
+        return []  # unreachable is said by the check of Dataverse itself
+    off = time.time() - theirs.timestamp()
+    if abs(off) > _CLOCK:
+        return [
+            Finding(
+                "clock",
+                f"This machine's clock is {abs(off):.0f} seconds {'ahead of' if off > 0 else 'behind'} Dataverse's.",
+                "Turn on time synchronisation (timedatectl set-ntp true); signatures and tokens depend on it.",
+            )
+        ]
+    return [Finding("clock", note=f"within {_CLOCK:.0f} seconds of Dataverse's")]
+
+
+async def _dataverse(settings: Settings) -> list[Finding]:
+    if not settings.dataverse_url:
+        return []  # said by the settings
+    try:
+        async with Dataverse(
+            settings.dataverse_url, auth=wiring.application_auth(settings), deadline=_TIMEOUT.total or 15.0
+        ) as dataverse:
+            return [finding async for finding in _organisation(dataverse, settings.identity)]
+    except CrmError as e:
+        return [Finding("Dataverse", e.message, _ADDRESS)]
+
+
+async def _organisation(dataverse: Dataverse, identity: Identity) -> AsyncIterator[Finding]:
+    app = dataverse.acting_as(Application())
+    try:
+        me = await app.who_am_i()
+    except Forbidden as e:
+        yield Finding(
+            "application user",
+            e.message,
+            "In the Power Platform admin centre, add AZURE_CLIENT_ID as an application user of this environment.",
+        )
+        return
+    except CrmError as e:
+        yield Finding("Dataverse", e.message, f"{_ADDRESS} For the sign-in: AZURE_TENANT_ID, AZURE_CLIENT_ID, secret.")
+        return
+    yield Finding("Dataverse", note=dataverse.url)
+    yield Finding("application user", note=str(me))
+    denied, tables = [], _tables()
+    for table, primary_id in tables.items():
+        if (problem := await _readable(app, table, primary_id)) is not None:
+            denied.append(problem)
+            yield problem
+    if not denied:
+        yield Finding("privileges", note=f"can read {', '.join(sorted(tables))}; writing is not tried")
+    if identity is Identity.IMPERSONATION and not any(f.check == f"privileges on {USER.logical}" for f in denied):
+        yield await _impersonation(dataverse, app, me)
+
+
+def _tables() -> dict[str, str]:
+    """Primary key by logical name, of everything that operations touch."""
+    assert operations  # noqa: S101  imported for what it declares
+    touched = {op.table.logical: op.table.primary_id for op in CATALOG.values() if op.table}
+    return {**touched, USER.logical: USER.primary_id}
+
+
+async def _readable(app: Session, table: str, primary_id: str) -> Finding | None:
+    try:
+        await app.page(Query(table).select(primary_id).top(1))
+    except Forbidden as e:
+        return Finding(
+            f"privileges on {table}",
+            f"The application user may not read {table}" + (f" (missing {e.privilege})." if e.privilege else "."),
+            "Give it a security role that may do with this table what people shall do; each person needs it, too.",
+        )
+    except CrmError as e:
+        return Finding(f"privileges on {table}", e.message, "Is the app that brings this table installed?")
+    return None
+
+
+async def _impersonation(dataverse: Dataverse, app: Session, me: UUID) -> Finding:
+    """Act as somebody and ask who that is: nothing else proves the privilege and the header at once."""
+    entra, disabled = USER.entra_id.logical, USER.disabled.logical
+    known = col(entra) != None  # noqa: E711  becomes a condition
+    enabled = col(disabled) == False  # noqa: E712
+    query = Query(USER.logical).select(USER.primary_id, entra, disabled).where(known, enabled)
+    try:
+        rows = (await app.page(query.top(5))).rows
+        somebody = next((r for r in rows if r.ref.id != me), None)
+        if somebody is None:
+            return Finding("impersonation", "No other enabled user has an Entra id.", "Add people to the environment.")
+        return await _acted(dataverse, somebody)
+    except Forbidden as e:
+        return Finding(
+            "impersonation",
+            f"The application user may not act for people: {e.message}",
+            "Give it the role Delegate (prvActOnBehalfOfAnotherUser), or set CRMCHAT_IDENTITY=delegated.",
+        )
+    except CrmError as e:
+        return Finding("impersonation", e.message, "Try again; the checks above say more if it persists.")
+
+
+async def _acted(dataverse: Dataverse, person: Row) -> Finding:
+    seen = await dataverse.acting_as(Impersonated(UUID(str(person[USER.entra_id.logical])))).who_am_i()
+    if str(seen) != str(person.ref.id):
+        return Finding(
+            "impersonation",
+            "A call for a person was made as somebody else.",
+            "A proxy in between may drop the header CallerObjectId; nothing must be served before it passes.",
+        )
+    return Finding("impersonation", note="calls run as the person named")

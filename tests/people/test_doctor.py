@@ -1,0 +1,185 @@
+"""`crmchat doctor`: well against the emulator; each thing broken is named, with a remedy."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from pydantic import SecretStr
+
+from bots.doctor import _teams, examine
+from bots.playground.slack_server import FakeSlack
+from bots.playground.teams_server import FakeTeams
+from bots.settings import Settings
+from bots.teams.settings import TeamsSettings
+from crm.emulator import Emulator, Fault
+from tests.bot import settings_for
+
+
+@dataclass
+class Patient:
+    emulator: Emulator
+    slack: FakeSlack
+    folder: Path
+
+    def settings(self, **changes: object) -> Settings:
+        return settings_for(self.folder, self.emulator.url, self.slack, **changes)
+
+    async def wrong(self, **changes: object) -> dict[str, str]:
+        """What is found wrong, by check; every problem has a remedy."""
+        found = [f for f in await examine(self.settings(**changes)) if f.problem]
+        assert all(f.remedy for f in found), found
+        return {f.check: str(f) for f in found}
+
+
+@pytest.fixture
+async def patient(tmp_path: Path) -> AsyncIterator[Patient]:
+    async with Emulator(seed="contoso") as emulator, FakeSlack() as slack:
+        yield Patient(emulator, slack, tmp_path)
+
+
+async def test_well(patient: Patient) -> None:
+    found = await examine(patient.settings())
+    assert [str(f) for f in found if f.problem] == []
+    checks = {f.check for f in found}
+    assert {"Slack token", "database", "clock", "Dataverse", "privileges", "impersonation", "installation"} <= checks
+
+
+async def test_settings_and_credentials(patient: Patient) -> None:
+    # Not on loopback: then a key is needed, and sign-in.
+    found = await patient.wrong(host="0.0.0.0", secret_key=SecretStr(""))
+    assert "CRMCHAT_SECRET_KEY" in found["settings"]
+    found = await patient.wrong(host="0.0.0.0", secret_key=SecretStr("short"))
+    assert "openssl rand" in found["settings"]
+    found = await patient.wrong(dataverse_url="")
+    assert "DATAVERSE_URL" in found["settings"]
+    found = await patient.wrong(azure_client_id="app")
+    assert "AZURE_TENANT_ID" in found["settings"]
+    missing = patient.folder / "no.pem"
+    assert "no.pem" in (await patient.wrong(azure_client_certificate_path=missing))["settings"]
+
+
+async def test_slack(patient: Patient) -> None:
+    found = await patient.wrong(slack_bot_token=SecretStr("xoxb-wrong"))
+    assert "invalid_auth" in found["Slack token"]
+    assert "xoxb-wrong" not in str(found)
+    assert "Basic Information" in (await patient.wrong(slack_signing_secret=SecretStr("")))["Slack signing secret"]
+    assert "SLACK_CLIENT_ID" in (await patient.wrong(slack_bot_token=SecretStr("")))["Slack token"]
+    assert "cannot be reached" in (await patient.wrong(slack_api_url="http://127.0.0.1:9/api/"))["Slack token"]
+    patient.slack.missing_scopes = frozenset({"users:read.email"})
+    assert "users:read.email" in (await patient.wrong())["Slack scopes"]
+
+
+async def test_teams(patient: Patient) -> None:
+    found = await patient.wrong(microsoft_app_password=SecretStr("x"))
+    assert "MICROSOFT_APP_ID" in found["Teams credentials"]
+    found = await patient.wrong(microsoft_app_id="a")
+    assert "MICROSOFT_APP_PASSWORD" in found["Teams credentials"] or "TENANT" in found["Teams credentials"]
+    async with FakeTeams(app_id="app", app_password="right") as teams, aiohttp.ClientSession() as session:
+        for password, says in (("right", ""), ("wrong", "No token")):
+            given = TeamsSettings(
+                app_id="app",
+                app_password=password,
+                app_type="SingleTenant",
+                tenant_id=teams.world.tenant,
+                login_url=teams.service_url.rstrip("/"),
+            )
+            (finding,) = await _teams(given, session)
+            assert says in finding.problem
+            assert bool(finding.problem) == bool(says)
+
+
+async def test_public_address_and_database(patient: Patient) -> None:
+    assert "https" in (await patient.wrong(public_url="http://crm.example.com"))["public address"]
+    plain = patient.folder / "file"
+    plain.write_text("")
+    assert "CRMCHAT_DATA_DIR" in (await patient.wrong(data_dir=plain))["database"]
+    assert "database" in await patient.wrong(database_url="postgresql://127.0.0.1:9/none")
+
+
+async def test_dataverse_away(patient: Patient) -> None:
+    found = await patient.wrong(dataverse_url="http://127.0.0.1:9")
+    assert "DATAVERSE_URL" in found["Dataverse"]
+
+
+@pytest.mark.parametrize(
+    ("match", "code", "check", "says"),
+    [
+        ("WhoAmI", "0x80072560", "application user", "AZURE_CLIENT_ID"),
+        (r"v9\.2/leads", "0x80040220", "privileges on lead", "security role"),
+    ],
+)
+async def test_rights(patient: Patient, match: str, code: str, check: str, says: str) -> None:
+    patient.emulator.faults.add(Fault(match=match, code=code, count=1))
+    assert says in (await patient.wrong())[check]
+
+
+async def test_impersonation_refused(patient: Patient) -> None:
+    # The application's own WhoAmI comes first and passes; the one for a person does not.
+    async with _between(patient.emulator.url, refuse=True) as url:
+        assert "Delegate" in (await patient.wrong(dataverse_url=url))["impersonation"]
+
+
+async def test_a_proxy_that_drops_the_caller(patient: Patient) -> None:
+    async with _between(patient.emulator.url) as url:
+        assert "CallerObjectId" in (await patient.wrong(dataverse_url=url))["impersonation"]
+
+
+async def test_the_clock(patient: Patient) -> None:
+    async with _between(patient.emulator.url, date="Tue, 01 Jan 2019 00:00:00 GMT") as url:
+        assert "time synchronisation" in (await patient.wrong(dataverse_url=url))["clock"]
+
+
+def _between(target: str, *, refuse: bool = False, date: str = "") -> TestServer:
+    """A proxy in front of the emulator that drops `CallerObjectId`, refuses it, or sets another date."""
+
+    async def pass_on(request: web.Request) -> web.Response:
+        headers = {k: v for k, v in request.headers.items() if k not in ("Host", "CallerObjectId", "Accept-Encoding")}
+        if refuse and "CallerObjectId" in request.headers:
+            error = {"code": "0x80040220", "message": "missing prvActOnBehalfOfAnotherUser privilege"}
+            return web.json_response({"error": error}, status=403)
+        async with (
+            aiohttp.ClientSession(auto_decompress=True) as session,
+            session.request(request.method, target + request.path_qs, headers=headers) as answer,
+        ):
+            kind = {"Content-Type": answer.headers.get("Content-Type", "")}
+            return web.Response(
+                body=await answer.read(), status=answer.status, headers={**kind, **({"Date": date} if date else {})}
+            )
+
+    class _Server(TestServer):
+        async def __aenter__(self) -> str:  # type: ignore[override]
+            await self.start_server()
+            return str(self.make_url("")).rstrip("/")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", pass_on)
+    return _Server(app)
+
+
+async def test_the_command(patient: Patient) -> None:
+    script = Path(sys.executable).with_name("crmchat")
+    base = {"PATH": os.environ["PATH"], "CRMCHAT_DATA_DIR": str(patient.folder)}
+
+    async def run(**environment: str) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            script, "doctor", env={**base, **environment}, cwd=patient.folder, stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), 60)
+        return process.returncode, out.decode()
+
+    code, out = await run(DATAVERSE_URL=patient.emulator.url)
+    assert code == 0, out
+    assert "All is well" in out
+    code, out = await run()
+    assert code == 1
+    assert "DATAVERSE_URL" in out
+    code, out = await run(DATAVERSE_URL="ftp://x")
+    assert code == 1
+    assert "DATAVERSE_URL" in out or "address like" in out
