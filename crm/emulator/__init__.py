@@ -15,12 +15,13 @@ How it hangs together, for whoever adds to it:
   compiles `odata` trees. `values` converts between JSON and storage.
 - `session.Security` decides who calls and what they may do; `service.after_commit` hears of committed changes.
 - `server` is aiohttp: the log of requests, limits and faults are middlewares around the Web API; `control` answers
-  under `/_emulator/`. They are attributes of `Emulator` (`requests`, `faults`, `protection`), so tests need no HTTP.
+  under `/_emulator/`. They are attributes of `Emulator` (`requests`, `faults`, …), so tests need no HTTP.
 """
 
 from .faults import Fault
 from .protection import Limits
 from .server import Emulator, run
 from .store import StoreError
+from .webhooks import Webhook
 
-__all__ = ["Emulator", "Fault", "Limits", "StoreError", "run"]
+__all__ = ["Emulator", "Fault", "Limits", "StoreError", "Webhook", "run"]

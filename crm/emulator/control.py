@@ -1,17 +1,20 @@
 """The control plane under /_emulator/: what tests and people do to the emulator that Dataverse has no request for.
 
-Bodies and answers are JSON; a refusal is `{"error": {"message"}}` with a sentence. `server.guard_unsigned` keeps all
-but this machine away.
+Bodies and answers are JSON; a refusal is `{"error": {"message"}}` with a sentence. Nothing here is signed, so
+`guard_unsigned` keeps all but this machine away.
 """
 
+import ipaddress
 import json
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from . import seeds, write
@@ -22,6 +25,7 @@ from .protection import Limits
 from .roles import ROLES_META, SHIPPED
 from .session import Session
 from .store import Transaction
+from .webhooks import Webhook
 
 if TYPE_CHECKING:
     from .server import Emulator
@@ -30,6 +34,26 @@ ROOT = "/_emulator"
 _Handler = Callable[[web.Request], Awaitable[web.Response]]
 _Depth = Literal["none", "user", "team", "organization"]
 _Privilege = Literal["*", "create", "read", "write", "delete", "assign", "append", "appendto", "share"]
+
+
+@web.middleware
+async def guard_unsigned(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Keep web pages of other origins away from the unsigned control routes (DNS rebinding, cross-site posts)."""
+    if request.path.startswith(ROOT):
+        origin = request.headers.get("Origin")
+        if not _is_loopback(request.host) or (origin is not None and not _is_loopback(urlsplit(origin).netloc)):
+            raise web.HTTPForbidden(text="The control plane answers only to this machine: use http://127.0.0.1.")
+    return await handler(request)
+
+
+def _is_loopback(netloc: str) -> bool:
+    host = urlsplit(f"//{netloc}").hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Roles(RootModel[dict[str, dict[str, dict[_Privilege, _Depth]]]]):
@@ -63,6 +87,9 @@ class Control:
             ("GET", "/limits", self.limits),
             ("PUT", "/limits", self.put_limits),
             ("DELETE", "/limits", self.clear_limits),
+            ("GET", "/webhooks", self.webhooks),
+            ("POST", "/webhooks", self.post_webhook),
+            ("DELETE", "/webhooks/{id}", self.remove_webhook),
         )
         return [web.route(method, ROOT + path, _refusing(handler)) for method, path, handler in answers]
 
@@ -136,6 +163,22 @@ class Control:
         del request
         self.emulator.protection.limits = None
         self.emulator.protection.clear()
+        return _done()
+
+    async def webhooks(self, request: web.Request) -> web.Response:
+        del request
+        return _answer({"webhooks": await self.emulator.webhooks.describe()})
+
+    async def post_webhook(self, request: web.Request) -> web.Response:
+        webhook = Webhook.model_validate_json(await request.read())
+        return _answer({"id": await self.emulator.webhooks.register(webhook)}, 201)
+
+    async def remove_webhook(self, request: web.Request) -> web.Response:
+        key = request.match_info["id"]
+        try:
+            await self.emulator.webhooks.remove(key)
+        except KeyError:
+            return _answer({"error": {"message": f"There is no webhook {key}."}}, 404)
         return _done()
 
 

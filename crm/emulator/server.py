@@ -5,7 +5,6 @@ Everything a person or program can reach is here: the Web API under /api/data/v9
 """
 
 import asyncio
-import ipaddress
 import signal
 import ssl
 import uuid
@@ -21,7 +20,7 @@ from aiohttp.typedefs import Handler
 from . import seeds
 from .catalog import Catalog, load_standard
 from .certificate import self_signed
-from .control import Control
+from .control import Control, guard_unsigned
 from .errors import DataverseError, no_segment
 from .faults import Fault, Faults
 from .modules import register_all
@@ -32,6 +31,7 @@ from .roles import RoleSecurity
 from .service import Service
 from .session import Security, Session
 from .store import Store
+from .webhooks import Webhooks
 from .wire import API, Request, Response, parse_query
 
 MAX_BODY = 160 * 1024 * 1024
@@ -57,6 +57,7 @@ class Emulator:
 
     Attributes:
         requests: the log of what was asked. faults: what the next requests will suffer. protection: the limits.
+        webhooks: who is told of changes.
 
     Raises (on entering): StoreError, SchemaError, SeedError, OSError when the port is taken.
     """
@@ -83,6 +84,7 @@ class Emulator:
         self.requests = RequestLog()
         self.faults = Faults()
         self.protection = Protection(limits if isinstance(limits, Limits) else Limits() if limits else None)
+        self.webhooks = Webhooks(self.service)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -99,6 +101,7 @@ class Emulator:
     async def start(self) -> None:
         await self.service.start()
         try:
+            await self.webhooks.start()
             if self.seed not in {None, "none"}:
                 await self.service.run(self.base, self._load_first_seed)
             await self._listen()
@@ -118,7 +121,7 @@ class Emulator:
         await self.service.run(self.base, lambda session: _load(session, name))
 
     async def reset(self) -> None:
-        """Everything as at the first start: rows, schema, roles, and no faults, log or use of limits.
+        """Everything as at the first start: rows, schema, roles, and no webhooks, faults, log or use of limits.
 
         Row versions go on rising, so that no etag or paging cookie from before fits by chance.
         """
@@ -129,6 +132,7 @@ class Emulator:
             if self.seed not in {None, "none"}:
                 _load(session, str(self.seed))
 
+        await self.webhooks.clear()
         await self.service.run(self.base, begin_again)
         self.requests.clear()
         self.faults.clear()
@@ -171,6 +175,7 @@ class Emulator:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        await self.webhooks.stop()
         await self.service.store.close()
         if self.certificate is not None:
             self.certificate.unlink(missing_ok=True)
@@ -188,26 +193,6 @@ class Emulator:
 def _load(session: Session, name: str) -> None:
     seeds.load(session, name)
     session.tx.set_meta("seed", name)
-
-
-@web.middleware
-async def guard_unsigned(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Keep web pages of other origins away from the unsigned control routes (DNS rebinding, cross-site posts)."""
-    if request.path.startswith("/_emulator"):
-        origin = request.headers.get("Origin")
-        if not _is_loopback(request.host) or (origin is not None and not _is_loopback(urlsplit(origin).netloc)):
-            raise web.HTTPForbidden(text="The control plane answers only to this machine: use http://127.0.0.1.")
-    return await handler(request)
-
-
-def _is_loopback(netloc: str) -> bool:
-    host = urlsplit(f"//{netloc}").hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @web.middleware
