@@ -17,6 +17,7 @@ from .delivery import Delivery
 from .installations import SeenEvents
 from .modals import Modals
 from .payload import Body, Origin, workspace_at
+from .people import People
 from .reading import Reading
 from .settings import SlackSettings
 from .tasks import Tasks
@@ -57,6 +58,7 @@ class Desk:
     settings: SlackSettings
     dispatcher: CommandLayer
     api: SlackApi
+    people: People
     reading: Reading
     delivery: Delivery
     modals: Modals
@@ -65,7 +67,7 @@ class Desk:
 
     async def ask(self, ask: Ask, principal: Principal, place: Place, key: str) -> Reply:
         """Hand it to the command layer; it answers within the acknowledgement window."""
-        principal = await self.reading.known(principal)
+        principal = await self.people.known(principal)
         return await self.dispatcher.dispatch(Request(ask=ask, principal=principal, place=place, key=key))
 
     def send(self, place: Place, principal: Principal, reply: Reply) -> None:
@@ -73,7 +75,7 @@ class Desk:
         self.tasks.start(self._deliver(place, principal, reply), "deliver an answer in Slack")
 
     async def _deliver(self, place: Place, principal: Principal, reply: Reply) -> None:
-        principal = await self.reading.known(principal)
+        principal = await self.people.known(principal)
         for pause in (*AGAIN, None):
             try:
                 await self.delivery.deliver(place, principal, reply)
@@ -99,7 +101,7 @@ class Desk:
         self, reply: Reply, trigger: str, principal: Principal, place: Place, *, push: bool = False
     ) -> None:
         """The reply's form (or card) as a view; where none can be opened, it is delivered as a message."""
-        principal = await self.reading.known(principal)
+        principal = await self.people.known(principal)
         if reply.form:
             view = self.modals.form(reply.form, principal, place)
         elif reply.card:

@@ -151,7 +151,7 @@ class Events:
         desk, ts = self._desk, str(said.get("ts") or "")
         where = self._place(origin, body, thread=str(said["thread_ts"]), message_ts=ts)
         quote = await desk.reading.quote(origin, where.conversation, said)
-        principal = await desk.reading.known(desk.reading.principal(origin))
+        principal = await desk.people.known(desk.people.principal(origin))
         reply = await desk.dispatcher.heard(principal, where, quote.message, happened)
         if reply:
             desk.send(where, principal, reply)
@@ -172,7 +172,7 @@ class Events:
         return await self._once(body, work)
 
     async def _answer(self, ask: Ask, origin: Origin, where: Place, body: Body) -> None:
-        desk, principal = self._desk, self._desk.reading.principal(origin)
+        desk, principal = self._desk, self._desk.people.principal(origin)
         if principal.standing is Standing.BOT:
             return
         reply = await desk.ask(ask, principal, where, f"{origin.key}:{body.get('event_id') or ''}")
@@ -198,7 +198,7 @@ class Events:
 
     async def _publish(self, origin: Origin) -> None:
         desk, where = self._desk, place(origin, "")
-        principal = desk.reading.principal(origin)
+        principal = desk.people.principal(origin)
         card = await desk.dispatcher.home(principal, where)
         shown = desk.modals.home(card, principal, where)
         try:
@@ -216,7 +216,7 @@ class Events:
 
     async def _unfurl(self, body: Body) -> None:
         desk, event, origin = self._desk, body["event"], of_event(body)
-        principal = desk.reading.principal(origin)
+        principal = desk.people.principal(origin)
         composing = event.get("channel") == "COMPOSER"
         where = self._place(origin, body, thread=str(event.get("thread_ts") or ""))
         unfurls: dict[str, Any] = {}
@@ -247,7 +247,7 @@ class Events:
 
     async def _present(self, body: Body) -> None:
         desk, event, origin = self._desk, body["event"], of_event(body)
-        principal, where = desk.reading.principal(origin), place(origin, str(event.get("channel") or ""))
+        principal, where = desk.people.principal(origin), place(origin, str(event.get("channel") or ""))
         url = html.unescape(str(event.get("entity_url") or (event.get("link") or {}).get("url") or ""))
         card = await desk.dispatcher.unfurl(url, principal, where)
         press = next((a.press for a in card.buttons() if a.press), None) if card else None

@@ -18,6 +18,7 @@ from .installations import Cipher, Installations, OAuthStates, SeenEvents, creat
 from .interactions import Interactions
 from .modals import Modals
 from .oauth import OAuth
+from .people import People
 from .reading import Reading
 from .settings import SlackSettings
 from .tasks import Tasks
@@ -41,7 +42,8 @@ class SlackFace:
         self.installations = Installations(engine, cipher)
         self._tokens = Tokens(settings, self.installations, self._tasks)
         self._api = SlackApi(settings.api_url, self._tokens.get)
-        self._reading = Reading(settings, self._api, self._tasks)
+        self._people = People(self._api, self._tasks)
+        self._reading = Reading(settings, self._api, self._people)
         self._delivery: Delivery | None = None
         self._gate: Gate | None = None
         self._oauth: OAuth | None = None
@@ -58,6 +60,7 @@ class SlackFace:
             settings=settings,
             dispatcher=dispatcher,
             api=self._api,
+            people=self._people,
             reading=self._reading,
             delivery=self._delivery,
             modals=Modals(dispatcher.seal),
@@ -119,8 +122,8 @@ class SlackFace:
         return await self._reading.download(file)
 
     async def profile(self, principal: Principal) -> Principal:
-        """See `Reading.profile`."""
-        return await self._reading.profile(principal)
+        """See `People.profile`."""
+        return await self._people.profile(principal)
 
 
 async def _learn(authorize: Authorize) -> None:

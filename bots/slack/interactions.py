@@ -63,7 +63,7 @@ class Interactions:
             name=body.get("channel_name", ""),
             response_url=body.get("response_url", ""),
         )
-        principal = desk.reading.principal(origin)
+        principal = desk.people.principal(origin)
         reply = await desk.ask(Typed(text), principal, where, gesture(origin, body))
         if reply.form:
             await ack()
@@ -87,7 +87,7 @@ class Interactions:
     async def pressed(self, ack: AsyncAck, body: Body) -> None:
         """A button of a card, wherever the card is."""
         desk, origin = self._desk, of_interaction(body)
-        principal = desk.reading.principal(origin)
+        principal = desk.people.principal(origin)
         where = self._where(body, origin, principal)
         try:
             press = desk.dispatcher.seal.open(str(body["actions"][0].get("value") or ""))
@@ -158,7 +158,7 @@ class Interactions:
     async def stale(self, ack: AsyncAck, body: Body) -> None:
         """A button that is not ours any more: of an old deployment, or changed on its way."""
         desk, origin = self._desk, of_interaction(body)
-        principal = desk.reading.principal(origin)
+        principal = desk.people.principal(origin)
         where = self._where(body, origin, principal)
         await ack()
         reply, view = Reply(card=desk.dispatcher.stale()), body.get("view")
@@ -195,7 +195,7 @@ class Interactions:
     async def submitted(self, ack: AsyncAck, body: Body) -> None:
         """A form: field errors stay in it, a question takes its place, success closes it and answers where it began."""
         desk, origin, view = self._desk, of_interaction(body), body["view"]
-        principal = desk.reading.principal(origin)
+        principal = desk.people.principal(origin)
         try:
             press, where = desk.modals.opened(view, principal)
         except Unsealed:
@@ -209,7 +209,7 @@ class Interactions:
             if errors := field_errors(reply.form, view):
                 await ack(response_action="errors", errors=errors)
             else:
-                known = await desk.reading.known(principal)
+                known = await desk.people.known(principal)
                 await ack(response_action="update", view=desk.modals.form(reply.form, known, where))
             return
         card = reply.card
@@ -235,7 +235,7 @@ class Interactions:
     async def more(self, ack: AsyncAck, body: Body) -> None:
         """*More fields*: a longer form with what was typed so far."""
         desk, origin, view = self._desk, of_interaction(body), body["view"]
-        principal = desk.reading.principal(origin)
+        principal = desk.people.principal(origin)
         try:
             where = desk.modals.opened(view, principal)[1]
             press = desk.dispatcher.seal.open(str(body["actions"][0].get("value") or ""))
@@ -249,7 +249,7 @@ class Interactions:
     async def options(self, ack: AsyncAck, body: Body) -> None:
         """Typeahead of a lookup field. Late or impossible: no entries, never an error."""
         desk, origin = self._desk, of_interaction(body)
-        principal = desk.reading.principal(origin)
+        principal = desk.people.principal(origin)
         try:
             press, where = desk.modals.opened(body.get("view") or {}, principal)
             async with asyncio.timeout(SUGGEST_SECONDS):
@@ -269,7 +269,7 @@ class Interactions:
 
     async def _case_from_message(self, body: Body) -> None:
         desk, origin, message = self._desk, of_interaction(body), body.get("message") or {}
-        principal, channel = desk.reading.principal(origin), body.get("channel") or {}
+        principal, channel = desk.people.principal(origin), body.get("channel") or {}
         ts, thread = str(message.get("ts") or body.get("message_ts") or ""), str(message.get("thread_ts") or "")
         trigger = str(body.get("trigger_id") or "")
         where = place(
@@ -291,7 +291,7 @@ class Interactions:
     async def global_shortcut(self, ack: AsyncAck, body: Body) -> None:
         """*CRM* from Slack's own menu: our menu, in a modal."""
         origin = of_interaction(body)
-        principal, trigger = self._desk.reading.principal(origin), str(body.get("trigger_id") or "")
+        principal, trigger = self._desk.people.principal(origin), str(body.get("trigger_id") or "")
         where = place(origin, "")
         await self._open_form(ack, Typed(""), principal, where, trigger, gesture(origin, body), push=False)
 

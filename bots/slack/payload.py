@@ -36,7 +36,7 @@ class Origin:
         return f"slack:{self.workspace.enterprise}:{self.workspace.team}"
 
     def principal(self) -> Principal:
-        """As much as the payload vouches for; `SlackFace.profile` knows more."""
+        """As much as the payload vouches for; `People.profile` knows more."""
         foreign = bool(self.user_team) and self.user_team not in (self.workspace.team, self.workspace.enterprise)
         return Principal(
             platform="slack",

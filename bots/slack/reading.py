@@ -1,32 +1,25 @@
-"""What we read from Slack: people, messages with their threads and files. What cannot be read is said, not raised."""
+"""Messages, their threads and files, read from Slack. What cannot be read is said, not raised."""
 
 import asyncio
 import logging
-import time
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 
-from commands.request import DeliveryFailed, Message, Person, Place, Principal, Quote, QuotedFile, Standing
+from commands.request import DeliveryFailed, Message, Person, Place, Quote, QuotedFile
 
 from .api import NotInstalled, SlackApi, SlackError, Workspace, proxy_for
 from .payload import Origin, workspace_at
+from .people import People, name_of
 from .settings import SlackSettings
-from .tasks import Tasks
 from .text import mentioned_users, plain
 
 log = logging.getLogger(__name__)
 
-PROFILE_SECONDS = 300.0
-PROFILES = 20_000
-FIRST_SECONDS = 0.4
 SHARED_SECONDS = 0.5
-SILENT_SECONDS = 30.0
-"""How long Slack is left alone after it did not say who somebody is."""
 THREAD_PAGES = 20
 FILE_BYTES = 64 * 1024 * 1024
 CHUNK = 256 * 1024
@@ -43,92 +36,12 @@ _WHY = {
 
 
 class Reading:
-    """People are cached for five minutes; messages never."""
+    """Nothing of it is kept."""
 
-    def __init__(self, settings: SlackSettings, api: SlackApi, tasks: Tasks) -> None:
+    def __init__(self, settings: SlackSettings, api: SlackApi, people: People) -> None:
         self._settings = settings
         self._api = api
-        self._tasks = tasks
-        self._asking: dict[tuple[Workspace, str], asyncio.Task[None]] = {}
-        self._people: OrderedDict[tuple[Workspace, str], tuple[float, dict[str, Any]]] = OrderedDict()
-        self._workspaces: OrderedDict[str, Workspace] = OrderedDict()
-
-    # people
-
-    def principal(self, origin: Origin) -> Principal:
-        """Who acts, with what is known of them without asking Slack."""
-        principal = origin.principal()
-        self._workspaces[principal.key] = origin.workspace
-        self._workspaces.move_to_end(principal.key)
-        while len(self._workspaces) > PROFILES:
-            self._workspaces.popitem(last=False)
-        return principal
-
-    async def known(self, principal: Principal) -> Principal:
-        """The person with the locale and zone that dates and amounts are read by, even if Slack is slow to say them.
-
-        What was known once serves at once and is renewed behind; the first time, Slack has `FIRST_SECONDS`.
-        """
-        where = self._workspaces.get(principal.key)
-        if where is None:
-            return principal
-        kept = self._people.get((where, principal.user))
-        if kept is None or kept[0] < time.monotonic():
-            asked = self._asking.get((where, principal.user))
-            if asked is None:
-                asked = self._tasks.start(self._renew(where, principal.user), "ask Slack who somebody is")
-                self._asking[where, principal.user] = asked
-            if kept is None:
-                await asyncio.wait({asked}, timeout=FIRST_SECONDS)
-                kept = self._people.get((where, principal.user))
-        return _profiled(principal, where, kept[1]) if kept and kept[1] else principal
-
-    async def _renew(self, where: Workspace, user: str) -> None:
-        try:
-            await self._user(where, user)
-        except (SlackError, NotInstalled) as error:
-            log.info("Slack does not say who somebody is: %s", error)
-            old = self._people.get((where, user))
-            self._people[where, user] = (time.monotonic() + SILENT_SECONDS, old[1] if old else {})
-        finally:
-            self._asking.pop((where, user), None)
-
-    async def profile(self, principal: Principal) -> Principal:
-        """The person as Slack vouches for them now. Raises DeliveryFailed where Slack cannot say."""
-        where = self._workspaces.get(principal.key)
-        if where is None:  # after a restart; an organisation's id starts with E
-            enterprise = principal.tenant.startswith("E")
-            where = Workspace("", principal.tenant) if enterprise else Workspace(principal.tenant)
-        try:
-            return _profiled(principal, where, await self._user(where, principal.user))
-        except SlackError as error:
-            if error.code in ("user_not_found", "user_not_visible"):
-                return replace(principal, standing=Standing.STRANGER, email="")
-            sentence = f"Slack cannot say who you are just now ({error.code}). Nothing was done; try again in a minute."
-            raise DeliveryFailed(sentence, again=error.again, retry_after=error.retry_after) from error
-        except NotInstalled as error:
-            raise DeliveryFailed(f"{error}; install it again at /slack/install.", again=False) from error
-
-    async def _user(self, where: Workspace, user: str) -> dict[str, Any]:
-        kept = self._people.get((where, user))
-        if kept and kept[0] > time.monotonic() and kept[1]:
-            return kept[1]
-        answer = await self._api.call(where, "users_info", patience=2.0, user=user, include_locale=True)
-        found = dict(answer["user"])
-        self._people[where, user] = (time.monotonic() + PROFILE_SECONDS, found)
-        while len(self._people) > PROFILES:
-            self._people.popitem(last=False)
-        return found
-
-    async def names(self, where: Workspace, users: Iterable[str]) -> dict[str, str]:
-        """Display names by user id, as far as Slack tells them."""
-        found = {}
-        for user in users:
-            try:
-                found[user] = _name(await self._user(where, user))
-            except (SlackError, NotInstalled):
-                continue
-        return found
+        self._people = people
 
     async def shared(self, where: Workspace, channel: str) -> bool:
         """Whether people of other organisations read along. What cannot be told at once counts as shared."""
@@ -209,7 +122,7 @@ class Reading:
     ) -> Message:
         ts = str(message.get("ts", ""))
         raw = _raw_text(message)
-        names = await self.names(where, mentioned_users(raw))
+        names = await self._people.names(where, mentioned_users(raw))
         try:
             answer = await self._api.call(where, "chat_getPermalink", patience=2.0, channel=channel, message_ts=ts)
             permalink = str(answer.get("permalink") or "")
@@ -233,10 +146,10 @@ class Reading:
             profile = message.get("bot_profile") or {}
             return Person(name=str(profile.get("name") or message.get("username") or "An app"), user=user, bot=True)
         try:
-            known = await self._user(where, user)
+            known = await self._people.user(where, user)
         except (SlackError, NotInstalled):
             return Person(name=user, user=user)
-        return Person(name=_name(known), user=user, email=str((known.get("profile") or {}).get("email") or ""))
+        return Person(name=name_of(known), user=user, email=str((known.get("profile") or {}).get("email") or ""))
 
     # files
 
@@ -307,40 +220,6 @@ async def _limited(answer: aiohttp.ClientResponse, name: str) -> bytes:
 
 def _why(code: str) -> str:
     return _WHY.get(code, f"Slack refused it ({code})")
-
-
-def _name(user: Mapping[str, Any]) -> str:
-    profile = user.get("profile") or {}
-    return str(
-        profile.get("real_name") or user.get("real_name") or profile.get("display_name") or user.get("name") or ""
-    )
-
-
-def _profiled(principal: Principal, where: Workspace, user: Mapping[str, Any]) -> Principal:
-    standing = _standing(where, user)
-    profile = user.get("profile") or {}
-    vouched = standing is Standing.MEMBER and user.get("is_email_confirmed") is not False
-    return replace(
-        principal,
-        name=_name(user) or principal.name,
-        email=str(profile.get("email") or "") if vouched else "",
-        locale=str(user.get("locale") or principal.locale),
-        timezone=str(user.get("tz") or principal.timezone),
-        standing=Standing.STRANGER if principal.standing is Standing.STRANGER else standing,
-    )
-
-
-def _standing(where: Workspace, user: Mapping[str, Any]) -> Standing:
-    if user.get("is_bot") or user.get("id") == "USLACKBOT":
-        return Standing.BOT
-    enterprise = (user.get("enterprise_user") or {}).get("enterprise_id", "")
-    home = user.get("team_id", "")
-    ours = home == where.team or (bool(where.enterprise) and where.enterprise in (enterprise, home))
-    if user.get("deleted") or user.get("is_stranger") or (home and not ours):
-        return Standing.STRANGER
-    if user.get("is_restricted") or user.get("is_ultra_restricted"):
-        return Standing.GUEST
-    return Standing.MEMBER
 
 
 def _raw_text(message: Mapping[str, Any]) -> str:

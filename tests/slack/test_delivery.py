@@ -177,10 +177,10 @@ async def test_a_file_is_fetched_from_slack_alone(face: SlackFace, slack: FakeSl
 )
 def test_only_full_members_are_vouched_for(changes: dict[str, object], standing: str) -> None:
     from bots.slack.api import Workspace
-    from bots.slack.reading import _profiled
+    from bots.slack.people import profiled
 
     user = {"id": "U1", "team_id": "T1", "profile": {"email": "anna@northwind.example"}, **changes}
-    vouched = _profiled(ANNA, Workspace("T1"), user)
+    vouched = profiled(ANNA, Workspace("T1"), user)
     assert vouched.standing == standing
     assert bool(vouched.email) is (not changes)
 
