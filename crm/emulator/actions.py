@@ -12,6 +12,7 @@ from .catalog import Table
 from .errors import INVALID_ARGUMENT, INVALID_STATUS, DataverseError, bad_request, not_found
 from .payload import BIND, resolve_reference
 from .registry import Call, Registry
+from .serverset import new_id
 from .session import Row, Session
 from .values import parse_guid
 from .wire import Response, json_response
@@ -275,7 +276,7 @@ def _from_lead(session: Session, table_name: str, lead: Row, columns: tuple[str,
     values = {name: lead[name] for name in columns if lead.get(name) is not None and name in table.columns}
     values |= {name: value for name, value in more.items() if value is not None}
     values |= {"originatingleadid": lead["leadid"], "ownerid": lead["ownerid"], "ownerid__t": lead.get("ownerid__t")}
-    key = write.new_id()
+    key = new_id()
     write.insert(session, table, key, values)
     return key
 
@@ -297,7 +298,7 @@ def add_to_queue(session: Session, call: Call) -> Response:
         write.modify(session, items, existing(session, items, item), {"queueid": call.id})
     else:
         row = existing(session, target, key)
-        item = write.new_id()
+        item = new_id()
         values = {
             "queueid": call.id,
             "objectid": key,

@@ -13,11 +13,11 @@ from urllib.parse import quote as encode
 
 from .catalog import Table
 from .errors import BAD_COOKIE, DataverseError, bad_request
-from .odata import parse_names
+from .operands import Scope, Sql
+from .options import parse_names
 from .read import MAX_PAGE, where
 from .render import fetch_names, render_rows, selected_columns
 from .session import Session
-from .sql import Scope, Sql
 from .store import quote
 from .values import EPOCH
 from .wire import Request, Response, json_response

@@ -24,23 +24,13 @@ from .joined import (
     start,
 )
 from .odata import Literal
+from .operands import Operand, Scope, Sql, compare_value, join, literal_of, negate
 from .paging import inner_cookie, outer_cookie, read_inner
+from .queryfunctions import function_condition
 from .read import MAX_PAGE
 from .render import etag, readable_columns
 from .session import Session
-from .sql import (
-    Operand,
-    Scope,
-    SortKey,
-    Sql,
-    after,
-    compare_value,
-    function_condition,
-    join,
-    literal_of,
-    negate,
-    order_by,
-)
+from .sorting import SortKey, after, order_by
 from .store import quote
 from .text import fold, like_glob
 from .wire import Request, Response, json_response

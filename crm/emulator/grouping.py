@@ -9,10 +9,12 @@ from typing import Any
 from .catalog import Table
 from .errors import AGGREGATE_LIMIT, DataverseError, bad_request, not_implemented
 from .joined import Statement, aggregate_output, check_alias, column_output, render, start
-from .odata import Path, parse_count, parse_filter
+from .odata import Path, parse_filter
+from .operands import Sql, operand
+from .options import parse_count
 from .read import MAX_PAGE, check_options
 from .session import Session
-from .sql import Sql, condition, operand
+from .sql import condition
 from .wire import Request, Response, json_response, split_outside
 
 ROW_LIMIT = 50_000

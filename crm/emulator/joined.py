@@ -9,9 +9,9 @@ from typing import Any
 from .catalog import CHOICES, Column, Table
 from .errors import NO_ATTRIBUTE, DataverseError, bad_request
 from .odata import Path
+from .operands import Operand, Scope, Sql, join, operand
 from .render import FORMATTED, LOGICAL_NAME, primary_names
 from .session import Session
-from .sql import Operand, Scope, Sql, join, operand
 from .store import quote
 from .values import formatted, to_wire
 from .wire import Prefer

@@ -7,8 +7,12 @@ from typing import Any
 
 from .catalog import Table
 from .errors import bad_payload, bad_request, not_found, not_implemented
-from .odata import parse_key
+from .odata import Path
+from .operands import Operand, Scope, Sql, join, operand
+from .options import parse_key
 from .payload import find_row, key_record
+from .queryfunctions import function_condition
+from .read import where
 from .registry import Call, Registry
 from .session import Session
 from .wire import Response, json_response, no_content, parse_path
@@ -120,10 +124,6 @@ def bulk_delete(session: Session, call: Call) -> Response:
 
 def _found(session: Session, table: Table, query: Mapping[str, Any]) -> list[str]:
     """The ids that a QueryExpression of `column in (…)` or `column = x` conditions finds."""
-    from .odata import Path
-    from .read import where
-    from .sql import Operand, Scope, Sql, function_condition, join, operand
-
     criteria = query.get("Criteria") or {}
     if criteria.get("Filters") or query.get("LinkEntities"):
         raise not_implemented("Nested filters and link entities in a QueryExpression")

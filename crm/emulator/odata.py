@@ -1,4 +1,4 @@
-"""The OData expression language as Dataverse has it: `$filter`, `$orderby`, `$select`, `$expand` text -> syntax trees.
+"""The OData expression language as Dataverse has it: `$filter` text and parameters -> syntax trees.
 
 Grammar: docs.oasis-open.org/odata/odata/v4.0 (ABNF), cut to what Dataverse answers. Knows no schema and no SQL.
 """
@@ -6,13 +6,13 @@ Grammar: docs.oasis-open.org/odata/odata/v4.0 (ABNF), cut to what Dataverse answ
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from typing import Literal as Lit
 
-from .errors import QUERY, DataverseError, bad_request, not_implemented
-from .values import parse_date, parse_guid, parse_instant
-from .wire import pairs, split_outside
+from .errors import DataverseError, bad_request, not_implemented
+from .values import parse_date, parse_instant
+from .wire import split_outside
 
 CRM = "Microsoft.Dynamics.CRM."
 MAX_TOKENS, MAX_DEPTH = 20_000, 60
@@ -87,8 +87,6 @@ class Lambda:
 
 
 Node = Compare | Junction | Not | TextMatch | QueryFunction | Lambda | Path
-
-
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<string>'(?:''|[^'])*')
@@ -119,7 +117,7 @@ def _tokens(text: str) -> list[_Token]:
     while position < end:
         match = _TOKEN.match(text, position)
         if match is None or match.lastgroup is None:
-            raise bad_request(f"Syntax error at position {position} in '{_shorten(text)}'.")
+            raise bad_request(f"Syntax error at position {position} in '{shorten(text)}'.")
         kind = match.lastgroup
         if kind == "mark" and match[kind] == "[":
             value, stop = _array(text, match.start(kind))
@@ -142,12 +140,12 @@ def _array(text: str, start: int) -> tuple[str, int]:
         pass
     match = re.compile(r"\[\s*('(?:''|[^'])*'\s*(,\s*'(?:''|[^'])*'\s*)*)?\]").match(text, start)
     if match is None:
-        raise bad_request(f"Syntax error at position {start} in '{_shorten(text)}': an array was expected.")
+        raise bad_request(f"Syntax error at position {start} in '{shorten(text)}': an array was expected.")
     items = [item.strip()[1:-1].replace("''", "'") for item in split_outside(match[0][1:-1], ",") if item.strip()]
     return json.dumps(items), match.end()
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
     return text if len(text) <= 200 else text[:200] + "…"
 
 
@@ -161,7 +159,7 @@ class _Parser:
 
     def error(self, detail: str = "") -> DataverseError:
         at = self.tokens[self.index].start if self.index < len(self.tokens) else len(self.text)
-        return bad_request(f"Syntax error at position {at} in '{_shorten(self.text)}'.{' ' + detail if detail else ''}")
+        return bad_request(f"Syntax error at position {at} in '{shorten(self.text)}'.{' ' + detail if detail else ''}")
 
     def peek(self, offset: int = 0) -> _Token | None:
         index = self.index + offset
@@ -432,133 +430,13 @@ def parse_parameter(text: str, aliases: Mapping[str, str]) -> Any:
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
-            raise bad_request(f"The parameter value '{_shorten(text)}' is not valid JSON.") from None
+            raise bad_request(f"The parameter value '{shorten(text)}' is not valid JSON.") from None
     if text.startswith("["):
         value, stop = _array(text, 0)
         if text[stop:].strip():
-            raise bad_request(f"The parameter value '{_shorten(text)}' is not valid.")
+            raise bad_request(f"The parameter value '{shorten(text)}' is not valid.")
         return json.loads(value)
     return parse_literal(text).value
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    path: Path
-    descending: bool = False
-
-
-def parse_orderby(text: str) -> tuple[Order, ...]:
-    """`a desc,b/c` -> orders.
-
-    Raises: DataverseError 400.
-    """
-    found = []
-    for part in split_outside(text, ","):
-        words = part.split()
-        if not words or len(words) > 2 or (len(words) == 2 and words[1].lower() not in {"asc", "desc"}):
-            raise bad_request(f"Syntax error in $orderby: '{_shorten(text)}'.")
-        if "(" in words[0]:
-            raise not_implemented("A function in $orderby")
-        found.append(Order(Path(tuple(words[0].split("/"))), len(words) == 2 and words[1].lower() == "desc"))
-    return tuple(found)
-
-
-def parse_names(text: str) -> tuple[str, ...]:
-    """`$select` text -> names; empty parts are dropped, as Dataverse does."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expand:
-    """One navigation property of `$expand`, with its own options."""
-
-    name: str
-    ref: bool = False
-    select: tuple[str, ...] | None = None
-    filter: Node | None = None
-    filter_text: str = ""
-    orderby: tuple[Order, ...] = ()
-    top: int | None = None
-    expand: "tuple[Expand, ...]" = field(default=())
-
-
-def parse_expand(text: str, *, depth: int = 0) -> tuple[Expand, ...]:
-    """`a,b($select=x;$filter=…)` -> trees.
-
-    Raises: DataverseError 400, 501.
-    """
-    if depth > 10:
-        raise bad_request("The $expand is nested too deeply: more than 10 levels.")
-    found = [_expand_item(part.strip(), depth) for part in split_outside(text, ",") if part.strip()]
-    if len(found) > 15:
-        raise bad_request("The number of $expand options exceeds the limit of 15.")
-    return tuple(found)
-
-
-def _expand_item(text: str, depth: int) -> Expand:
-    opening = text.find("(")
-    name, options = text, ""
-    if opening >= 0:
-        if not text.endswith(")"):
-            raise bad_request(f"Syntax error in $expand: '{_shorten(text)}'.")
-        name, options = text[:opening].strip(), text[opening + 1 : -1]
-    ref = name.endswith("/$ref")
-    name = name.removesuffix("/$ref")
-    if not re.fullmatch(r"\w+", name):
-        raise bad_request(f"Syntax error in $expand: '{_shorten(text)}'.")
-    values: dict[str, Any] = {}
-    for option in split_outside(options, ";"):
-        if not option.strip():
-            continue
-        key, _, value = option.strip().partition("=")
-        key = key.strip()
-        if key in {"$skip", "$count", "$search", "$levels"}:
-            raise bad_request(f"The query option '{key}' is not supported in $expand.")
-        if key not in _EXPAND_OPTIONS:
-            raise bad_request(f"The query option '{key}' is not valid in $expand.")
-        values[key.removeprefix("$")] = _EXPAND_OPTIONS[key](value, depth)
-        if key == "$filter":
-            values["filter_text"] = value
-    return Expand(name=name, ref=ref, **values)
-
-
-_EXPAND_OPTIONS: dict[str, Any] = {
-    "$select": lambda value, _: parse_names(value),
-    "$filter": lambda value, _: parse_filter(value),
-    "$orderby": lambda value, _: parse_orderby(value),
-    "$top": lambda value, _: parse_count("$top", value),
-    "$expand": lambda value, depth: parse_expand(value, depth=depth + 1),
-}
-
-
-def parse_count(option: str, text: str) -> int:
-    """A non-negative whole number.
-
-    Raises: DataverseError 400.
-    """
-    if not re.fullmatch(r"[0-9]{1,9}", text.strip()):
-        raise bad_request(
-            f"Invalid value '{_shorten(text)}' for {option} query option found. It must be a non-negative integer."
-        )
-    return int(text)
-
-
-def parse_key(text: str, aliases: Mapping[str, str] | None = None) -> str | dict[str, Literal]:
-    """What stands in the brackets of `accounts(…)`: a GUID, or an alternate key's parts.
-
-    Raises: DataverseError 400.
-    """
-    guid = parse_guid(text.strip().strip("'"))
-    if guid is not None:
-        return guid
-    found: dict[str, Literal] = {}
-    for name, value in pairs(text):
-        if not name or not re.fullmatch(r"\w+", name) or name in found:
-            raise DataverseError(
-                400, QUERY, f"Bad Request - Error in query syntax: the key '({_shorten(text)})' is not valid."
-            )
-        found[name] = parse_literal((aliases or {}).get(value, value))
-    return found
 
 
 def conjunction(nodes: Sequence[Node | None]) -> Node | None:

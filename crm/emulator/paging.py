@@ -16,7 +16,7 @@ from xml.sax.saxutils import quoteattr
 from defusedxml.ElementTree import fromstring
 
 from .errors import BAD_COOKIE, DataverseError
-from .sql import SortKey
+from .sorting import SortKey
 
 
 @dataclass(frozen=True, slots=True)

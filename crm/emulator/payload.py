@@ -8,9 +8,10 @@ from typing import Any
 
 from .catalog import Collection, Column, Table
 from .errors import DataverseError, bad_payload, bad_request, not_found
-from .odata import Literal, parse_key
+from .odata import Literal
+from .operands import comparable_value
+from .options import parse_key
 from .session import Row, Session
-from .sql import comparable_value
 from .store import quote, twins
 from .text import fold
 from .values import to_storage

@@ -9,24 +9,15 @@ from urllib.parse import quote as encode
 
 from .catalog import Collection, Column, Table
 from .errors import bad_request, not_found, not_implemented
-from .odata import Expand, Node, Order, parse_count, parse_expand, parse_filter, parse_names, parse_orderby
+from .odata import Node, parse_filter
+from .operands import Scope, Sql, join, unknown_property
+from .options import Expand, Order, parse_count, parse_expand, parse_names, parse_orderby
 from .paging import Cookie, inner_cookie, outer_cookie, read_outer
 from .plan import choose
 from .render import etag, fetch_names, render_rows, selected_columns, target_of
 from .session import Row, Session
-from .sql import (
-    Scope,
-    SortKey,
-    Sql,
-    after,
-    condition,
-    join,
-    order_by,
-    related,
-    sort_keys,
-    unknown_property,
-    without_index,
-)
+from .sorting import SortKey, after, order_by, sort_keys, without_index
+from .sql import condition, related
 from .store import quote
 from .wire import Prefer, Request, Response, json_response
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from .catalog import Column, Table
 from .errors import bad_request
+from .operands import unknown_property
 from .session import Row, Session
-from .sql import unknown_property
 from .store import quote
 from .values import formatted, to_wire
 from .wire import Prefer

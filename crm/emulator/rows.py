@@ -10,7 +10,9 @@ from .errors import DUPLICATE_RECORD, QUERY, VERSION_MISMATCH, DataverseError, b
 from .fetchxml import run_fetchxml
 from .filecolumns import answer_file
 from .grouping import run_apply
-from .odata import CRM, Literal, parse_filter, parse_key
+from .odata import CRM, Literal, parse_filter
+from .operands import Scope, unknown_property
+from .options import parse_key
 from .payload import Target, find_row, key_record, resolve_reference
 from .read import (
     check_options,
@@ -25,7 +27,6 @@ from .read import (
 from .registry import Registry
 from .render import etag, fetch_names, readable_columns
 from .session import Session
-from .sql import Scope, unknown_property
 from .sqlquery import run_sql
 from .values import to_wire
 from .wire import Request, Response, Segment, created_headers, json_response, no_content, parse_prefer

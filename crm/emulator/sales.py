@@ -14,6 +14,7 @@ from .payload import resolve_reference
 from .read import read_record
 from .registry import Call, Registry
 from .render import readable_columns
+from .serverset import new_id
 from .session import Row, Session
 from .store import quote
 from .text import fold
@@ -71,7 +72,7 @@ def _from_opportunity(session: Session, call: Call, kind: str) -> Response:
 
 def _copy(session: Session, source: Row, line_table: str, parent: str, kind: str, link: Row) -> str:
     table = session.table(kind)
-    key = write.new_id()
+    key = new_id()
     head = {
         name: source[name]
         for name in _HEAD
@@ -90,7 +91,7 @@ def _copy(session: Session, source: Row, line_table: str, parent: str, kind: str
         values = {name: value for name, value in zip(names, line, strict=True) if value is not None}
         # The price was agreed; the price list of the day does not count any more.
         values["ispriceoverridden"] = 1
-        write.insert(session, target, write.new_id(), {**values, table.primary_id: key})
+        write.insert(session, target, new_id(), {**values, table.primary_id: key})
     return key
 
 

@@ -12,10 +12,10 @@ import orjson
 from .catalog import Column, Table
 from .errors import DataverseError, bad_request, not_implemented
 from .odata import Node, parse_filter
+from .operands import Scope, Sql, join
 from .read import where
 from .registry import Call, Registry
 from .session import Session
-from .sql import Scope, Sql, join
 from .store import quote
 from .text import fold
 from .values import to_wire

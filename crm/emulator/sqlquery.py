@@ -15,9 +15,9 @@ from .catalog import Table
 from .errors import DataverseError, bad_request, not_implemented
 from .joined import Output, Statement, aggregate_output, column_output, logical_column, render, start
 from .odata import Literal
+from .operands import Operand, Scope, Sql, any_of, comparable_value, compare_value, join, literal_of, negate
 from .read import MAX_PAGE, next_link
 from .session import Session
-from .sql import Operand, Scope, Sql, any_of, comparable_value, compare_value, join, literal_of, negate
 from .text import fold, like_glob
 from .wire import Request, Response, json_response
 
