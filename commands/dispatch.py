@@ -28,7 +28,7 @@ from .errors import BadInput, Question, StaleButton
 from .explain import explain
 from .fields import ColumnsMark, Reading
 from .grammar import HelpAsked, Menu, Parsed, Problem, parse
-from .jobs import Answer, Jobs, Outcome, Work
+from .jobs import RECEIPT, Answer, Jobs, Outcome, Receipt, Work
 from .operation import CATALOG, Effect, Operation
 from .operations import case_from_message, home, search
 from .people import People
@@ -110,12 +110,19 @@ class Dispatcher:
         A write is journalled before this returns. The same `request.key` again joins the work that runs, or gives
         its answer: nothing is done twice.
         """
+        receipt = Receipt(asyncio.get_running_loop().create_future())
+        RECEIPT.set(receipt)
         task = asyncio.create_task(self._guarded(request))
-        done, _ = await asyncio.wait({task}, timeout=self._window + _GRACE)
-        if done:
-            return task.result()
-        self._background(self._deliver_when_done(task, request))
-        return _pending()
+        try:
+            done, _ = await asyncio.wait({task}, timeout=self._window + _GRACE)
+            reply = task.result() if done else _pending()
+            receipt.left.set_result(not reply.pending)
+        finally:
+            if not receipt.left.done():
+                receipt.left.set_result(False)
+        if not done:
+            self._background(self._deliver_when_done(task, request, receipt))
+        return reply
 
     def stale(self) -> Card:
         """For a button or form that cannot be opened: of an old deployment, or changed on its way."""
@@ -320,8 +327,10 @@ class Dispatcher:
             if answer is None:
                 return _pending()
             reply = answer
-        if wish.visibility is Visibility.EVERYONE:
-            reply = replace(reply, visibility=Visibility.EVERYONE)
+        public = reply.card.public() if reply.card else None
+        if wish.visibility is Visibility.EVERYONE and public:
+            # Nothing else may reach a conversation; errors and questions stay with the person.
+            reply = replace(reply, card=public, visibility=Visibility.EVERYONE)
         return replace(reply, replace=reply.replace or wish.replace)
 
     async def perform(self, work: Work, resumed: bool) -> Answer:
@@ -341,7 +350,8 @@ class Dispatcher:
                 etag="" if work.etag == "*" else work.etag,
                 owner=work.principal.key,
             )
-            return Answer(Outcome.FAILED, Reply(card=explain(e, again=again)))
+            later = (e.retry_after or 0.0) if isinstance(e, CrmError) and e.repeatable else None
+            return Answer(Outcome.FAILED, Reply(card=explain(e, again=again)), later)
 
     async def _run(self, operation: Operation, ctx: Context, resumed: bool) -> Reply:
         """Run it; an action whose outcome is unknown is never repeated before looking whether it has happened."""
@@ -406,9 +416,9 @@ class Dispatcher:
             stub=await self._kept(card.stub) if card.stub else None,
         )
 
-    async def _deliver_when_done(self, task: asyncio.Task[Reply], request: Request) -> None:
+    async def _deliver_when_done(self, task: asyncio.Task[Reply], request: Request, receipt: Receipt) -> None:
         reply = await task
-        if not reply.pending:
+        if not reply.pending and not receipt.owed:
             await self._deliver(request.place, request.principal, reply)
 
     async def _deliver_work(self, work: Work, reply: Reply) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from commands.cards import Card, Form, Input, InputKind, to_text
 from commands.press import Press
-from commands.request import Reply
+from commands.request import Reply, Visibility
 
 FOLDER = Path(__file__).parent
 ANY = "<…>"
@@ -118,7 +118,8 @@ def _option(field_: Input, value: str) -> str:
 
 def answer_text(reply: Reply) -> str:
     """What people see of a reply, the public stub after the card."""
-    parts = [to_text(reply.card)] if reply.card else []
+    parts = ["(shared with everyone)"] if reply.visibility is Visibility.EVERYONE else []
+    parts += [to_text(reply.card)] if reply.card else []
     parts += [form_text(reply.form)] if reply.form else []
     parts += ["(everyone) " + _first(reply.stub)] if reply.stub else []
     return "\n".join(parts)
