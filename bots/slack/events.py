@@ -114,7 +114,7 @@ class Events:
         if event.get("channel_type") != "im":
             await self._reply(body, event, origin)
             return None
-        if event.get("subtype") not in _SPEECH or _is_bot(event):
+        if event.get("subtype") not in _SPEECH or _is_bot(event) or not origin.user:
             return None
 
         async def work() -> None:
@@ -172,7 +172,8 @@ class Events:
         return await self._once(body, work)
 
     async def _answer(self, ask: Ask, origin: Origin, where: Place, body: Body) -> None:
-        desk, principal = self._desk, self._desk.people.principal(origin)
+        desk = self._desk
+        principal = await desk.people.known(desk.people.principal(origin))
         if principal.standing is Standing.BOT:
             return
         reply = await desk.ask(ask, principal, where, f"{origin.key}:{body.get('event_id') or ''}")

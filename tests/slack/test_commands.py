@@ -120,8 +120,10 @@ async def test_our_own_messages_and_other_bots_are_not_heard(slack: FakeSlack, s
     await slack.settle()  # the echo of our own answer has come in by now
     direct = slack.place("dm", "U1").id
     speech = {"type": "message", "channel": direct, "channel_type": "im", "text": "loop", "ts": "1.2"}
-    answer = await slack.event({**speech, "bot_id": "BOTHER", "user": "U9"})
-    assert answer.status == 200
+    slack.world.users["U4"].is_bot = True
+    for who in ({"bot_id": "BOTHER", "user": "U9"}, {}, {"user": "U4"}):
+        answer = await slack.event({**speech, **who})
+        assert answer.status == 200
     assert len(script.asked) == 1
 
 
