@@ -20,9 +20,9 @@ servers:
     async with FakeTeams(app_id="…", app_password="…") as teams:
         teams.bot_url = "http://127.0.0.1:<bot>/api/messages"
         # teams.service_url, teams.openid_url (metadata), teams.token_url (client credentials)
-        answer = await teams.message("lead list", user="ada", conversation="personal")
-        await teams.execute(card_message, "open", user="ada")         # Action.Execute by id, verb or title
-        print(teams.transcript("personal", "ada"))
+        answer = await teams.message("lead list", user="anna", conversation="personal")
+        await teams.execute(card_message, "open", user="anna")         # Action.Execute by id, verb or title
+        print(teams.transcript("personal", "anna"))
 
 `bots.playground.slack_server` and `bots.playground.teams_server` document every gesture and every switch.
 """

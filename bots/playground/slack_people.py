@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from . import blockkit, slack_text
@@ -18,7 +18,6 @@ from .slack_records import Message, View
 from .slack_state import element_state
 from .slack_world import escape, link
 
-T = TypeVar("T")
 _MENTION = re.compile(r"@([\w.-]+)")
 SUBSCRIPTIONS = frozenset(
     {

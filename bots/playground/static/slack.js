@@ -110,7 +110,7 @@ function thread(app) {
     panel.replaceChildren(h("header", {}, h("h2", {}, "Thread"), h("button", { class: "quiet", "aria-label": "Close the thread", onclick: () => app.go({ place: app.place }) }, icon("close"))), list,
       composer({
         id: "thread", placeholder: "Reply…",
-        hints: (typed) => (typed && `${mention} `.startsWith(typed) ? [{ text: `${mention} help`, says: "Slash commands do not work in threads; mentions do" }] : []),
+        hints: (typed) => (`${mention} `.startsWith(typed) ? [{ text: `${mention} help`, says: "Slash commands do not work in threads; mentions do" }] : []),
         send: (text) => (text.startsWith(command) ? toast(`Slack has no slash commands in threads. Write ${mention} instead.`) : app.do("say", { text, thread: app.thread })),
       }));
     panel.list = list;
