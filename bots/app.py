@@ -27,6 +27,7 @@ from commands.request import Face, Principal
 from commands.state import TABLES, State
 from crm.client import Dataverse
 from crm.emulator import Emulator
+from crm.emulator.webhooks import Webhook as EmulatorWebhook
 from crm.entra import Certificate, Entra, Secret
 from crm.errors import CrmError
 from crm.notifications import read_change
@@ -275,6 +276,14 @@ async def run_demo(*, dataverse: str = "") -> int:
             except OSError as e:
                 raise SettingsError(busy("127.0.0.1", first.emulator_port, "EMULATOR_PORT")) from e
             first = settings_module.demo(emulator.url)
+            await emulator.webhooks.clear()
+            await emulator.webhooks.register(
+                EmulatorWebhook(
+                    url=f"http://127.0.0.1:{first.port}/dataverse/webhook",
+                    key=first.dataverse_webhook_secret.get_secret_value(),
+                    tables=("incident", "annotation"),
+                )
+            )
         playground = Playground(
             port=first.port,
             signing_secret=first.slack_signing_secret.get_secret_value(),

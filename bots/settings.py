@@ -122,6 +122,7 @@ def demo(emulator_url: str = "", *, dataverse: str = "", slack_api_url: str = ""
             "secret_key": SecretStr(kept_secret(folder / "secret.key")),
             "slack_signing_secret": SecretStr(kept_secret(folder / "slack-signing-secret.key")),
             "slack_bot_token": SecretStr("xoxb-playground"),
+            "dataverse_webhook_secret": SecretStr(kept_secret(folder / "webhook.key")),
         }
         if slack_api_url:
             own["slack_api_url"] = slack_api_url
