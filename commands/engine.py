@@ -1,43 +1,52 @@
 """The durable engine under `commands.jobs`: DBOS Transact on SQLite or PostgreSQL, with the settings it needs.
 
-Only this module knows DBOS. One engine per process (DBOS is a process-wide singleton); everything that it stores is
-encrypted. What it does not do by itself: refuse to run twice under one executor id (a lock does), and take over the
-running work of a dead machine.
+Only this module and `commands.journal` know DBOS. One engine per process (DBOS is a process-wide singleton);
+everything that it stores is encrypted. What it does not do by itself: refuse to run twice under one executor id (a
+`Claim` does), and take over the work of a dead process (`_adopt` does).
 """
 
 import asyncio
-import fcntl
 import json
 import logging
-import os
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetEnqueueOptions, SetWorkflowID
 from dbos._serialization import Serializer  # its public home is the config's `serializer`; the class has no other
+from sqlalchemy.exc import SQLAlchemyError
 
+from .claim import Claim, ClaimError, DatabaseClaim, FolderClaim
 from .state import Cipher
 
 log = logging.getLogger(__name__)
 
 QUEUE: Final = "crm"
-_JOB_NAME: Final = "crm_job"
+JOB_NAME: Final = "crm_job"
+LIVING: Final = ("PENDING", "ENQUEUED", "DELAYED")
+"""The states of a job that has not ended."""
 _APPLICATION_VERSION: Final = "jobs-1"
 """Pinned: by default DBOS strands waiting work after every edit. Change it for incompatible steps only, drained."""
 _DIRECT: Final = 16
 """Jobs started at once, without the queue's polling delay; more than these wait in the queue."""
+_PERIOD: Final = 2.0
+"""Seconds between two looks at the lock and at work that nobody executes."""
+_LOCKED: Final = 0.5
+"""Seconds that a new job waits for a locked journal before it is refused."""
 
 Body = Callable[[str], Coroutine[Any, Any, str]]
 
 
 class EngineError(Exception):
-    """The engine cannot start; the message says what to do."""
+    """The engine cannot start, or takes no work just now; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +57,47 @@ class Status:
     result: str | None
 
 
-class _Sealed(Serializer):
+class Sealed(Serializer):
     """JSON, encrypted: neither arguments nor results can be read, or turned into code, by whoever reads the file."""
 
     def __init__(self, cipher: Cipher) -> None:
         self._cipher = cipher
 
     def serialize(self, data: Any) -> str:
+        """Text for the journal."""
         if isinstance(data, BaseException):
             data = {"error": type(data).__name__}
         return self._cipher.encrypt(json.dumps(data).encode()).decode()
 
     def deserialize(cls, serialized_data: str) -> Any:  # noqa: N805  the parent names it so
+        """Back from the journal."""
         return json.loads(cls._cipher.decrypt(serialized_data.encode()))
 
     def name(self) -> str:
+        """What the journal calls this format."""
         return "crmchat_sealed_json"
 
 
 _body: Body | None = None
+_running: dict[str, asyncio.Task[Any]] = {}
+"""The jobs that this process executes now."""
 
 
-@DBOS.workflow(name=_JOB_NAME, max_recovery_attempts=20)
+@DBOS.workflow(name=JOB_NAME, max_recovery_attempts=20)
 async def _crm_job(argument: str) -> str:
-    if _body is None:
+    job, task = DBOS.workflow_id, asyncio.current_task()
+    if _body is None or job is None or task is None:
         raise EngineError("the engine runs no jobs yet")
-    return await _body(argument)
+    _running[job] = task
+    try:
+        return await _body(argument)
+    except SQLAlchemyError as e:
+        # Only the journal fails so. An ordinary exception would be recorded as the job's end; cancelled, it stays
+        # pending, and `_adopt` starts it again.
+        log.warning("a job is parked until the journal can be written: %s", type(e).__name__)
+        raise asyncio.CancelledError from e
+    finally:
+        _running.pop(job, None)
 
 
 class Engine:
@@ -84,77 +108,68 @@ class Engine:
 
         `beside`: where another process executes this journal's jobs, leave them to it and be its client.
         """
-        self._folder, self._cipher, self._url, self._beside = folder, cipher, url, beside
+        self._path, self._cipher, self._url, self._beside = folder / "journal.db", cipher, url, beside
+        self._claim: Claim = DatabaseClaim(url) if url else FolderClaim(folder)
         self._client: DBOSClient | None = None
-        self._lock: int | None = None
         self._direct = 0
+        self._refuses = ""
+        self._suspects: set[str] = set()
+        self._tending: asyncio.Task[None] | None = None
 
     async def start(self, body: Body) -> None:
         """Take the lock, migrate, and resume what a former process left. Must run on the loop that runs the bot."""
         global _body  # noqa: PLW0603  one engine per process, as DBOS has it
-        path = self._folder / "journal.db"
+        if self._url and self._beside:
+            self._client = await asyncio.to_thread(open_client, self._path, self._cipher, self._url)
+            return
         try:
-            self._take_lock()
-        except EngineError:
+            await self._claim.take()
+        except ClaimError as e:
             if not self._beside:
-                raise
-            self._client = await asyncio.to_thread(
-                lambda: DBOSClient(
-                    system_database_url=f"sqlite:///{path}",
-                    system_database_engine=_sqlite(path),
-                    serializer=_Sealed(self._cipher),
-                    application_name="crmchat",
-                )
-            )
+                raise EngineError(str(e)) from e
+            self._client = await asyncio.to_thread(open_client, self._path, self._cipher, self._url)
             return
         _body = body
-        config: DBOSConfig = {
-            "name": "crmchat",
-            "executor_id": "main",
-            "application_version": _APPLICATION_VERSION,
-            "max_executor_threads": 16,
-            "serializer": _Sealed(self._cipher),
-            "log_level": "ERROR",
-            "system_database_url": self._url or f"sqlite:///{path}",
-            "notification_listener_polling_interval_sec": 1.0,
-        }
-        if not self._url:
-            config["system_database_engine"] = _sqlite(path)
-        DBOS(config=config)
-        DBOS.launch()
-        await DBOS.register_queue_async(QUEUE, worker_concurrency=10, polling_interval_sec=0.1)
+        await self._launch()
+        self._tending = asyncio.create_task(self._tend())
 
     async def stop(self, grace: int) -> None:
-        """Let what runs finish for `grace` seconds; the rest is resumed by the next process."""
+        """Let what runs finish for `grace` seconds; the rest is resumed by the next process, or another."""
         if self._client:
             await asyncio.to_thread(self._client.destroy)
             return
-        await asyncio.to_thread(lambda: DBOS.destroy(workflow_completion_timeout_sec=grace))
-        # DBOS made its pool the loop's own and has just shut it down; whoever stops after us needs one.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        if self._tending:
+            self._tending.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._tending
+        if not self._refuses:
+            await _destroy(grace)
+        await self._claim.release()
 
     @property
     def elsewhere(self) -> bool:
         """Another process executes what is begun here: its end is seen only in `status`."""
         return self._client is not None
 
-    async def begin(self, job: str, argument: str) -> None:
-        """Journal the job and start it; nothing happens if a job of this id exists already."""
+    async def begin(self, job: str, argument: str, *, delay: float = 0.0) -> None:
+        """Journal the job and start it (after `delay` seconds); nothing happens if a job of this id exists already.
+
+        Raises EngineError or SQLAlchemyError where it was not journalled and will not be.
+        """
         if self._client:
             options: EnqueueOptions = {
-                "workflow_name": _JOB_NAME,
+                "workflow_name": JOB_NAME,
                 "queue_name": QUEUE,
                 "workflow_id": job,
                 "app_version": _APPLICATION_VERSION,
             }
             await self._client.enqueue_async(options, argument)
             return
+        await self._check_writable()
         with SetWorkflowID(job):
-            if self._direct >= _DIRECT:
-                await DBOS.enqueue_workflow_async(QUEUE, _crm_job, argument)
+            if delay or self._direct >= _DIRECT:
+                with SetEnqueueOptions(delay_seconds=delay or None):
+                    await DBOS.enqueue_workflow_async(QUEUE, _crm_job, argument)
                 return
             self._direct += 1
             try:
@@ -175,41 +190,153 @@ class Engine:
             self._direct -= 1
 
     async def status(self, job: str) -> Status | None:
-        """The job of this id, or None."""
+        """The job of this id, or None. Raises EngineError while the journal cannot be reached."""
         if self._client:
             many = await self._client.list_workflows_async(workflow_ids=[job])
             found = many[0] if many else None
+        elif self._refuses:
+            raise EngineError(self._refuses)
         else:
             found = await DBOS.get_workflow_status_async(job)
-        if found is None:
-            return None
-        return Status(found.status not in ("PENDING", "ENQUEUED", "DELAYED"), found.output)
+        return Status(found.status not in LIVING, found.output) if found else None
 
     async def step(self, name: str, call: Callable[[], Coroutine[Any, Any, str]]) -> str:
         """Inside a job: do it and remember its result, so that a resumed job does not do it again."""
         result: str = await DBOS.run_step_async({"name": name}, call)
         return result
 
-    def _take_lock(self) -> None:
-        if self._url:
-            return
-        path = self._folder / "journal.lock"
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    async def trouble(self) -> str:
+        """Why no work is taken now; empty when it is."""
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as e:
-            os.close(lock)
-            raise EngineError(
-                f"Another crmchat process works in {self._folder}. Stop it, or give this one its own folder with "
-                "CRMCHAT_DATA_DIR, or share one database among many with DATABASE_URL=postgresql://…"
-            ) from e
-        self._lock = lock
+            await self._check_writable(thoroughly=True)
+        except (EngineError, SQLAlchemyError, sqlite3.Error) as e:
+            return str(e)
+        return ""
+
+    # -- whose work it is ---------------------------------------------------------------------------------------
+
+    async def _launch(self) -> None:
+        config: DBOSConfig = {
+            "name": "crmchat",
+            "executor_id": self._claim.executor,
+            "application_version": _APPLICATION_VERSION,
+            "max_executor_threads": 16,
+            "serializer": Sealed(self._cipher),
+            "log_level": "ERROR",
+            "system_database_url": self._url or f"sqlite:///{self._path}",
+            "notification_listener_polling_interval_sec": 1.0,
+        }
+        if isinstance(self._claim, DatabaseClaim):
+            async with self._claim.alone():
+                DBOS(config=config)
+                DBOS.launch()
+        else:
+            config["system_database_engine"] = sqlite_engine(self._path)
+            DBOS(config=config)
+            DBOS.launch()
+        await DBOS.register_queue_async(QUEUE, worker_concurrency=10, polling_interval_sec=0.1)
+
+    async def _tend(self) -> None:
+        """Notice a lost lock; find work that nobody executes. Runs as long as the engine does."""
+        while True:
+            try:
+                if not await self._claim.held():
+                    await self._retake()
+                async with asyncio.timeout(30):
+                    await self._adopt()
+            except Exception as e:
+                log.warning("looking after the journal failed: %s: %s", type(e).__name__, e)
+            await asyncio.sleep(_PERIOD)
+
+    async def _retake(self) -> None:
+        """Others may adopt our jobs from now on: stop executing; begin anew under a new id once that is possible."""
+        self._refuses = "The journal's database has been lost; this process takes no work until it is back."
+        log.error(self._refuses)
+        for task in list(_running.values()):
+            task.cancel()
+        await _destroy(0)
+        while True:
+            try:
+                await self._claim.take()
+                await self._launch()
+            except (ClaimError, SQLAlchemyError, psycopg.Error, TimeoutError) as e:
+                log.warning("still without the journal: %s", e)
+                await asyncio.sleep(_PERIOD)
+            else:
+                break
+        self._refuses = ""
+        log.warning("the journal is back; working as %s", self._claim.executor)
+
+    async def _adopt(self) -> None:
+        """Put back into the queue: the pending jobs of dead processes, and our own that ended without a record."""
+        pending = await DBOS.list_workflows_async(
+            status="PENDING", name=JOB_NAME, load_input=False, load_output=False, limit=1000
+        )
+        stray: set[str] = set()
+        foreign: defaultdict[str, list[str]] = defaultdict(list)
+        for job in pending:
+            if job.executor_id != self._claim.executor:
+                foreign[job.executor_id or ""].append(job.workflow_id)
+            elif job.workflow_id not in _running:
+                stray.add(job.workflow_id)
+        # A job that was just taken from the queue, or has just ended, is between two places for a moment.
+        if again := list(stray & self._suspects):
+            log.warning("%d jobs are started again", len(again))
+            await DBOS.resume_workflows_async(again, queue_name=QUEUE)
+        self._suspects = stray - set(again)
+        if isinstance(self._claim, DatabaseClaim):
+            for executor, jobs in foreign.items():
+                async with self._claim.of_dead(executor) as dead:
+                    if dead:
+                        log.warning("%d jobs of %s, which is gone, are taken over", len(jobs), executor)
+                        await DBOS.resume_workflows_async(jobs, queue_name=QUEUE)
+
+    async def _check_writable(self, *, thoroughly: bool = False) -> None:
+        if self._refuses:
+            raise EngineError(self._refuses)
+        if isinstance(self._claim, DatabaseClaim):
+            if thoroughly and not await self._claim.held():
+                raise EngineError("The journal's PostgreSQL does not answer.")
+            return
+        # DBOS waits for a locked database without limit. Whoever is refused here can be told that nothing was done.
+        try:
+            await asyncio.to_thread(_probe, self._path, thoroughly)
+        except sqlite3.Error as e:
+            raise EngineError(f"The journal {self._path} cannot be written: {e}.") from e
 
 
 _WATCHERS: set[asyncio.Task[None]] = set()
 
 
-def _sqlite(path: Path) -> sa.Engine:
+async def _destroy(grace: int) -> None:
+    await asyncio.to_thread(lambda: DBOS.destroy(workflow_completion_timeout_sec=grace))
+    # DBOS made its pool the loop's own and has just shut it down; whoever stops after us needs one.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
+
+
+def open_client(path: Path, cipher: Cipher, url: str) -> DBOSClient:
+    """The journal, for a process that executes nothing of it."""
+    given: dict[str, Any] = {} if url else {"system_database_engine": sqlite_engine(path)}
+    return DBOSClient(
+        system_database_url=url or f"sqlite:///{path}",
+        serializer=Sealed(cipher),
+        application_name="crmchat",
+        **given,
+    )
+
+
+def _probe(path: Path, write: bool) -> None:
+    db = sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=_LOCKED, isolation_level=None)
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        if write:
+            db.execute("PRAGMA user_version = 1")
+        db.execute("COMMIT")
+    finally:
+        db.close()
+
+
+def sqlite_engine(path: Path) -> sa.Engine:
     """WAL and two connections: with DBOS's own settings unfair busy waiting makes a long tail before the answer."""
     engine = sa.create_engine(f"sqlite:///{path}", pool_size=2, max_overflow=0)
 

@@ -2,6 +2,7 @@
 
 A job is one attempt at one intent: its id is intent key + attempt. The same key again joins the attempt that runs, or
 gives the answer of the one that succeeded; a new attempt starts only after the former ended in failure or a question.
+What may succeed later is tried again by a successor, queued with a delay, so that nothing waits in a worker's slot.
 """
 
 import asyncio
@@ -9,14 +10,16 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from prometheus_client import Counter
 from pydantic import TypeAdapter
 from sqlalchemy.exc import SQLAlchemyError
 
-from .engine import Engine
-from .errors import NotAccepted
+from .engine import Engine, EngineError
+from .errors import NotAccepted, UserError
 from .request import Place, Principal, Quote, Reply
 
 log = logging.getLogger(__name__)
@@ -24,8 +27,17 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 50
 """Attempts at one intent; a person who has pressed *Try again* so often needs other help."""
 
+DEADLINE = 600.0
+"""Seconds for which what may succeed later is tried again; then the person is told."""
 _ANSWERED = 1000
 _POLL = 0.1
+_JOURNAL = 1.2
+"""Seconds that the journal may take to accept work; the rest of the window is the work's own."""
+_PAUSES = (2.0, 60.0)
+"""The first and the longest pause between tries, doubling in between; a longer Retry-After counts instead."""
+
+_RETRIES = Counter("crmchat_jobs_retries", "Attempts that are tried again later by themselves.")
+_FAILURES = Counter("crmchat_jobs_failures", "Attempts that ended in failure.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +62,8 @@ class Outcome(StrEnum):
     """Something must be asked first; nothing was written."""
     FAILED = "failed"
     """Nothing more will happen; the reply says why and what to do."""
+    LATER = "later"
+    """It failed, and a successor will try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +72,21 @@ class Answer:
 
     outcome: Outcome
     reply: Reply
+    again_in: float | None = None
+    """FAILED, but the same may succeed after so many seconds."""
+
+
+@dataclass(slots=True, eq=False)
+class Receipt:
+    """Whether an answer left with the acknowledgement. Whoever acknowledges sets it; the job waits for it."""
+
+    left: asyncio.Future[bool]
+    owed: bool = False
+    """A job has this receipt: it delivers the answer itself if it did not leave."""
+
+
+RECEIPT: ContextVar[Receipt | None] = ContextVar("RECEIPT", default=None)
+"""The acknowledgement for which the current task works."""
 
 
 Perform = Callable[[Work, bool], Awaitable[Answer]]
@@ -70,18 +99,34 @@ Deliver = Callable[[Work, Reply], Awaitable[None]]
 class _Job:
     attempt: int
     work: Work
+    since: float = field(default_factory=time.time)
+    """When this series of tries began, by the clock: seconds since 1970."""
+    tries: int = 0
+    """Tries before this one that are part of the series."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.work.key}~{self.attempt}"
+
+    def successor(self, again_in: float) -> tuple["_Job", float] | None:
+        """The next try and the seconds until it; None when the deadline would be over."""
+        first, longest = _PAUSES
+        pause = max(again_in, min(first * 2**self.tries, longest))
+        if time.time() + pause > self.since + DEADLINE or self.attempt >= ATTEMPTS:
+            return None
+        return replace(self, attempt=self.attempt + 1, tries=self.tries + 1), pause
 
 
 _JOB: TypeAdapter[_Job] = TypeAdapter(_Job)
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Slot:
-    """An acknowledgement that waits for its answer; `late` once it has left without."""
+    """Acknowledgements that wait for one answer."""
 
     answer: asyncio.Future[Answer]
-    late: bool = False
+    receipts: list[Receipt] = field(default_factory=list)
 
 
 class Jobs:
@@ -91,6 +136,9 @@ class Jobs:
         self._engine, self._perform, self._deliver = engine, perform, deliver
         self._slots: dict[str, _Slot] = {}
         self._fresh: set[str] = set()
+        """Begun by this process and not ended yet: no earlier try can have got through."""
+        self._beginning: dict[str, asyncio.Future[None]] = {}
+        self._executing: set[str] = set()
         self._answered: OrderedDict[str, Answer] = OrderedDict()
 
     async def start(self) -> None:
@@ -104,80 +152,133 @@ class Jobs:
     async def run(self, work: Work, *, window: float) -> Reply | None:
         """Journal the work, then wait up to `window` seconds for its answer; None: it will be delivered later.
 
-        Raises NotAccepted if it could not be journalled; nothing was done then.
+        Raises NotAccepted if it could not be journalled: nothing was done then, and nothing will be. Raises UserError
+        where the journal does not say in time whether it has it.
         """
+        started = time.monotonic()
         try:
-            job, ended = await self._latest(work.key)
-            if ended and ended.outcome is Outcome.DONE:
-                return ended.reply
-            slot = self._slots.get(job)
-            if slot is None:
-                slot = self._slots[job] = _Slot(asyncio.get_running_loop().create_future())
-                self._fresh.add(job)
-                attempt = int(job.rpartition("~")[2])
-                await self._engine.begin(job, _JOB.dump_json(_Job(attempt, work)).decode())
-        except SQLAlchemyError as e:
-            self._slots.pop(job, None)
-            log.warning("the journal refused work: %s", type(e).__name__)
-            raise NotAccepted(
-                "This was not accepted, and nothing was done: the journal cannot be written just now.",
-                "Try again in a minute; if it persists, tell the people who run this bot.",
-            ) from e
-        if self._engine.elsewhere:
-            self._slots.pop(job, None)
-            return await self._poll(job, window)
-        done, _ = await asyncio.wait({slot.answer}, timeout=window)
-        if done:
-            return slot.answer.result().reply
-        slot.late = True
-        return None
+            async with asyncio.timeout(_JOURNAL):
+                job, known, ended = await self._latest(work.key)
+        except (SQLAlchemyError, EngineError, TimeoutError) as e:
+            raise _not_accepted(e) from e
+        if ended:
+            return ended.reply
+        slot = self._slots.get(job)
+        if slot is None:
+            slot = self._slots[job] = _Slot(asyncio.get_running_loop().create_future())
+        if receipt := RECEIPT.get():
+            slot.receipts.append(receipt)
+            receipt.owed = True
+        if not known:
+            await self._begin(job, work, _JOURNAL - (time.monotonic() - started))
+        left = window - (time.monotonic() - started)
+        waiting: set[asyncio.Future[Answer]] = {slot.answer}
+        poll = asyncio.create_task(self._poll(job)) if known or self._engine.elsewhere else None
+        if poll:
+            waiting.add(poll)
+        try:
+            done, _ = await asyncio.wait(waiting, timeout=max(left, 0.0), return_when=asyncio.FIRST_COMPLETED)
+            answer = done.pop().result() if done else None
+        except (SQLAlchemyError, EngineError):
+            answer = None
+        finally:
+            if poll:
+                poll.cancel()
+            if job not in self._executing and (known or self._engine.elsewhere):
+                self._slots.pop(job, None)
+        return answer.reply if answer and answer.outcome is not Outcome.LATER else None
 
-    async def _poll(self, job: str, window: float) -> Reply | None:
-        """Wait for a job that another process executes."""
-        until = time.monotonic() + window
-        while time.monotonic() < until:
+    async def _begin(self, job: str, work: Work, patience: float) -> None:
+        """Journal a new job, once for all who ask for it. See `run` for what is raised."""
+        begun = self._beginning.get(job)
+        if begun is None:
+            if job in self._fresh:
+                return  # journalled, and about to run
+            self._fresh.add(job)
+            new = _Job(int(job.rpartition("~")[2]), work)
+            begun = asyncio.ensure_future(self._engine.begin(job, _JOB.dump_json(new).decode()))
+            self._beginning[job] = begun
+            begun.add_done_callback(lambda ended: self._begun(job, ended))
+        done, _ = await asyncio.wait({begun}, timeout=max(patience, 0.1))
+        if not done:
+            log.warning("the journal does not say whether it has %s", job)
+            raise UserError(
+                "It is not certain yet whether this was accepted: the journal answers slowly.",
+                "If no answer comes here within a few minutes, look whether it was done before you try again.",
+            )
+        try:
+            begun.result()
+        except (SQLAlchemyError, EngineError) as e:
+            raise _not_accepted(e) from e
+
+    def _begun(self, job: str, begun: "asyncio.Future[None]") -> None:
+        del self._beginning[job]
+        if self._engine.elsewhere:
+            self._fresh.discard(job)
+        if begun.cancelled() or begun.exception():
+            self._fresh.discard(job)
+            if slot := self._slots.pop(job, None):
+                for receipt in slot.receipts:
+                    receipt.owed = False
+
+    async def _poll(self, job: str) -> Answer:
+        """Wait for a job that another process may be executing."""
+        while True:
             status = await self._engine.status(job)
             if status and status.ended and status.result:
-                return _ANSWER.validate_json(status.result).reply
+                return _ANSWER.validate_json(status.result)
             await asyncio.sleep(_POLL)
-        return None
 
-    async def _latest(self, key: str) -> tuple[str, Answer | None]:
-        """The id to run under, and the answer there is already, if the work is done."""
+    async def _latest(self, key: str) -> tuple[str, bool, Answer | None]:
+        """The id to run under, whether the journal has it already, and the answer, if the work is done."""
         for attempt in range(1, ATTEMPTS + 1):
             job = f"{key}~{attempt}"
             answer = self._answered.get(job)
             if answer is None:
                 status = await self._engine.status(job)
                 if status is None or not status.ended:
-                    return job, None
+                    return job, status is not None, None
                 answer = _ANSWER.validate_json(status.result) if status.result else None
             if answer and answer.outcome is Outcome.DONE:
-                return job, answer
+                return job, True, answer
         raise NotAccepted(f"This has been tried {ATTEMPTS} times.", "Type the command again to start afresh.")
 
     async def _execute(self, argument: str) -> str:
         given = _JOB.validate_json(argument)
-        work, job = given.work, f"{given.work.key}~{given.attempt}"
-        resumed = job not in self._fresh
+        job = given.id
+        resumed = job not in self._fresh or given.tries > 0
 
         async def perform() -> str:
-            return _ANSWER.dump_json(await self._perform(work, resumed)).decode()
+            answer = await self._perform(given.work, resumed)
+            if answer.again_in is not None and (then := given.successor(answer.again_in)):
+                # Queued before this try is recorded: killed in between, the try is repeated and queues the same again.
+                await self._engine.begin(then[0].id, _JOB.dump_json(then[0]).decode(), delay=then[1])
+                _RETRIES.inc()
+                answer = replace(answer, outcome=Outcome.LATER)
+            elif answer.outcome is Outcome.FAILED:
+                _FAILURES.inc()
+            return _ANSWER.dump_json(answer).decode()
 
         async def hand_over() -> str:
             self._remember(job, answer)
             slot = self._slots.pop(job, None)
-            if slot and not slot.late:
+            if slot and not slot.answer.done():
                 slot.answer.set_result(answer)
-                return "acknowledgement"
-            await self._deliver(work, answer.reply)
+            if answer.outcome is Outcome.LATER:
+                return "later"
+            for receipt in slot.receipts if slot else ():
+                if await receipt.left:
+                    return "acknowledgement"
+            await self._deliver(given.work, answer.reply)
             return "delivered"
 
+        self._executing.add(job)
         try:
             result = await self._engine.step("perform", perform)
             answer = _ANSWER.validate_json(result)
             await self._engine.step("answer", hand_over)
         finally:
+            self._executing.discard(job)
             self._fresh.discard(job)
             self._slots.pop(job, None)
         return result
@@ -187,3 +288,11 @@ class Jobs:
         self._answered[job] = answer
         while len(self._answered) > _ANSWERED:
             self._answered.popitem(last=False)
+
+
+def _not_accepted(cause: Exception) -> NotAccepted:
+    log.warning("the journal refused work: %s: %s", type(cause).__name__, cause)
+    return NotAccepted(
+        "This was not accepted, and nothing was done: the journal cannot be written just now.",
+        "Try again in a minute; if it persists, tell the people who run this bot.",
+    )
