@@ -21,11 +21,14 @@ from typing import Any, BinaryIO, TypeVar
 import orjson
 
 from .catalog import Catalog, Column, Table, dump_table, load_standard, overlay, read_table
+from .errors import bad_request
 from .indexes import Index
 from .text import fold
 
 T = TypeVar("T")
 READERS = 3
+_LIMITS = ("parser stack overflow", "too large (maximum depth", "tables in a join", "pattern too complex", "too many")
+"""What SQLite says of statements beyond its limits (sqlite.org/limits.html)."""
 ACTIVITY_VIEW = "activitypointer"
 FORMAT = 1
 _SQL_TYPES = {
@@ -56,7 +59,16 @@ class Transaction:
         self._version: int | None = None
 
     def execute(self, sql: str, parameters: Iterable[Any] = ()) -> sqlite3.Cursor:
-        return self.connection.execute(sql, tuple(parameters))
+        """Run one statement.
+
+        Raises: DataverseError 400 for a query beyond what SQLite takes.
+        """
+        try:
+            return self.connection.execute(sql, tuple(parameters))
+        except sqlite3.OperationalError as error:
+            if any(limit in str(error) for limit in _LIMITS):
+                raise bad_request("The query is too complex: it has too many levels or too many joins.") from None
+            raise
 
     def next_version(self) -> int:
         """A row version above all earlier ones of this file."""

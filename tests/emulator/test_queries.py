@@ -150,6 +150,21 @@ async def test_queries_that_are_refused(dataverse: Api, path: str, status: int, 
     assert says in answer.message
 
 
+async def test_queries_beyond_every_measure(dataverse: Api) -> None:
+    nested = "not (" * 200 + "name eq 'x'" + ")" * 200
+    path = "primarycontactid/" + "parentcustomerid_account/primarycontactid/" * 60 + "fullname eq 'x'"
+    loops = "".join(
+        f"contact_customer_accounts/any(c{n}:c{n}/account_primary_contact/any(a{n}:a{n}/" for n in range(40)
+    )
+    for text in (nested, path, loops + "name eq 'x'" + "))" * 40):
+        answer = await dataverse.get("accounts", filter=text)
+        assert answer.status == 400, answer.text
+    for count in (16, 80):
+        link = "<link-entity name='account' from='accountid' to='parentaccountid'/>"
+        answer = await dataverse.get(f"accounts?fetchXml={quote(f'{ACCOUNT}{link * count}</entity></fetch>')}")
+        assert answer.status == (200 if count == 16 else 400), answer.text
+
+
 async def test_parameter_aliases_and_encodings(firms: Api) -> None:
     for path in (
         "accounts?$filter=name%20eq%20@p1&@p1='Firm%202'",
