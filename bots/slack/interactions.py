@@ -14,6 +14,7 @@ from commands.press import BadSeal, Do
 from commands.request import FromMessage, Place, PlaceKind, Pressed, Principal, Reply, Submitted, Typed, Visibility
 
 from .blocks import OPEN, PRESS, render
+from .delivery import invitation
 from .desk import Desk, gesture, in_view, without_view
 from .modals import FORM, INPUT, MORE, SHOWN, Unsealed, field_errors, option, submission
 from .payload import Body, Origin, of_command, of_interaction, place
@@ -65,9 +66,11 @@ class Interactions:
         )
         principal = desk.people.principal(origin)
         reply = await desk.ask(Typed(text), principal, where, gesture(origin, body))
+        trigger = str(body.get("trigger_id") or "")
+        if reply.form and not trigger:  # whoever sent this cannot show a modal
+            reply = Reply(card=invitation(reply.form))
         if reply.form:
             await ack()
-            trigger = str(body.get("trigger_id") or "")
             work = desk.open_reply(reply, trigger, principal, in_view(where, trigger))
             desk.tasks.start(work, "open a form")
             return

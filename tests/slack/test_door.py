@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bots.playground.slack_server import FakeSlack
-from commands.cards import Action, Card, CardKind, Fact
+from commands.cards import Action, Card, CardKind, Fact, Form
 from commands.press import Do, Press
 from commands.request import Reply, Standing
 
@@ -122,6 +122,14 @@ async def test_a_user_of_the_fields_alone_cannot_be_somebody_else(slack: FakeSla
         await slack.command("/crm", "my cases", user=user)
     assert [r.principal.user for r in script.asked] == ["U1", "U2", "U1"]
     assert len({r.key for r in script.asked}) == 3
+
+
+async def test_without_a_trigger_a_form_is_offered_as_a_button(slack: FakeSlack, script: Script) -> None:
+    form = Form(title="New case", submit=Press(do=Do.SUBMIT, verb="case create"), inputs=())
+    script.answers(Reply(form=form))
+    given = body(slack, trigger_id="")
+    answer = await slack.raw(given, {**FORM, **slack.sign(given)})
+    assert "Open the form" in answer.text
 
 
 async def test_markup_in_values_stays_text(slack: FakeSlack, script: Script) -> None:
