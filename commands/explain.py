@@ -164,6 +164,15 @@ def _away(_exc: crm.CrmError, again: Press | None) -> Explained:
     return "Dynamics 365 cannot be reached just now.", "Try again in a minute; what you typed is kept.", _retry(again)
 
 
+def _failed(exc: crm.CrmError, again: Press | None) -> Explained:
+    log.warning("Dataverse failed: %s", exc.message)
+    return (
+        "Dynamics 365 had a problem of its own.",
+        "Try again in a minute; if it persists, tell your Dynamics administrator.",
+        _retry(again),
+    )
+
+
 def _too_large(exc: crm.CrmError, _again: Press | None) -> Explained:
     return "This is too large for Dynamics 365.", exc.message, ()
 
@@ -199,6 +208,8 @@ _DATAVERSE: Final[dict[type[crm.CrmError], Callable[[crm.CrmError, Press | None]
     crm.Unavailable: _away,
     crm.Unreachable: _away,
     crm.DeadlineExceeded: _away,
+    crm.ServerError: _failed,
+    crm.BadAnswer: _failed,
 }
 """How each kind of error is explained; the first class that fits counts, so the narrower ones stand first."""
 

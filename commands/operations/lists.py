@@ -7,6 +7,7 @@ from pydantic import Field
 from commands.cards import Action, Card, CardKind
 from commands.conditions import Conditions, replaced
 from commands.context import Context
+from commands.errors import BadInput
 from commands.fields import Integer, RawOData, Text
 from commands.filters import And, Filter, describe
 from commands.press import Do, Press
@@ -52,6 +53,8 @@ class List(Record):
         size = min(self.top or _PAGE, _MOST)
         if self.top:
             query = query.top(size)
+        if self.page and not self.page.startswith(f"{ctx.crm.url}/"):
+            raise BadInput("This is no page of a list here.", f"Ask for the list again: {self.verb}")
         page = await ctx.crm.page(query.count(), next_link=self.page, page_size=size)
         return Reply(card=self._card(seen, page, shown), replace=bool(self.page))
 

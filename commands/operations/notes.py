@@ -55,7 +55,7 @@ class Assign(OneRecord, effect=Effect.WRITE):
         """One request."""
         ref = await self.subject(ctx)
         column = self.of.columns[self.owner_column]
-        owner = await self.reference(ctx, "to", column)
+        owner = await self.reference(ctx, "to", column, label="New owner")
         seen = await look(ctx, ref.table)
         payload = await ctx.crm.metadata.payload(ref.table, {self.owner_column: owner}, for_update=True)
         row = await ctx.crm.update(ref, payload, returning=reads(seen))

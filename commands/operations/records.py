@@ -49,8 +49,8 @@ class Record(Operation):
 
         return press
 
-    async def reference(self, ctx: Context, field: str, column: Column | None = None) -> Ref | None:
-        """The record that a field refers to; None where nothing was said."""
+    async def reference(self, ctx: Context, field: str, column: Column | None = None, label: str = "") -> Ref | None:
+        """The record that a field refers to; None where nothing was said. `label`: what it is for, in a question."""
         named = getattr(self, field)
         if not isinstance(named, Named):
             return None
@@ -61,7 +61,7 @@ class Record(Operation):
         wanted = Wanted(
             named=named,
             targets=await _targets(ctx, self.of, column),
-            label=parameter.label,
+            label=label or parameter.label,
             again=self.again(ctx, field),
             closed=column.kind is Kind.ID,
             silent=self.effect is Effect.READ,
