@@ -35,7 +35,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """Where a conversation can be spoken to again: everything that a later message needs. Stored as JSON."""
+    """Where a conversation can be spoken to again: everything that a later message needs."""
 
     service_url: str
     conversation: str
@@ -44,31 +44,6 @@ class Reference:
     bot: str = ""
     user: str = ""
     channel_id: str = "msteams"
-
-    def to_json(self) -> dict[str, str]:
-        """A JSON object for `from_json`."""
-        return {
-            "serviceUrl": self.service_url,
-            "conversation": self.conversation,
-            "kind": self.kind,
-            "tenant": self.tenant,
-            "bot": self.bot,
-            "user": self.user,
-            "channelId": self.channel_id,
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> "Reference":
-        """Reads what `to_json` wrote."""
-        return cls(
-            service_url=str(data["serviceUrl"]),
-            conversation=str(data["conversation"]),
-            kind=str(data.get("kind") or PERSONAL),
-            tenant=str(data.get("tenant") or ""),
-            bot=str(data.get("bot") or ""),
-            user=str(data.get("user") or ""),
-            channel_id=str(data.get("channelId") or "msteams"),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +68,6 @@ class Activity:
     targeted: bool
     """The person wrote privately to the bot within a shared conversation: the answer must be private too."""
     team: str
-    channel: str
     raw: Json
 
     @property
@@ -151,7 +125,6 @@ def parse(raw: Any) -> Activity:
         addressed=alone or targeted or bool(_names_of(raw, bot.id)),
         targeted=targeted,
         team=_text(_object(data, "team"), "id"),
-        channel=_text(_object(data, "channel"), "id"),
         raw=raw,
     )
 

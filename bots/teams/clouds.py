@@ -48,11 +48,6 @@ CLOUDS: Final[Mapping[str, Cloud]] = MappingProxyType({"public": PUBLIC, "usgov"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-def is_loopback(url: str) -> bool:
-    """Whether the address names this machine, by a name or number that cannot be pointed elsewhere."""
-    return _host(url) in _LOOPBACK
-
-
 def may_send_to(url: str, cloud: Cloud, *, loopback: bool) -> bool:
     """Whether a bot's token may travel to this address: https to one of Microsoft's hosts, or (if allowed) loopback."""
     host = _host(url)

@@ -2,6 +2,7 @@
 
 import logging
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
@@ -84,10 +85,12 @@ class Delivery:
         message = self.message(place, principal, reply)
         posted = ""
         if message is not None:
-            if place.kind is PlaceKind.PERSONAL or self.for_all(reply, place):
-                posted = await self._put_open(turn, place, reply, message)
-            else:
-                posted = await self._put_private(turn, place, message)
+            open_to_all = place.kind is PlaceKind.PERSONAL or self.for_all(reply, place)
+
+            async def post() -> str:
+                return await (turn.send(message) if open_to_all else self._post_private(turn, place, message))
+
+            posted = await self._put(turn, place, reply, message, post)
         if reply.stub is not None and place.kind is not PlaceKind.PERSONAL:
             await self.tell(place, principal, reply)
         return posted
@@ -147,26 +150,26 @@ class Delivery:
         element = render(card, self._seal, reader(principal, place, shown_to_all=shown_to_all))
         return Message(card=element, summary=to_text(card).partition("\n")[0][:200])
 
-    async def _put_open(self, turn: Turn, place: Place, reply: Reply, message: Message) -> str:
+    async def _put(
+        self, turn: Turn, place: Place, reply: Reply, message: Message, post: Callable[[], Awaitable[str]]
+    ) -> str:
+        """Into the place of the card that was pressed, or of the one that said to wait; else as a new message."""
         gesture = place.address.get("gesture", "")
+        former = place.address.get("card", "") if reply.replace else ""
         if reply.pending:
             posting = self._waiting.post(gesture)
             if posting is None:
                 return ""
-            former = place.address.get("card", "") if reply.replace else ""
             posted = ""
             try:
-                posted = former if await self._update(turn, former, message) else await turn.send(message)
+                posted = former if await self._update(turn, former, message) else await post()
             finally:
                 if not posting.done():
                     posting.set_result(posted)
             return posted
-        former = place.address.get("card", "") if reply.replace else ""
         if turn.activity is None and gesture:
             former = await self._waiting.take(gesture) or former
-        if former and await self._update(turn, former, message):
-            return former
-        return await turn.send(message)
+        return former if await self._update(turn, former, message) else await post()
 
     async def _update(self, turn: Turn, activity_id: str, message: Message) -> bool:
         if not activity_id:
@@ -179,7 +182,7 @@ class Delivery:
             return False
         return True
 
-    async def _put_private(self, turn: Turn, place: Place, message: Message) -> str:
+    async def _post_private(self, turn: Turn, place: Place, message: Message) -> str:
         """Only the person may see it: within the conversation where Teams can do that, else in their own chat."""
         user = place.address.get("user", "")
         if self._targeted and user:

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
-from commands.request import Message, Person, Place, PlaceKind, Principal, Quote, QuotedFile, Standing
+from commands.request import Message, Person, Place, PlaceKind, Principal, Quote, QuotedFile
 
-from .activity import CHANNEL, GROUP, Account, Activity, Json, Reference
+from .activity import CHANNEL, GROUP, Activity, Json, Reference
 from .adaptive import Reader
 from .plain import plain, tidy
 
@@ -26,20 +26,15 @@ _FILE = re.compile(r"<(?:attachment|img)\b", re.IGNORECASE)
 
 def principal(activity: Activity) -> Principal:
     """The sender, as Teams vouches for them."""
-    return person(activity.sender, activity.tenant, locale=activity.locale, timezone=activity.timezone)
-
-
-def person(account: Account, tenant: str, *, locale: str = "", timezone: str = "") -> Principal:
-    """A Teams account as the command layer knows people: by Entra object id where there is one."""
+    sender = activity.sender
     return Principal(
         platform=PLATFORM,
-        tenant=tenant,
-        user=account.entra or account.id,
-        name=account.name,
-        locale=locale or "en-US",
-        timezone=timezone if zone(timezone) else "UTC",
-        entra_id=account.entra,
-        standing=Standing.MEMBER,
+        tenant=activity.tenant,
+        user=sender.entra or sender.id,
+        name=sender.name,
+        locale=activity.locale or "en-US",
+        timezone=activity.timezone if zone(activity.timezone) else "UTC",
+        entra_id=sender.entra,
     )
 
 

@@ -438,6 +438,18 @@ async def test_a_late_answer_takes_the_place_of_the_waiting_card(face, teams, sc
     assert later != posted.id
 
 
+async def test_a_late_private_answer_takes_the_place_of_its_waiting_card(face, teams, script):
+    waiting = Card(kind=CardKind.NOTICE, title="Working on it …")
+    script.reply = says(card=waiting, pending=True)
+    await teams.message("case create x", conversation="channel")
+    request = script.asked[0]
+    posted = teams.last("channel", "anna")
+    assert await face.deliver(request.place, request.principal, Reply(card=RECORD)) == posted.id
+    assert posted.to == "29:1anna"
+    assert "Printer on fire" in teams.text(posted, "anna")
+    assert teams.last("channel", "ben") is None
+
+
 async def test_an_answer_that_overtakes_its_waiting_card_is_the_last_word(face, teams, script):
     waiting = Card(kind=CardKind.NOTICE, title="Working on it …")
 

@@ -109,6 +109,16 @@ async def test_a_case_in_a_channel_is_private_until_it_is_shared(teams):
     assert "Quiet grinder" in teams.text(shared, "ben")
 
 
+async def test_a_button_of_somebody_else_does_nothing_in_other_hands(bot, teams):
+    form = await ask(teams, "lead create")
+    button = next(a for a in form.card()["actions"] if a["title"] == "Create")
+    data = button["data"] | {"f.last_name": "Stolen", "f.topic": "Theft"}
+    value = {"action": {"type": "Action.Execute", "verb": "submit", "data": data}, "trigger": "manual"}
+    answer = await teams.invoke("adaptiveCard/action", value, user="ben")
+    assert answer.status == 200
+    assert await rows(bot, "leads", "lastname eq 'Stolen'") == []
+
+
 async def test_search_inserts_the_public_card(teams):
     answer = await teams.query("searchRecords", "contoso")
     assert answer.error == ""
