@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import orjson
@@ -30,7 +30,7 @@ from .webhooks import Webhook
 if TYPE_CHECKING:
     from .server import Emulator
 
-ROOT = "/_emulator"
+ROOT: Final = "/_emulator"
 _Handler = Callable[[web.Request], Awaitable[web.Response]]
 _Depth = Literal["none", "user", "team", "organization"]
 _Privilege = Literal["*", "create", "read", "write", "delete", "assign", "append", "appendto", "share"]

@@ -23,6 +23,7 @@ from .certificate import self_signed
 from .control import Control, guard_unsigned
 from .errors import DataverseError, no_segment
 from .faults import Fault, Faults
+from .inspector import Inspector
 from .modules import register_all
 from .organization import bootstrap, wipe
 from .protection import Limits, Protection
@@ -164,7 +165,7 @@ class Emulator:
         around = (guard_unsigned, self.requests.watch, _answer_errors, self.protection.limit, self.faults.inject)
         app = web.Application(client_max_size=MAX_BODY, middlewares=around)
         app[SERVICE_KEY] = self.service
-        app.add_routes(Control(self).routes())
+        app.add_routes([*Control(self).routes(), *Inspector(self).routes()])
         app.router.add_route("*", API_PATHS, _api)
         app.router.add_route("*", API_PATHS + r"/{path:[\s\S]*}", _api)
         app.router.add_route("*", r"/{path:[\s\S]*}", _elsewhere)
