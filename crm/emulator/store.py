@@ -8,10 +8,12 @@ any SQLite tool. Instants are whole seconds since 1970, a polymorphic lookup kee
 # ruff: noqa: S608 - names in SQL come from the schema through quote(); values are always parameters
 
 import asyncio
+import math
 import os
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -21,12 +23,14 @@ from typing import Any, BinaryIO, TypeVar
 import orjson
 
 from .catalog import Catalog, Column, Table, dump_table, load_standard, overlay, read_table
-from .errors import bad_request
+from .errors import SQL_TIMEOUT, DataverseError, bad_request
 from .indexes import Index
 from .text import fold
 
 T = TypeVar("T")
 READERS = 3
+READ_SECONDS = 120.0
+"""How long a read may take before it is given up: Dataverse's own limit for a message."""
 _LIMITS = ("parser stack overflow", "too large (maximum depth", "tables in a join", "pattern too complex", "too many")
 """What SQLite says of statements beyond its limits (sqlite.org/limits.html)."""
 ACTIVITY_VIEW = "activitypointer"
@@ -208,7 +212,8 @@ class Store:
         catalog: the shipped schema; what the file adds to it is laid over.
     """
 
-    def __init__(self, path: str | Path, catalog: Catalog | None = None) -> None:
+    def __init__(self, path: str | Path, catalog: Catalog | None = None, *, read_seconds: float = READ_SECONDS) -> None:
+        self._read_seconds = read_seconds
         self.memory = str(path) == ":memory:"
         self.path = Path(path)
         self._standard = catalog
@@ -250,7 +255,10 @@ class Store:
             self._lock = None
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` on a consistent snapshot."""
+        """Run `work` on a consistent snapshot.
+
+        Raises: DataverseError 503 when it takes longer than `read_seconds`.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
@@ -259,13 +267,19 @@ class Store:
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
         connection = self._connection()
+        self._local.deadline = time.monotonic() + self._read_seconds
         with self._schema_lock:
             connection.execute("BEGIN")
             connection.execute("SELECT 1 FROM _meta LIMIT 1").fetchone()  # the first read is what takes the snapshot
             catalog = self._catalog
         try:
             return work(Transaction(connection, catalog, writing=False))
+        except sqlite3.OperationalError as error:
+            if str(error) != "interrupted":
+                raise
+            raise DataverseError(503, SQL_TIMEOUT, "The query ran too long. Narrow it down.") from None
         finally:
+            self._local.deadline = math.inf
             connection.execute("ROLLBACK")
 
     def _write(self, work: Callable[[Transaction], T]) -> T:
@@ -295,6 +309,8 @@ class Store:
                 cached_statements=512, timeout=30,
             )  # fmt: skip
             held.create_function("fold", 1, lambda text: None if text is None else fold(str(text)), deterministic=True)
+            local = self._local
+            held.set_progress_handler(lambda: time.monotonic() > getattr(local, "deadline", math.inf), 100_000)
             held.execute("PRAGMA synchronous = FULL")
             held.execute("PRAGMA cache_size = -64000")
             held.execute("PRAGMA wal_autocheckpoint = 8000")

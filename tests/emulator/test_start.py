@@ -7,6 +7,8 @@ import aiohttp
 import pytest
 
 from crm.emulator import Emulator, StoreError
+from crm.emulator.errors import DataverseError
+from crm.emulator.store import Store
 
 from .api import API, api
 from .process import refusal, serving
@@ -107,3 +109,16 @@ async def test_unknown_addresses_and_versions_have_dataverses_shape() -> None:
             answer = await dataverse.get(dataverse.emulator.url + path)
             assert answer.status == 404, path
             assert set(answer.body["error"]) == {"code", "message"}
+
+
+async def test_a_read_that_takes_too_long_is_given_up() -> None:
+    store = Store(":memory:", read_seconds=0.05)
+    await store.open()
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    try:
+        with pytest.raises(DataverseError, match="ran too long") as given_up:
+            await store.read(lambda tx: tx.execute(endless).fetchone())
+        assert (given_up.value.status, given_up.value.code) == (503, "0x80044151")
+        assert await store.read(lambda tx: tx.execute("SELECT 1").fetchone()) == (1,)
+    finally:
+        await store.close()
