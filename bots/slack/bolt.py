@@ -9,6 +9,7 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.authorization.async_authorize import AsyncAuthorize
 from slack_bolt.context.async_context import AsyncBoltContext
+from slack_bolt.middleware.async_middleware import AsyncMiddleware
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
@@ -116,12 +118,21 @@ class Authorize(AsyncAuthorize):
         return result
 
 
-async def _only_installed(context: AsyncBoltContext, next: Any) -> BoltResponse | None:  # noqa: A002  (Bolt's name)
-    if context.get("installed", True):
-        await next()
-        return None
-    log.warning("a request of workspace %s, where the app is not installed, was not taken", context.team_id)
-    return BoltResponse(status=200, body="This app is not installed in this workspace. Ask an administrator to add it.")
+class _OnlyInstalled(AsyncMiddleware):
+    """A class and not a function: for a function, Bolt gathers forty arguments on each request."""
+
+    async def async_process(
+        self,
+        *,
+        req: AsyncBoltRequest,
+        resp: BoltResponse,  # noqa: ARG002
+        next: Callable[[], Awaitable[BoltResponse]],  # noqa: A002  (Bolt's name)
+    ) -> BoltResponse | None:
+        if req.context.get("installed", True):
+            return await next()
+        log.warning("a request of workspace %s, where the app is not installed, was not taken", req.context.team_id)
+        sentence = "This app is not installed in this workspace. Ask an administrator to add it."
+        return BoltResponse(status=200, body=sentence)
 
 
 def make_app(settings: SlackSettings, api: SlackApi, authorize: Authorize) -> AsyncApp:
@@ -143,7 +154,7 @@ def make_app(settings: SlackSettings, api: SlackApi, authorize: Authorize) -> As
 
 def guard(app: AsyncApp) -> None:
     """Turn away workspaces that the app is not installed in. To be called before listeners are added."""
-    app.use(_only_installed)
+    app.use(_OnlyInstalled())
 
 
 class Gate:
