@@ -75,12 +75,12 @@ class SlackFace:
         self._gate = Gate(app, Door(settings.signing_secret))
         self._oauth = OAuth(settings, self._api, self.installations, OAuthStates(self._engine))
         if settings.bot_token:
-            self._tasks.start(_learn(authorize), "learn whose bot token this is")
+            self._tasks.start(_learn(authorize), "learn whose bot token this is", patient=True)
         if settings.app_token:
             self._socket = AsyncSocketModeHandler(
                 app, settings.app_token, web_client=web_client(settings.api_url, self._api.session)
             )
-            self._tasks.start(_connect(self._socket), "connect by Socket Mode")
+            self._tasks.start(_connect(self._socket), "connect by Socket Mode", patient=True)
 
     async def stop(self, grace: float = 5.0) -> None:
         """Let what runs finish for `grace` seconds, then close the connections."""
