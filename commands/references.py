@@ -5,26 +5,21 @@ partial match is offered, several are a card to choose from that carries the pen
 names are offered, and to create it. One request answers every name, however many tables it may be in.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from rapidfuzz import fuzz, process
-
-from crm.batch import Batch
-from crm.lifecycle import State, has_own_states, state_number
-from crm.query import Condition, Query, any_of, col
-from crm.records import Ref, Row
-from crm.tables import ACCOUNT, CASE, CONTACT, CURRENCY, INVOICE, LEAD, ORDER, PRICE_LIST, QUEUE, USER, Column
+from crm.records import Ref
+from crm.tables import ACCOUNT, CASE, CONTACT, CURRENCY, INVOICE, LEAD, ORDER, PRICE_LIST, QUEUE, USER
 
 from . import cards
 from .cards import Action, Card, CardKind
 from .context import Context
 from .errors import BadInput, Question
 from .fields import Form, Named
+from .finding import Candidate, find, is_called, nearest, plain_text
 from .language.references import reference
 from .operation import CATALOG
 from .press import Do, Press
@@ -34,19 +29,6 @@ from .views import VIEWS
 
 _SHOWN = 8
 """Candidates on a card."""
-_READ = 40
-"""Candidates read for it, of each table."""
-_NEAR = 55
-"""How alike a name must be to be called near, of 100."""
-
-_NAMED_BY: Final[dict[str, tuple[Column, ...]]] = {
-    USER.logical: (USER.full_name, USER.email, USER.login),
-    CURRENCY.logical: (CURRENCY.name, CURRENCY.code),
-    PRICE_LIST.logical: (PRICE_LIST.name,),
-    QUEUE.logical: (QUEUE.name,),
-}
-"""What names a row of a table without a view of its own, the usual one first."""
-
 
 _WORDS: Final = {
     USER.logical: "user",
@@ -84,13 +66,6 @@ class Wanted:
     """Inactive records count."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    row: Row
-    names: tuple[str, ...]
-    """Everything that it may be called, the name first."""
-
-
 async def resolve(ctx: Context, wanted: Wanted) -> Ref:
     """The record that is meant. Raises Question where a person must choose, BadInput for a text that leads nowhere."""
     named = wanted.named
@@ -111,14 +86,14 @@ async def resolve(ctx: Context, wanted: Wanted) -> Ref:
 async def suggestions(ctx: Context, targets: Sequence[str], typed: str, *, limit: int = 15) -> list[tuple[Ref, str]]:
     """What a typeahead offers: references with the text to show, likeliest first."""
     named = reference(typed) if typed.strip() else None
-    found = await _find(ctx, targets, named, closed=False)
-    plain = _plain(typed)
-    holding = [c for c in found if any(plain in _plain(name) for name in c.names)] or _nearest(typed, found)
-    ranked = sorted(holding, key=lambda c: (not _plain(c.names[0]).startswith(plain), c.names[0].casefold()))
+    found = await find(ctx, targets, named, closed=False)
+    plain = plain_text(typed)
+    holding = [c for c in found if any(plain in plain_text(name) for name in c.names)] or nearest(typed, found)
+    ranked = sorted(holding, key=lambda c: (not plain_text(c.names[0]).startswith(plain), c.names[0].casefold()))
     return [(c.row.ref, _told_apart(c, several=len(targets) > 1)) for c in ranked[:limit]]
 
 
-def _told_apart(candidate: _Candidate, *, several: bool) -> str:
+def _told_apart(candidate: Candidate, *, several: bool) -> str:
     """The name with its number, or with its kind where kinds are mixed."""
     view = VIEWS.get(candidate.row.ref.table)
     number = candidate.row.get(view.number.logical) if view and view.number else None
@@ -178,110 +153,31 @@ async def _mentioned(ctx: Context, wanted: Wanted) -> Ref:
 
 async def _called(ctx: Context, wanted: Wanted) -> Ref:
     named, text = wanted.named, wanted.named.text
-    found = await _find(ctx, wanted.targets, named, closed=wanted.closed)
-    plain = _plain(text)
-    exact = [c for c in found if any(_is_called(name, plain, named.form) for name in c.names)]
+    found = await find(ctx, wanted.targets, named, closed=wanted.closed)
+    plain = plain_text(text)
+    exact = [c for c in found if any(is_called(name, plain, named.form) for name in c.names)]
     if len(exact) == 1:
         return replace(exact[0].row.ref, name=exact[0].names[0])
     if exact:
         raise await _question(ctx, wanted, f"Several records are called “{text}”. Which one?", exact)
-    partial = [c for c in found if any(plain in _plain(name) for name in c.names)]
+    partial = [c for c in found if any(plain in plain_text(name) for name in c.names)]
     if len(partial) == 1 and wanted.silent:
         return replace(partial[0].row.ref, name=partial[0].names[0])
     if partial:
         which = "Did you mean this one?" if len(partial) == 1 else "Which one do you mean?"
         raise await _question(ctx, wanted, f"Nothing is called exactly “{text}”. {which}", partial)
-    near = _nearest(text, found)
+    near = nearest(text, found)
     sentence = f"No {' or '.join(map(_noun, wanted.targets))} is called “{text}”."
     if near:
         sentence += " These names are near:"
     raise await _question(ctx, wanted, sentence, near, create=wanted.named.form is Form.NAME)
 
 
-async def _find(ctx: Context, targets: Iterable[str], named: Named | None, *, closed: bool) -> list[_Candidate]:
-    """Rows that are called so, or nearly; those that are called exactly so are among them."""
-    batch = Batch()
-    asked = []
-    for table in targets:
-        names = await _naming(ctx, table)
-        query = await _readable(ctx, table, names, closed=closed)
-        if named is None:
-            asked.append((batch.page(query.order(names[0]).top(_READ)), names))
-            continue
-        text = named.text
-        exact = any_of(col(name) == text for name in names)
-        if named.form is Form.NUMBER:
-            exact |= any_of(col(name).startswith(f"{text}-") for name in names)
-        asked.append((batch.page(query.where(exact).top(_SHOWN)), names))
-        asked.append((batch.page(query.where(_loosely(names, text)).order(names[0]).top(_READ)), names))
-    results = await ctx.crm.batch(batch)
-    rows = {row.ref: (row, names) for part, names in asked for row in results[part].rows()}
-    return [
-        _Candidate(row, tuple(str(row[n]) for n in names if row.get(n)) or ("(no name)",))
-        for row, names in rows.values()
-    ]
-
-
-async def _naming(ctx: Context, table: str) -> tuple[str, ...]:
-    """Columns that name a row, the name first."""
-    view = VIEWS.get(table)
-    if view:
-        columns = (view.title, view.number, *view.exact)
-        return tuple(dict.fromkeys(c.logical for c in columns if c))
-    if table in _NAMED_BY:
-        return tuple(c.logical for c in _NAMED_BY[table])
-    info = await ctx.crm.metadata.table(table)
-    return (info.primary_name or info.primary_id,)
-
-
-async def _readable(ctx: Context, table: str, names: tuple[str, ...], *, closed: bool) -> Query:
-    view = VIEWS.get(table)
-    query = Query(table).select(*dict.fromkeys((*names, *(view.list_columns if view else ()))))
-    if closed:
-        return query
-    if table == USER.logical:
-        return query.where(col(USER.disabled.logical) == False)  # noqa: E712  a condition, not a comparison
-    info = await ctx.crm.metadata.table(table)
-    if "statecode" in info.columns and not has_own_states(table):
-        return query.where(col("statecode") == state_number(table, State.OPEN))
-    return query
-
-
-def _loosely(names: Sequence[str], text: str) -> Condition:
-    """Contains the text, or begins as it does: what is near in spelling is mostly among those.
-
-    `names`: columns, the name first, then numbers and addresses.
-    """
-    # A name is looked for in names; in e-mail addresses it would bring everybody of a company.
-    sought = names if "@" in text else names[:1]
-    conditions = [col(name).contains(text) for name in sought]
-    begins = text[: max(2, len(text) // 3)]
-    return any_of([*conditions, col(names[0]).startswith(begins)])
-
-
-def _is_called(name: str, plain: str, form: Form) -> bool:
-    """Whether this is its name. `CAS-01042` says all of `CAS-01042-X1Y2`: what follows is there to prevent guessing."""
-    called = _plain(name)
-    return called == plain or (form is Form.NUMBER and called.startswith(f"{plain}-"))
-
-
-def _plain(text: str) -> str:
-    """Without case, accents and doubled spaces."""
-    letters = unicodedata.normalize("NFKD", " ".join(text.split()).casefold())
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
-
-
-def _nearest(text: str, found: Sequence[_Candidate]) -> list[_Candidate]:
-    names = {number: c.names[0] for number, c in enumerate(found)}
-    near = process.extract(text, names, processor=_plain, scorer=fuzz.WRatio, limit=_SHOWN, score_cutoff=_NEAR)
-    return [found[number] for _, _, number in near]
-
-
 # -- asking -----------------------------------------------------------------------------------------------------
 
 
 async def _question(
-    ctx: Context, wanted: Wanted, sentence: str, candidates: Sequence[_Candidate], *, create: bool = False
+    ctx: Context, wanted: Wanted, sentence: str, candidates: Sequence[Candidate], *, create: bool = False
 ) -> Question:
     """A card to choose from; each button carries the pending command with its record filled in."""
     rows = []
