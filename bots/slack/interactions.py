@@ -3,11 +3,14 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import orjson
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.response import BoltResponse
 
 from commands.cards import CardKind
 from commands.press import BadSeal, Do
@@ -21,6 +24,7 @@ from .payload import Body, Origin, of_command, of_interaction, place
 from .settings import GLOBAL_SHORTCUT, MESSAGE_SHORTCUT
 
 SUGGEST_SECONDS = 2.0
+_JSON: dict[str, str | Sequence[str]] = {"content-type": "application/json"}
 MOST_VIEWS = 3
 """Slack's limit on views on top of each other."""
 _ASKS_ON = frozenset({CardKind.CHOICE, CardKind.CONFIRM, CardKind.ERROR})
@@ -52,7 +56,7 @@ class Interactions:
 
     # slash commands
 
-    async def command(self, ack: AsyncAck, body: Body) -> None:
+    async def command(self, ack: AsyncAck, body: Body) -> BoltResponse | None:
         """`/crm …`: the answer travels in the acknowledgement."""
         desk, origin = self._desk, of_command(body)
         words = desk.settings.shortcuts.get(str(body.get("command")), "")
@@ -73,17 +77,18 @@ class Interactions:
             await ack()
             work = desk.open_reply(reply, trigger, principal, in_view(where, trigger))
             desk.tasks.start(work, "open a form")
-            return
+            return None
         if reply.card is None:
             await ack()
-            return
+            return None
         shown = render(reply.card, desk.dispatcher.seal)
         everyone = reply.visibility is Visibility.EVERYONE
-        await ack({"response_type": "in_channel" if everyone else "ephemeral", **shown.message()})
+        said = {"response_type": "in_channel" if everyone else "ephemeral", **shown.message()}
         if reply.stub or reply.reaction:
             desk.send(where, principal, replace(reply, card=None))
         elif shown.clipped:
             desk.tasks.start(desk.delivery.send_whole(where, principal, reply.card), "send a long answer")
+        return BoltResponse(status=200, body=orjson.dumps(said).decode(), headers=_JSON)
 
     # buttons
 

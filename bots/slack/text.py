@@ -10,8 +10,8 @@ _MARKER = re.compile(r"(?<![^\W_])([*_~`])(?=\S)")
 _ZERO_WIDTH_SPACE = "\u200b"
 
 
-# Control characters, and the marks that make text run backwards over what stands beside it.
-_UNPRINTABLE = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069"
+# Control characters, half characters, and the marks that make text run backwards over what stands beside it.
+_UNPRINTABLE = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 _UNSEEN = re.compile(f"[{_UNPRINTABLE}]")
 
 
@@ -59,7 +59,7 @@ def clip_escaped(text: str, limit: int) -> str:
 
 def is_web(url: str) -> bool:
     """Whether an address may be offered for clicking: https or http, nothing that a client would run."""
-    return url.startswith(("https://", "http://")) and not any(c.isspace() for c in url)
+    return url.startswith(("https://", "http://")) and url.isprintable() and " " not in url
 
 
 def link(url: str, label: str) -> str:

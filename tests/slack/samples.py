@@ -7,7 +7,9 @@ from commands.cards import Action, Card, CardKind, Fact, Form, Input, InputKind,
 from commands.press import Do, Press
 from tests.teams.samples import CARDS, FORMS
 
-EVIL = "<!channel> <@U1> <https://evil.example|Open record> &lt;!here&gt; *b* _i_ ~s~ `c` :fire: > quote \u202eevil"
+EVIL = (
+    "<!channel> <@U1> <https://evil.example|Open record> &lt;!here&gt; *b* _i_ ~s~ `c` :fire: > quote \u202eevil \ud83d"
+)
 LONGEST = "Ω&<>" * 1500
 PRESS = Press(do=Do.RUN, verb="case show", args={"record": "CAS-1"}, key="k" * 100, etag='W/"1234567"')
 
