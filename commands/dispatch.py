@@ -5,7 +5,6 @@ back as a card, and unknown ones carry a reference that is also in the log.
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,9 +23,9 @@ from . import forms, helping
 from .cards import Action, Card, CardKind, Option
 from .context import Context
 from .engine import Engine
-from .errors import BadInput, Question, StaleButton
+from .errors import BadInput, NotAllowed, Question, StaleButton
 from .explain import explain
-from .fields import ColumnsMark, Reading
+from .fields import Reading
 from .grammar import HelpAsked, Menu, Parsed, Problem, parse
 from .jobs import RECEIPT, Answer, Jobs, Outcome, Receipt, Work
 from .operation import CATALOG, Effect, Operation
@@ -140,15 +139,17 @@ class Dispatcher:
             return []
         try:
             async with asyncio.timeout(self._window):
+                self._policy.check_kind(operation, await self._person(principal), place)
                 ctx = await self._context(principal, place, key="")
                 return await forms.suggest(operation, field, typed, ctx)
-        except (TimeoutError, CrmError, ValueError) as e:
+        except (TimeoutError, CrmError, NotAllowed, ValueError) as e:
             log.info("no suggestions for %s: %s", field, type(e).__name__)
             return []
 
     async def home(self, principal: Principal, place: Place) -> Card:
         """The home tab: my cases, leads, opportunities, recent records, connection state (kind HOME, sections)."""
         try:
+            self._policy.check_kind(CATALOG["home"], await self._person(principal), place)
             return await home.card(await self._context(principal, place, key=""))
         except Exception as e:
             return explain(e)
@@ -158,6 +159,7 @@ class Dispatcher:
 
         `nouns`: limit to these (`case`, `lead`); empty searches all seven tables. Raises UserError and CrmError.
         """
+        self._policy.check_kind(CATALOG["search"], await self._person(principal), place)
         return await search.cards(await self._context(principal, place, key=""), text, nouns)
 
     async def unfurl(self, url: str, principal: Principal, place: Place) -> Card | None:
@@ -167,6 +169,7 @@ class Dispatcher:
         """
         try:
             async with asyncio.timeout(self._window):
+                self._policy.check_kind(CATALOG["search"], await self._person(principal), place)
                 return await search.unfurl(await self._context(principal, place, key=""), url)
         except Exception as e:
             log.info("no preview: %s", type(e).__name__)
@@ -182,6 +185,7 @@ class Dispatcher:
         if self._threads is None or message.author.bot or await self._threads.followed(place) is None:
             return None
         try:
+            self._policy.check_kind(CATALOG["case note"], await self._person(principal), place)
             crm = await self._people.session(principal)
             return await thread_reply(self._threads, crm, self._faces.get(place.platform), place, message, happened)
         except Exception as e:
@@ -236,6 +240,7 @@ class Dispatcher:
         if isinstance(ask, Typed):
             return await self._typed(ask.text, request)
         if isinstance(ask, FromMessage):
+            self._policy.check_kind(CATALOG["case capture"], await self._person(request.principal), request.place)
             ctx = await self._context(request.principal, request.place, key=ask.quote.message.key, quote=ask.quote)
             begun = await case_from_message.begin(ctx, at_once=ask.at_once)
             if isinstance(begun, Reply):
@@ -259,7 +264,7 @@ class Dispatcher:
         if isinstance(said, Problem):
             raise said.error
         assert isinstance(said, Parsed)  # noqa: S101 - the grammar has four answers
-        args = with_columns(said.operation, said.args, said.columns)
+        args = said.whole_args()
         return await self._wished(_Wish(operation=said.operation, args=args, key=request.key), request)
 
     async def _opened(self, press: Press, principal: Principal) -> Press:
@@ -302,16 +307,27 @@ class Dispatcher:
         return await self._carry_out(replace(wish, args=operation.args()), request)
 
     async def _form(self, wish: _Wish, request: Request) -> forms.Form:
+        self._policy.check_kind(wish.operation, await self._person(request.principal), request.place)
         ctx = await self._context(request.principal, request.place, key=wish.key, etag=wish.etag, quote=wish.quote)
         return await forms.form(wish.operation, wish.args, ctx)
+
+    async def _person(self, principal: Principal) -> Principal:
+        """With the e-mail address that the policy's rules name people by."""
+        if not self._policy.names_people or principal.email:
+            return principal
+        return replace(principal, email=await self._people.email(principal))
+
+    async def _allowed(self, operation: Operation, request: Request, *, public: bool) -> None:
+        who = await self._person(request.principal)
+        self._policy.check(operation, who, request.place, public=public)
 
     # -- carrying out -------------------------------------------------------------------------------------------
 
     async def _carry_out(self, wish: _Wish, request: Request) -> Reply:
         operation = wish.operation.read(wish.args, reading(request.principal))
-        self._policy.check(operation, request.principal, request.place)
+        await self._allowed(operation, request, public=wish.visibility is Visibility.EVERYONE)
         if wish.operation.effect is Effect.READ:
-            ctx = await self._context(request.principal, request.place, key=wish.key)
+            ctx = await self._context(request.principal, request.place, key=wish.key, user_id=operation.user_id)
             reply = await operation.run(ctx)
         else:
             work = Work(
@@ -337,7 +353,9 @@ class Dispatcher:
         """Run one journalled attempt; every failure becomes an answer."""
         try:
             operation = CATALOG[work.verb].read(work.args, reading(work.principal))
-            ctx = await self._context(work.principal, work.place, key=work.key, etag=work.etag, quote=work.quote)
+            ctx = await self._context(
+                work.principal, work.place, key=work.key, etag=work.etag, quote=work.quote, user_id=operation.user_id
+            )
             return Answer(Outcome.DONE, await self._run(operation, ctx, resumed))
         except Question as question:
             return Answer(Outcome.QUESTION, question.reply)
@@ -374,12 +392,14 @@ class Dispatcher:
         key: str,
         etag: str = "*",
         quote: Quote | None = None,
+        user_id: str = "me",
     ) -> Context:
+        people = self._people
         return Context(
             principal=principal,
             place=place,
             key=key,
-            crm=await self._people.session(principal),
+            crm=await (people.session(principal) if user_id == "me" else people.session_of(user_id)),
             now=_now(principal),
             memory=self._state.memory(principal, place),
             links=self._state,
@@ -453,16 +473,6 @@ class Dispatcher:
 def reading(principal: Principal) -> Reading:
     """How this person writes dates and numbers, and what their clock says."""
     return Reading(locale=principal.locale, timezone=principal.timezone, now=_now(principal))
-
-
-def with_columns(operation: type[Operation], args: dict[str, str], columns: dict[str, str]) -> dict[str, str]:
-    """`args` with further columns put into the field that takes them."""
-    if not columns:
-        return args
-    takes = next(
-        p.name for p in operation.parameters.values() if any(isinstance(m, ColumnsMark) for m in p.field.metadata)
-    )
-    return {**args, takes: json.dumps(columns, ensure_ascii=False)}
 
 
 def _wish(press: Press, request: Request, args: dict[str, str], *, form: bool) -> _Wish:

@@ -82,7 +82,7 @@ def _menu(_operations: tuple[type[Operation], ...], _nouns: tuple[Noun, ...]) ->
     return Card(
         kind=CardKind.HELP,
         title="What can I do for you?",
-        text=("Write a command, or press a button. `help case` tells more about cases.", *_examples()),
+        text=("Write a command, or press a button. “help case” tells more about cases. For example:", *_examples()),
         rows=(*rows, *alone),
     )
 

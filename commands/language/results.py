@@ -33,13 +33,16 @@ class Parsed:
     columns: dict[str, str] = field(default_factory=dict)
     """Text by logical name, of columns that the operation does not name."""
 
+    def whole_args(self) -> dict[str, str]:
+        """`args`, with `columns` put into the field that takes them."""
+        if not self.columns:
+            return self.args
+        target = next(p.name for p in self.operation.parameters.values() if p.marked(ColumnsMark))
+        return {**self.args, target: json.dumps(self.columns, ensure_ascii=False)}
+
     def read(self, reading: Reading | None = None) -> Operation:
         """The operation. Raises pydantic.ValidationError whose messages are sentences for people."""
-        args = dict(self.args)
-        if self.columns:
-            target = next(p.name for p in self.operation.parameters.values() if p.marked(ColumnsMark))
-            args[target] = json.dumps(self.columns, ensure_ascii=False)
-        return self.operation.read(args, reading)
+        return self.operation.read(self.whole_args(), reading)
 
 
 @dataclass(frozen=True, slots=True)
