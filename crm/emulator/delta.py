@@ -127,7 +127,7 @@ def _page(session: Session, table: Table, request: Request, place: Place) -> Res
             (*kept.values, size + 1),
         ).fetchall()
         rows = [dict(zip(names, row, strict=True)) for row in found[:size]]
-        values = render_rows(session, table, rows, columns, request.prefer)
+        values = render_rows(session, rows, columns, request.prefer)
         if len(found) > size:
             return _answer(session, table, request, values, Place(place.since, place.until, rows[-1]["versionnumber"]))
         last = place.until

@@ -303,7 +303,7 @@ def _page(session: Session, table: Table, request: Request, root: Element, fetch
         keys.append(
             SortKey(Sql(f"t.{quote(table.primary_id)}"), bool(keys) and keys[-1].descending, False, table.primary_id)
         )
-    _default_outputs(fetch, table, keyset=keyset)
+    _default_outputs(fetch, table)
     total = statement.count(MAX_PAGE + 1) if _flag(root, "returntotalrecordcount") else None
     offset = (page - 1) * size
     if keyset and (cookie := root.get("paging-cookie")) and page > 1:
@@ -333,7 +333,7 @@ def _page(session: Session, table: Table, request: Request, root: Element, fetch
     return json_response(document, annotations=request.prefer.annotations)
 
 
-def _default_outputs(fetch: _Fetch, table: Table, *, keyset: bool) -> None:
+def _default_outputs(fetch: _Fetch, table: Table) -> None:
     """The key and the version travel with every row; a query without attributes gives all columns."""
     statement = fetch.statement
     if fetch.aggregate:
@@ -351,7 +351,6 @@ def _default_outputs(fetch: _Fetch, table: Table, *, keyset: bool) -> None:
             held = logical_column(statement.root, name)
             output = column_output(statement.root, held, "@version" if name == "versionnumber" else name)
             statement.outputs.append(output)
-    del keyset
 
 
 def _record(record: dict[str, Any]) -> dict[str, Any]:

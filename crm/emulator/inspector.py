@@ -188,7 +188,7 @@ def _rows(session: Session, table: Table, number: int, wanted: str) -> tuple[int
         (*values, PAGE, (number - 1) * PAGE),
     )
     rows = [dict(zip(names, row, strict=True)) for row in found]
-    return total, render_rows(session, table, rows, columns, _EVERYTHING)
+    return total, render_rows(session, rows, columns, _EVERYTHING)
 
 
 def _row(session: Session, table: Table, key: str) -> dict[str, Any] | None:
@@ -200,7 +200,7 @@ def _row(session: Session, table: Table, key: str) -> dict[str, Any] | None:
     ).fetchone()
     if row is None:
         return None
-    return render_rows(session, table, [dict(zip(names, row, strict=True))], columns, _EVERYTHING)[0]
+    return render_rows(session, [dict(zip(names, row, strict=True))], columns, _EVERYTHING)[0]
 
 
 def _page_number(given: str) -> int:

@@ -213,7 +213,7 @@ def expanded(
 
     Raises: DataverseError 400.
     """
-    records = render_rows(session, table, rows, columns, prefer)
+    records = render_rows(session, rows, columns, prefer)
     for expand in expands:
         if expand.name in table.navigation:
             _expand_lookup(session, table, rows, records, expand, prefer, depth)

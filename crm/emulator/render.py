@@ -69,7 +69,7 @@ def target_of(column: Column, row: Mapping[str, Any]) -> str:
 
 
 def render_rows(
-    session: Session, table: Table, rows: Sequence[Row], columns: Sequence[Column], prefer: Prefer
+    session: Session, rows: Sequence[Row], columns: Sequence[Column], prefer: Prefer
 ) -> list[dict[str, Any]]:
     """JSON records in the order of the rows."""
     show = {
@@ -80,25 +80,21 @@ def render_rows(
     names = _lookup_names(session, rows, columns) if show[FORMATTED] else {}
     symbols = _symbols(session) if show[FORMATTED] and any(c.type == "money" for c in columns) else {}
     plain = not any(show.values())
-    return [
-        _plain(table, row, columns) if plain else _annotated(table, row, columns, show, names, symbols) for row in rows
-    ]
+    return [_plain(row, columns) if plain else _annotated(row, columns, show, names, symbols) for row in rows]
 
 
 def etag(row: Mapping[str, Any]) -> str:
     return f'W/"{row.get("versionnumber", 0)}"'
 
 
-def _plain(table: Table, row: Row, columns: Sequence[Column]) -> dict[str, Any]:
+def _plain(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
     record: dict[str, Any] = {"@odata.etag": etag(row)}
     for column in columns:
         record[column.wire_name] = to_wire(column, row.get(column.name))
-    del table
     return record
 
 
 def _annotated(
-    table: Table,
     row: Row,
     columns: Sequence[Column],
     show: Mapping[str, bool],
@@ -122,7 +118,6 @@ def _annotated(
             if text is not None:
                 record[f"{wire}@{FORMATTED}"] = text
         record[wire] = to_wire(column, stored)
-    del table
     return record
 
 

@@ -13,7 +13,7 @@ from .grouping import run_apply
 from .odata import CRM, Literal, parse_filter
 from .operands import Scope, unknown_property
 from .options import parse_key
-from .payload import Target, find_row, key_record, resolve_reference
+from .payload import find_row, key_record, resolve_reference
 from .read import (
     check_options,
     collection_scope,
@@ -25,12 +25,12 @@ from .read import (
     where,
 )
 from .registry import Registry
-from .render import etag, fetch_names, readable_columns
+from .render import etag, fetch_names
 from .session import Session
 from .sqlquery import run_sql
 from .values import to_wire
 from .wire import Request, Response, Segment, created_headers, json_response, no_content, parse_prefer
-from .write import associate, create, delete, disassociate, fetch_row, modify, update
+from .write import associate, create, delete, disassociate, fetch_row, update
 
 _WRITE_OPTIONS = frozenset({"$select", "$expand"})
 
@@ -279,7 +279,7 @@ def _answer_collection(
         other = find_row(session, target, parse_key(rest[0].args))
         if other is None:
             raise not_found(target.logical_name, rest[0].args)
-        disassociate(session, table, row_id, collection, other)
+        disassociate(session, row_id, collection, other)
         return no_content()
     if tail == ["$ref"]:
         return _collection_reference(session, table, row_id, collection, request)
@@ -311,17 +311,13 @@ def _collection_reference(
         return no_content()
     if request.method == "DELETE" and "$id" in request.query:
         row = resolve_reference(session, request.query["$id"])
-        disassociate(session, table, row_id, collection, row.id)
+        disassociate(session, row_id, collection, row.id)
         return no_content()
     if request.method == "GET":
-        scope, kept = collection_scope(session, table, row_id, collection)
+        _, kept = collection_scope(session, table, row_id, collection)
         ids = session.tx.execute(
             f'SELECT t."{target.primary_id}" FROM "{target.logical_name}" t WHERE {kept.text} LIMIT 5000', kept.values
         )
-        del scope
         links = [{"@odata.id": session.url(target, key)} for (key,) in ids]
         return json_response({"@odata.context": session.context("Collection($ref)"), "value": links})
     raise method_not_allowed(request)
-
-
-__all__ = ["Target", "answer_rows", "modify", "readable_columns"]

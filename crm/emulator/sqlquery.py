@@ -5,7 +5,6 @@ Everything else
 is refused by name. Parsed by sqlglot; nothing of the text reaches SQLite.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import sqlglot
@@ -177,7 +176,7 @@ def _condition(statement: Statement, node: Any, depth: int = 0) -> Sql:
         return join(word, [inner(child) for child in node.flatten(unnest=False)])
     if isinstance(node, exp.Not):
         return _negated(inner(node.this), node.this)
-    return _predicate(statement, node, inner)
+    return _predicate(statement, node)
 
 
 def _negated(found: Sql, node: Any) -> Sql:
@@ -186,8 +185,7 @@ def _negated(found: Sql, node: Any) -> Sql:
     return negate(found)
 
 
-def _predicate(statement: Statement, node: Any, inner: Callable[[Any], Sql]) -> Sql:
-    del inner
+def _predicate(statement: Statement, node: Any) -> Sql:
     if type(node) in _OPERATORS:
         return _compare(statement, node, _OPERATORS[type(node)])
     if not isinstance(node, exp.Is | exp.Like | exp.In | exp.Between) or not isinstance(node.this, exp.Column):

@@ -76,7 +76,7 @@ def add(session: Session, file: File, content: bytes, *, limit: int, label: str 
 def find(session: Session, file_id: str) -> File:
     """A file or an upload under way, by its id or continuation token.
 
-    Raises: DateverseError 400 for a token that is none.
+    Raises: DataverseError 400 for a token that is none.
     """
     row = session.tx.execute("SELECT id, name, mime, size FROM _file WHERE id = ?", (file_id,)).fetchone()
     if row is None:

@@ -228,7 +228,7 @@ def associate(session: Session, table: Table, key: str, collection: Collection, 
     )
 
 
-def disassociate(session: Session, table: Table, key: str, collection: Collection, other_id: str) -> None:
+def disassociate(session: Session, key: str, collection: Collection, other_id: str) -> None:
     """Detach a row from a collection.
 
     Raises: DataverseError 400, 404.
@@ -247,7 +247,6 @@ def disassociate(session: Session, table: Table, key: str, collection: Collectio
         if target.columns[collection.column].required == "system":
             raise bad_request(f"Attribute '{collection.column}' of '{target.logical_name}' cannot be set to NULL.")
         modify(session, target, row, {collection.column: None})
-    del table
 
 
 def fetch_row(session: Session, table: Table, key: str) -> Row | None:
