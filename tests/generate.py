@@ -3,6 +3,7 @@
 Golden files, both manifests, and the command reference. The tests compare the committed copies with fresh ones.
 """
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bots.slack.settings import SlackSettings
 from commands.helping import reference_markdown
 from commands.operation import CATALOG
 
+from .commands import payloads
 from .slack import golden as slack_golden
 from .teams import golden as teams_golden
 
@@ -37,6 +39,7 @@ def main() -> None:
         path.write_text(text, "utf-8")
     teams_golden.write()
     teams_golden.write_package()
+    asyncio.run(payloads.generate())
 
 
 if __name__ == "__main__":
