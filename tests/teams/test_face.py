@@ -1,6 +1,7 @@
 """The face from signed bytes to what people see: messages, every invoke, installation, proactive delivery."""
 
 import asyncio
+import sys
 
 import pytest
 
@@ -519,6 +520,24 @@ async def test_a_rollover_of_keys_is_no_outage(teams, face):
     face._keys._asked = -1e9
     teams.issuer.rollover()
     assert (await teams.message("hello")).status == 200
+
+
+async def test_nothing_connects_in_a_way_that_blocks_the_loop(teams, script):
+    blocking: list[str] = []
+    watching = True
+
+    def watch(event, args):
+        if watching and event == "socket.connect" and args[0].gettimeout() != 0:
+            blocking.append(str(args[1]))
+
+    sys.addaudithook(watch)  # a hook cannot be taken out again, only made deaf
+    script.reply = says(card=RECORD)
+    await teams.message("case show CAS-01042")
+    await teams.execute(teams.last(), "Share")
+    await teams.query("searchRecords", "x")
+    watching = False
+    assert teams.calls
+    assert blocking == []
 
 
 async def test_injection_stays_data(teams, script):

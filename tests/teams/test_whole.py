@@ -28,7 +28,7 @@ async def ask(teams: FakeTeams, words: str, conversation: str = "personal", user
     return teams.last(conversation, user)
 
 
-async def customer(teams: FakeTeams, name: str = "Contoso Ltd", user: str = "anna") -> str:
+async def customer(teams: FakeTeams, name: str = "Contoso", user: str = "anna") -> str:
     answer = await teams.typeahead("case create/customer", name, user=user)
     return answer.json["value"]["results"][0]["value"]
 
@@ -91,7 +91,7 @@ async def test_a_message_becomes_one_case_whoever_presses(bot, teams):
         teams.close_dialog(user=user)
     everyone = teams.transcript("channel", "chiara")
     assert number in everyone
-    assert "Contoso Ltd" not in everyone
+    assert "Contoso" not in everyone
     again = await teams.compose_fetch_task(message, user="anna")
     assert again.error == ""
     assert number in teams.text(teams.dialog())
@@ -99,7 +99,7 @@ async def test_a_message_becomes_one_case_whoever_presses(bot, teams):
 
 
 async def test_a_case_in_a_channel_is_private_until_it_is_shared(teams):
-    created = await ask(teams, "case create 'Quiet grinder' account='Contoso Ltd'", "channel")
+    created = await ask(teams, "case create 'Quiet grinder' account='Contoso'", "channel")
     assert created.to == "29:1anna"
     before = teams.last("channel", "ben")
     assert before is not created
@@ -123,7 +123,7 @@ async def test_search_inserts_the_public_card(teams):
     answer = await teams.query("searchRecords", "contoso")
     assert answer.error == ""
     titles = Counter(a["preview"]["content"]["title"] for a in answer.json["composeExtension"]["attachments"])
-    assert titles["Contoso Ltd"] == 1
+    assert titles["Contoso"] == 1
     assert (await teams.query("searchRecords")).error == ""
 
 
@@ -138,7 +138,7 @@ async def test_search_inserts_the_public_card(teams):
         "lead show 00000000-0000-0000-0000-00000000dead",
         "lead create X Y nosuchcolumn=1",
         f"lead create Long {'n' * 10_000}",
-        "case create x priority=impossible account='Contoso Ltd'",
+        "case create x priority=impossible account='Contoso'",
         "lead list zzz~~~",
         "help",
         "home",
