@@ -22,6 +22,8 @@ from commands.engine import Engine, EngineError
 from commands.following import FollowedThreads
 from commands.people import Identity, People
 from commands.policy import Policy
+from commands.policy_file import PolicyError
+from commands.policy_file import load as load_policy
 from commands.press import Seal
 from commands.request import Face, Principal
 from commands.state import TABLES, State
@@ -97,7 +99,7 @@ class App:
         self.dispatcher = Dispatcher(
             dataverse=self.dataverse,
             people=people,
-            policy=Policy(),
+            policy=_policy(settings),
             state=self.state,
             engine=engine,
             faces=self.faces,
@@ -231,6 +233,13 @@ def teams_settings(settings: Settings) -> TeamsSettings:
         tenant_id=settings.microsoft_app_tenant_id,
         loopback=settings.only_loopback,
     )
+
+
+def _policy(settings: Settings) -> Policy:
+    try:
+        return Policy(load_policy(settings.policy) if settings.policy else None)
+    except PolicyError as e:
+        raise SettingsError(f"CRMCHAT_POLICY: {e}") from e
 
 
 def _postgres(url: str) -> str:

@@ -20,6 +20,8 @@ import crm
 from commands import operations
 from commands.operation import CATALOG
 from commands.people import Identity
+from commands.policy_file import PolicyError
+from commands.policy_file import load as load_policy
 from crm.auth import Application, Impersonated
 from crm.client import Dataverse
 from crm.errors import CrmError, Forbidden
@@ -114,6 +116,11 @@ def _settings(settings: Settings) -> list[Finding]:
                 "Put the directory (tenant) id of the app registration there.",
             )
         ]
+    if settings.policy:
+        try:
+            load_policy(settings.policy)
+        except PolicyError as e:
+            return [Finding("policy", str(e), "Mend the file; docs/policy.md says what it may hold.")]
     certificate = settings.azure_client_certificate_path
     if certificate and not os.access(certificate, os.R_OK):
         return [

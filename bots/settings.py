@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     secret_key: SecretStr = Field(SecretStr(""), validation_alias=AliasChoices("CRMCHAT_SECRET_KEY", "secret_key"))
     """Old keys may follow the first, separated by commas: they still open, the first one seals."""
     ack_window: float = Field(1.5, gt=0, le=2.5, validation_alias=AliasChoices("CRMCHAT_ACK_WINDOW", "ack_window"))
+    policy: Path | None = Field(None, validation_alias=AliasChoices("CRMCHAT_POLICY", "policy"))
+    """The policy file; see docs/policy.md."""
     database_url: str = ""
     emulator_port: int = Field(8065, ge=0, le=65535)
 
