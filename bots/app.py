@@ -35,6 +35,7 @@ from crm.errors import CrmError
 from crm.notifications import read_change
 
 from . import settings as settings_module
+from .jobs_command import look_after, open_journal, postgres_url
 from .mcp.server import PLATFORM, make_server, serve_stdio
 from .playground.page import Playground
 from .settings import Settings, SettingsError, is_loopback, kept_secret, private_folder
@@ -95,7 +96,7 @@ class App:
             faces=self.faces,
             unknown_as_application=self.demo and is_loopback(self.dataverse.organisation.host),
         )
-        engine = Engine(folder, cipher, url=_postgres(settings.database_url), beside=self.agent)
+        engine = Engine(folder, cipher, url=postgres_url(settings.database_url), beside=self.agent)
         self.dispatcher = Dispatcher(
             dataverse=self.dataverse,
             people=people,
@@ -107,7 +108,8 @@ class App:
             threads=FollowedThreads(self.state),
             window=_AGENT_WINDOW if self.agent else settings.ack_window,
         )
-        self.site = application({"database": self._database_check, "dataverse": self._dataverse_check})
+        checks = {"journal": engine.trouble, "database": self._database_check, "dataverse": self._dataverse_check}
+        self.site = application(checks)
         if not self.agent:
             await self._start_faces(cipher)
             webhook = Webhook(settings.dataverse_webhook_secret.get_secret_value(), self._news)
@@ -117,6 +119,11 @@ class App:
         except EngineError as e:
             raise SettingsError(str(e)) from e
         self.stack.push_async_callback(self.dispatcher.stop)
+        if not self.agent:
+            journal = await open_journal(settings, folder)
+            self.stack.push_async_callback(journal.close)
+            upkeep = asyncio.create_task(look_after(journal, self.state.forget_old))
+            self.stack.callback(upkeep.cancel)
         loading = asyncio.create_task(self._load_metadata())
         self.stack.callback(loading.cancel)
 
@@ -168,6 +175,9 @@ class App:
                 cursor.close()
 
         async with engine.begin() as db:
+            if engine.dialect.name == "postgresql":
+                # Several processes may start at once, and creating a table if it is missing is no one step.
+                await db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('crmchat:tables', 0))"))
             await db.run_sync(TABLES.create_all)
         return engine
 
@@ -240,10 +250,6 @@ def _policy(settings: Settings) -> Policy:
         return Policy(load_policy(settings.policy) if settings.policy else None)
     except PolicyError as e:
         raise SettingsError(f"CRMCHAT_POLICY: {e}") from e
-
-
-def _postgres(url: str) -> str:
-    return url if url.startswith(("postgresql://", "postgres://")) else ""
 
 
 async def run_serve(env_file: Path) -> int:

@@ -1,4 +1,4 @@
-"""The command line: demo · serve · emulator · mcp · manifest · doctor."""
+"""The command line: demo · serve · emulator · mcp · jobs · manifest · doctor."""
 
 import argparse
 import asyncio
@@ -51,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
 
     mcp = _command(commands, "mcp", _mcp, "the operations as MCP tools for an AI agent, on standard input and output")
     mcp.add_argument("--allow-writes", action="store_true", help="offer the tools that change records, too")
+
+    jobs = _command(commands, "jobs", _jobs, "the journal of accepted work: list, show, retry, cancel")
+    jobs.add_argument("what", choices=["list", "show", "retry", "cancel"])
+    jobs.add_argument("job", nargs="?", default="", help="the job's id, as `jobs list` shows it")
+    jobs.add_argument("--all", action="store_true", help="list the ended ones, too")
+    jobs.add_argument("--limit", type=int, default=50, help="how many to list, newest first (default 50)")
 
     manifest = _command(commands, "manifest", _manifest, "write the app manifest for Slack or Teams")
     manifest.add_argument("platform", choices=["slack", "teams"])
@@ -106,6 +112,16 @@ async def _emulator(args: argparse.Namespace) -> int:
         print(f"Cannot listen on port {port}: {reason}. Choose another with --port.", file=sys.stderr)
         return 1
     return 0
+
+
+async def _jobs(args: argparse.Namespace) -> int:
+    from .jobs_command import run_jobs
+
+    if args.what != "list" and not args.job:
+        raise SettingsError(f"Which job? For example: crmchat jobs {args.what} slack:T1:123~1")
+    status, text = await run_jobs(Path(".env"), args.what, args.job, everything=args.all, limit=args.limit)
+    print(text)
+    return status
 
 
 async def _manifest(args: argparse.Namespace) -> int:

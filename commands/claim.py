@@ -14,6 +14,8 @@ import psycopg
 
 _PATIENCE = 5.0
 """Seconds for any statement on the kept connection; slower than this is as good as gone."""
+_MIGRATION = 60.0
+"""Seconds to wait while another process migrates."""
 _HASH = "hashtextextended('crmchat:' || %s, 0)"
 
 
@@ -127,15 +129,18 @@ class DatabaseClaim:
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
         """One process at a time: for migrations."""
-        await self._ask(f"SELECT pg_advisory_lock({_HASH}) IS NULL", "migrations", patience=60)
+        # Asked again and again: a waiting statement holds a snapshot, and CREATE INDEX CONCURRENTLY waits for those.
+        async with asyncio.timeout(_MIGRATION):
+            while not await self._ask(f"SELECT pg_try_advisory_lock({_HASH})", "migrations"):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
         try:
             yield
         finally:
             await self._ask(f"SELECT pg_advisory_unlock({_HASH})", "migrations")
 
-    async def _ask(self, statement: str, *values: str, patience: float = _PATIENCE) -> bool:
+    async def _ask(self, statement: str, *values: str) -> bool:
         if self._db is None:
             return False
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(_PATIENCE):
             row = await (await self._db.execute(statement, values)).fetchone()
         return bool(row and row[0])

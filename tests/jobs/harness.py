@@ -12,8 +12,8 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from slack_sdk.signature import SignatureVerifier
 
-from crm.emulator import Emulator
+from crm.emulator import Emulator, Fault
 
 SECRET = "a signing secret for the harness"
 
@@ -200,6 +200,15 @@ class Outside:
         }  # fmt: skip
         async with self.session.post(f"{url}/api/messages", json=activity) as answer:
             return answer.status, await answer.text()
+
+    @contextmanager
+    def slow(self, seconds: float) -> Iterator[None]:
+        """Dataverse answers creations so late."""
+        self.emulator.faults.add(Fault(count=1_000_000, match="^POST .*/leads", delay=seconds))
+        try:
+            yield
+        finally:
+            self.emulator.faults.clear()
 
     async def rows(self) -> Counter[str]:
         """Rows in Dataverse by last name."""

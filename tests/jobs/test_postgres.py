@@ -1,0 +1,66 @@
+"""Several processes on one PostgreSQL: work of a dead one is taken over, a lost lock stops a process and no more."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from .harness import Outside, Server, Tally, name, names_in, outside, settle, storm
+from .postgres import postgres
+
+pytestmark = pytest.mark.postgres
+
+
+async def _started(world: Outside, url: str, count: int) -> list[Server]:
+    """All at once, on an empty database."""
+    servers = [world.server(DATABASE_URL=url, CRMCHAT_DATA_DIR=str(world.folder / f"data{n}")) for n in range(count)]
+    await asyncio.gather(*(s.start() for s in servers))
+    await asyncio.gather(*(s.ready(world.session) for s in servers))
+    return servers
+
+
+async def test_a_dead_process_is_replaced_and_a_lost_database_survived(tmp_path: Path) -> None:
+    async with postgres() as database, outside(tmp_path) as world:
+        first, second = await _started(world, database.url, 2)
+        tally = Tally(12, 1)
+        # Dataverse answers too late for any acknowledgement, so that the first process dies with everything running.
+        with world.slow(1.8):
+            for n in range(6):
+                status, body = await world.slack(first.url, f"lead create Jane {name(n)} topic=Topic-{n}", f"p{n}")
+                assert status == 200
+                tally.in_acknowledgement.update(names_in(body))
+            await first.end()
+        killed = time.monotonic()
+        tally.commands = 6
+        await settle(world, tally)
+        assert not tally.lost + tally.twice + tally.unanswered, f"{tally}\n{second.log()}"
+        print(f"\ntaken over within {time.monotonic() - killed:.1f} s: {tally}")
+
+        await database.stop()
+        status, body = await world.slack(second.url, "lead create Jane Refused topic=No", "p-refused")
+        assert status == 200
+        assert "not accepted" in body or "not certain" in body, body
+        async with asyncio.timeout(30), world.session.get(f"{second.url}/healthz") as alive:
+            assert alive.status == 200
+        _, body = await world.slack(second.url, "help", "p-help")
+        assert "case create" in body
+        await database.start()
+        await second.ready(world.session)
+        for n in range(6, 12):
+            status, body = await world.slack(second.url, f"lead create Jane {name(n)} topic=Topic-{n}", f"p{n}")
+            assert status == 200
+            tally.in_acknowledgement.update(names_in(body))
+        tally.commands = 12
+        await settle(world, tally)
+        assert not tally.lost + tally.twice + tally.unanswered, f"{tally}\n{second.log()}"
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+async def test_three_processes_killed_in_turn(tmp_path: Path) -> None:
+    async with postgres() as database, outside(tmp_path) as world:
+        await _started(world, database.url, 3)
+        tally = await storm(world, commands=2000, kills=50, rate=10.0, seed=8)
+        print(f"\n{tally}")
+        assert not tally.lost + tally.twice + tally.unanswered
