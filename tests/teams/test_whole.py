@@ -89,7 +89,7 @@ async def test_a_message_becomes_one_case_whoever_presses(bot, teams):
     for user in ("anna", "ben"):
         assert number in teams.text(teams.dialog(user), user)
         teams.close_dialog(user=user)
-    everyone = teams.transcript("channel", "chiara")
+    everyone = teams.text(teams.last("channel", "chiara"), "chiara")
     assert number in everyone
     assert "Contoso" not in everyone
     again = await teams.compose_fetch_task(message, user="anna")
