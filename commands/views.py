@@ -184,7 +184,7 @@ _VIEWS: Final = (
         table=ACCOUNT,
         noun="account",
         plural="accounts",
-        sample="'Contoso Ltd'",
+        sample="'Contoso'",
         title=ACCOUNT.name,
         facts=(
             ACCOUNT.number_text,

@@ -85,7 +85,7 @@ class UpdateAccount(
     """Which account: its name, number, id or address in Dynamics, or it."""
 
 
-class GetAccount(Get, verb="account get", table=ACCOUNT, example="account show 'Contoso Ltd'", words="record"):
+class GetAccount(Get, verb="account get", table=ACCOUNT, example="account show 'Contoso'", words="record"):
     """Show an account."""
 
     record: Annotated[Reference, ACCOUNT.id, Accepts("account", "account_id", "id")]

@@ -55,7 +55,7 @@ class CreateCase(
     verb="case create",
     table=CASE,
     slug="DYNAMICS365_DYNAMICSCRM_CREATE_CASE",
-    example="case create 'Printer on fire' account='Contoso Ltd' priority=high",
+    example="case create 'Printer on fire' account='Contoso' priority=high",
     words="title",
 ):
     """Open a case for a customer."""

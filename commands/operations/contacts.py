@@ -55,7 +55,7 @@ class CreateContact(
     verb="contact create",
     table=CONTACT,
     slug="DYNAMICS365_DYNAMICSCRM_CREATE_CONTACT",
-    example="contact create Ada Lovelace email=ada@example.com company='Contoso Ltd' job='Head of Analytics'",
+    example="contact create Ada Lovelace email=ada@example.com company='Contoso' job='Head of Analytics'",
     words="name",
 ):
     """Create a contact."""
@@ -82,9 +82,7 @@ class GetContact(Get, verb="contact get", table=CONTACT, example="contact show '
     """Which contact: a name, an e-mail address, an id, an address in Dynamics, or it."""
 
 
-class ListContacts(
-    List, verb="contact list", table=CONTACT, example="contact list company='Contoso Ltd'", words="where"
-):
+class ListContacts(List, verb="contact list", table=CONTACT, example="contact list company='Contoso'", words="where"):
     """List contacts."""
 
 

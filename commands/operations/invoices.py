@@ -48,7 +48,7 @@ class CreateInvoice(
     verb="invoice create",
     table=INVOICE,
     slug="DYNAMICS365_DYNAMICSCRM_CREATE_INVOICE",
-    example="invoice create 'Invoice #12345' account='Contoso Ltd' currency=USD due='30 Jun 2027'",
+    example="invoice create 'Invoice #12345' account='Contoso' currency=USD due='30 Jun 2027'",
     words="name",
 ):
     """Create an invoice."""

@@ -57,7 +57,7 @@ class CreateOpportunity(
     verb="opportunity create",
     table=OPPORTUNITY,
     slug="DYNAMICS365_DYNAMICSCRM_CREATE_OPPORTUNITY",
-    example="opportunity create 'Canteen in Berlin' account='Contoso Ltd' value=250k close_date=2027-06-30",
+    example="opportunity create 'Canteen in Berlin' account='Contoso' value=250k close_date=2027-06-30",
     words="name",
 ):
     """Create an opportunity."""

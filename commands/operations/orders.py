@@ -7,9 +7,8 @@ from commands.fields import Amount, ChoiceWord, Day, Memo, Number, Reference, Te
 from commands.operation import Accepts
 from commands.record_cards import look
 from commands.request import Reply
-from crm.actions import ActionCall, cancel_order, fulfil_order, invoice_order
+from crm.actions import ActionCall, cancel_order, fulfil_order, invoice_order, invoices_of
 from crm.lifecycle import State
-from crm.query import Query, col
 from crm.records import Ref
 from crm.tables import INVOICE, ORDER
 
@@ -56,7 +55,7 @@ class CreateOrder(
     verb="order create",
     table=ORDER,
     slug="DYNAMICS365_DYNAMICSCRM_CREATE_SALES_ORDER",
-    example="order create 'Ten machines' account='Contoso Ltd' currency=USD",
+    example="order create 'Ten machines' account='Contoso' currency=USD",
     words="name",
 ):
     """Create an order."""
@@ -86,7 +85,7 @@ class GetOrder(Get, verb="order get", table=ORDER, example="order show ORD-01001
     """Which order: its number, name, id or address in Dynamics, or it."""
 
 
-class ListOrders(List, verb="order list", table=ORDER, example="order list open customer='Contoso Ltd'", words="where"):
+class ListOrders(List, verb="order list", table=ORDER, example="order list open customer='Contoso'", words="where"):
     """List orders."""
 
 
@@ -136,17 +135,14 @@ class InvoiceOrder(Act, verb="order invoice", table=ORDER, example="order invoic
     """Which order: its number, name, id or address in Dynamics, or it."""
 
     async def run(self, ctx: Context) -> Reply:
-        """The action, and the invoice that it made."""
-        made = await invoice_order(ctx.crm, await self.subject(ctx))
-        return await self._invoice(ctx, made)
+        """One request: the action, and the invoice that it made."""
+        order = await self.subject(ctx)
+        seen = await look(ctx, INVOICE.logical)
+        return Reply(card=seen.record(await invoice_order(ctx.crm, order, reads(seen)), notes=[self.done]))
 
     async def landed(self, ctx: Context) -> Reply | None:
         """The invoice of this order, if there is one now."""
         order = await self.subject(ctx)
-        query = Query(INVOICE.logical).where(col(INVOICE.order.logical) == order).order("createdon", desc=True).top(1)
-        made = (await ctx.crm.page(query.select(INVOICE.name.logical))).rows
-        return await self._invoice(ctx, made[0].ref) if made else None
-
-    async def _invoice(self, ctx: Context, invoice: Ref) -> Reply:
-        seen = await look(ctx, invoice.table)
-        return Reply(card=seen.record(await ctx.crm.get(invoice, select=reads(seen)), notes=[self.done]))
+        seen = await look(ctx, INVOICE.logical)
+        made = (await ctx.crm.page(invoices_of(order, reads(seen)))).rows
+        return Reply(card=seen.record(made[0], notes=[self.done])) if made else None

@@ -18,7 +18,7 @@ _PREFIX = "DYNAMICS365_DYNAMICSCRM_"
 LEAD = "lead show 'Luis Alverca'"
 OPPORTUNITY = "opportunity show 'Warehouse canteen'"
 ORDER = "order show ORD-01003"
-ACCOUNT = "account show 'Contoso Ltd'"
+ACCOUNT = "account show 'Contoso'"
 CONTACT = "contact show 'Yvonne McKay'"
 
 TOOLS: dict[str, dict[str, str]] = {

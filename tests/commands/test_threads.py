@@ -80,7 +80,7 @@ def _message(key: str, text: str, *files: str, bot: bool = False) -> Message:
 
 
 async def _case(desk: Desk, threads: FollowedThreads, title: str) -> Ref:
-    reply = await desk.say(f"case create '{title}' account='Contoso Ltd'")
+    reply = await desk.say(f"case create '{title}' account='Contoso'")
     assert reply.card
     table, _, row = reply.card.record.partition("/")
     case = Ref(table, UUID(row))
