@@ -95,7 +95,7 @@ class Control:
 
     async def requests(self, request: web.Request) -> web.Response:
         """The newest `top` requests, oldest first, of those that `match`; counts are of all that match."""
-        query = _LogQuery(**request.query)
+        query = _LogQuery.model_validate(dict(request.query))
         log = self.emulator.requests
         try:
             entries = log.matching(query.match)

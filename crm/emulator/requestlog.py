@@ -25,7 +25,7 @@ class Entry:
 
     Attributes:
         at: when it arrived, seconds since 1970; ms: how long its answer took.
-        query: decoded, cut after 2000 characters.
+        path, query: decoded, cut after 2000 characters.
         caller: the person acted for (CallerObjectId, MSCRMCallerID or the token's `oid`); empty for the application.
         status: None where the connection ended without an answer.
         injected: a fault or a limit interfered.
@@ -60,7 +60,12 @@ def request_line(request: web.BaseRequest) -> str:
 
 
 def _query(request: web.BaseRequest) -> str:
-    return unquote_plus(request.raw_path.partition("?")[2])[:_LONGEST]
+    return unquote_plus(request.raw_path.partition("?")[2])
+
+
+def _shown(sent: str) -> str:
+    """Text that can be stored and shown, whatever bytes were sent."""
+    return sent[:_LONGEST].encode("utf-8", "replace").decode()
 
 
 def person(headers: Mapping[str, str]) -> str:
@@ -109,9 +114,9 @@ class RequestLog:
             entry = Entry(
                 at=at,
                 method=request.method,
-                path=request.path,
-                query=_query(request),
-                caller=person(request.headers)[:100],
+                path=_shown(request.path),
+                query=_shown(_query(request)),
+                caller=_shown(person(request.headers)),
                 status=None if gone else status,
                 ms=round((time.perf_counter() - started) * 1000, 3),
                 injected=request.get(INJECTED, False),

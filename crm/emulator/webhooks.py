@@ -133,7 +133,7 @@ class Webhooks:
                 tx.execute(statement)
             return tx.execute("SELECT id, definition FROM _webhook").fetchall()
 
-        self._http = aiohttp.ClientSession()
+        self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         for key, definition in await self._store.write(read):
             self._begin(key, Webhook.model_validate_json(definition))
 

@@ -62,6 +62,24 @@ async def test_the_log_names_the_person() -> None:
     assert claims not in text
 
 
+async def test_whatever_bytes_are_asked_for_can_be_listed(shared: Api) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", shared.emulator.port)
+    for target in (b"/api/data/v9.2/%FF?%FE=%ED%A0%80", b"/api/data/v9.2/" + b"x" * 9000):
+        writer.write(b"GET " + target + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nCallerObjectId: \xff\r\n\r\n")
+    await writer.drain()
+    async with asyncio.timeout(10):
+        seen = b""
+        while seen.count(b"HTTP/1.1 4") < 2 and (more := await reader.read(65536)):
+            seen += more
+    writer.close()
+    await writer.wait_closed()
+    listed = await control(shared, "GET", "requests?top=5000")
+    assert listed.status == 200
+    assert max(len(entry["path"]) for entry in listed.body["requests"]) <= 2000
+    assert (await shared.get(f"{shared.emulator.url}/_emulator/log")).status == 200
+    assert (await control(shared, "GET", "requests?match=a&match=b")).status == 200
+
+
 # -- faults -----------------------------------------------------------------------------------------------------
 
 
