@@ -98,6 +98,23 @@ async def test_a_message_becomes_one_case_whoever_presses(bot, teams):
     teams.close_dialog()
 
 
+async def test_a_thread_follows_its_case_where_everything_is_heard(bot, teams):
+    await teams.message("The scale of shop 9 is off", user="ben", conversation="channel", mention=False)
+    message = teams.last("channel", "ben", bot=False)
+    await teams.compose_fetch_task(message)
+    await teams.submit_dialog({"Customer": await customer(teams)}, "Create")
+    teams.close_dialog()
+    teams.hears_everything = True
+    try:
+        await teams.message("Calibrated it", user="ben", conversation="channel", mention=False, reply_to=message)
+    finally:
+        teams.hears_everything = False
+    notes = await rows(bot, "annotations", "contains(notetext,'Calibrated it')")
+    assert len(notes) == 1
+    cases = await rows(bot, "incidents", "contains(title,'scale of shop 9')")
+    assert notes[0]["_objectid_value"] == cases[0]["incidentid"]
+
+
 async def test_a_case_in_a_channel_is_private_until_it_is_shared(teams):
     created = await ask(teams, "case create 'Quiet grinder' account='Contoso'", "channel")
     assert created.to == "29:1anna"
