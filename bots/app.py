@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from commands.audit import Audit
 from commands.cipher import FernetCipher
 from commands.dispatch import Dispatcher
 from commands.engine import Engine, EngineError
@@ -25,6 +26,7 @@ from commands.policy import Policy
 from commands.policy_file import PolicyError
 from commands.policy_file import load as load_policy
 from commands.press import Seal
+from commands.rate import Pace, RateLimit
 from commands.request import Face, Principal
 from commands.state import TABLES, State
 from crm.client import Dataverse
@@ -36,6 +38,7 @@ from crm.notifications import read_change
 
 from . import settings as settings_module
 from .jobs_command import look_after, open_journal, postgres_url
+from .log_filter import redact
 from .mcp.server import PLATFORM, make_server, serve_stdio
 from .playground.page import Playground
 from .settings import Settings, SettingsError, is_loopback, kept_secret, private_folder
@@ -67,6 +70,7 @@ class App:
     dispatcher: Dispatcher = field(init=False)
     dataverse: Dataverse = field(init=False)
     state: State = field(init=False)
+    audit: Audit = field(init=False)
 
     async def __aenter__(self) -> Self:
         try:
@@ -87,6 +91,8 @@ class App:
         keys = settings.secret_keys or [kept_secret(folder / "secret.key").encode()]
         cipher = FernetCipher(*keys)
         self.state = State(await self._database(folder), cipher)
+        self.audit = Audit(self.state)
+        await self.audit.forget_old(settings.audit_days)
         self.dataverse = await self.stack.enter_async_context(
             Dataverse(settings.dataverse_url, auth=application_auth(settings), cache_dir=folder)
         )
@@ -106,6 +112,8 @@ class App:
             faces=self.faces,
             seal=Seal(*keys),
             threads=FollowedThreads(self.state),
+            audit=self.audit,
+            rate=None if self.demo or self.agent else _rate(settings),
             window=_AGENT_WINDOW if self.agent else settings.ack_window,
         )
         checks = {"journal": engine.trouble, "database": self._database_check, "dataverse": self._dataverse_check}
@@ -245,6 +253,13 @@ def teams_settings(settings: Settings) -> TeamsSettings:
     )
 
 
+def _rate(settings: Settings) -> RateLimit:
+    person, tenant = settings.rate_person, settings.rate_tenant
+    return RateLimit(
+        Pace(person, max(1, person // 3)) if person else None, Pace(tenant, max(1, tenant // 3)) if tenant else None
+    )
+
+
 def _policy(settings: Settings) -> Policy:
     try:
         return Policy(load_policy(settings.policy) if settings.policy else None)
@@ -256,6 +271,7 @@ async def run_serve(env_file: Path) -> int:
     """`crmchat serve`."""
     settings = settings_module.load(env_file)
     settings.require_for_serving()
+    redact(settings)
     async with build(settings) as app:
         await serve(app.site, settings.host, settings.port, announce=lambda port: log.info("listening on %s", port))
     return 0
@@ -282,6 +298,7 @@ async def run_mcp(env_file: Path, *, allow_writes: bool) -> int:
 async def run_demo(*, dataverse: str = "") -> int:
     """`crmchat demo`: emulator, both bots and the playground, without any setting."""
     first = settings_module.demo(dataverse=dataverse)
+    redact(first)
     folder = private_folder(first.data_dir / "demo")
     async with AsyncExitStack() as stack:
         if not dataverse:

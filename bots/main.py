@@ -1,4 +1,4 @@
-"""The command line: demo · serve · emulator · mcp · jobs · manifest · doctor."""
+"""The command line: demo · serve · emulator · mcp · jobs · audit · manifest · doctor."""
 
 import argparse
 import asyncio
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
+from .log_filter import redact
 from .settings import SettingsError
 
 Run = Callable[[argparse.Namespace], Coroutine[None, None, int]]
@@ -23,6 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     for noisy in ("aiohttp.access", "httpx", "msal", "slack_bolt", "slack_sdk", "dbos", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    redact()
     try:
         sys.exit(asyncio.run(args.run(args)))
     except SettingsError as e:
@@ -62,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     manifest.add_argument("platform", choices=["slack", "teams"])
     manifest.add_argument("--url", default="", help="https address under which the platform reaches this server")
     manifest.add_argument("--out", type=Path, default=Path("manifest"), help="folder to write to (default: manifest)")
+
+    audit = _command(commands, "audit", _audit, "what was done and refused, by whom; or erase a person")
+    audit.add_argument("--since", default="", help="a date like 2026-11-01, or 24h, or 7d")
+    audit.add_argument("--person", default="", help="platform:tenant:user")
+    audit.add_argument("--json", action="store_true", help="JSON lines")
+    audit.add_argument("erase", nargs="*", help="erase PERSON: put a tombstone in the person's place")
 
     _command(commands, "doctor", _doctor, "check settings, tokens, Dataverse and rights; say what is wrong")
     return parser
@@ -136,6 +144,21 @@ async def _mcp(args: argparse.Namespace) -> int:
     from .app import run_mcp
 
     return await run_mcp(Path(".env"), allow_writes=args.allow_writes)
+
+
+async def _audit(args: argparse.Namespace) -> int:
+    from .audit_command import run_audit
+
+    if args.erase and (len(args.erase) != 2 or args.erase[0] != "erase"):
+        raise SettingsError("Write: crmchat audit erase platform:tenant:user")
+    return await run_audit(
+        Path(".env"),
+        print,
+        erase=args.erase[1] if args.erase else "",
+        since=args.since,
+        person=args.person,
+        as_json=args.json,
+    )
 
 
 async def _doctor(args: argparse.Namespace) -> int:

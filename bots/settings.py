@@ -55,6 +55,12 @@ class Settings(BaseSettings):
     ack_window: float = Field(1.5, gt=0, le=2.5, validation_alias=AliasChoices("CRMCHAT_ACK_WINDOW", "ack_window"))
     policy: Path | None = Field(None, validation_alias=AliasChoices("CRMCHAT_POLICY", "policy"))
     """The policy file; see docs/policy.md."""
+    rate_person: int = Field(600, ge=0, validation_alias=AliasChoices("CRMCHAT_RATE_PERSON", "rate_person"))
+    """Requests a minute of one person, a third of them at once; 0: no limit."""
+    rate_tenant: int = Field(6000, ge=0, validation_alias=AliasChoices("CRMCHAT_RATE_TENANT", "rate_tenant"))
+    """The same of one workspace or tenant."""
+    audit_days: int = Field(365, ge=2, validation_alias=AliasChoices("CRMCHAT_AUDIT_DAYS", "audit_days"))
+    """How long the audit keeps events."""
     database_url: str = ""
     emulator_port: int = Field(8065, ge=0, le=65535)
 

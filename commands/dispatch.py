@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from crm.auth import Application
 from crm.client import Dataverse
@@ -20,6 +21,7 @@ from crm.languages import language_code
 from crm.notifications import Change
 
 from . import forms, helping
+from .audit import DENIED, Audit
 from .cards import Action, Card, CardKind, Option
 from .context import Context
 from .engine import Engine
@@ -33,6 +35,7 @@ from .operations import case_from_message, home, search
 from .people import People
 from .policy import Policy
 from .press import Do, Press, Seal
+from .rate import RateLimit
 from .request import (
     DeliveryFailed,
     Faces,
@@ -88,6 +91,8 @@ class Dispatcher:
         faces: Faces,
         seal: Seal,
         threads: Threads | None = None,
+        audit: Audit | None = None,
+        rate: RateLimit | None = None,
         window: float = 1.5,
     ) -> None:
         self.seal = seal
@@ -96,7 +101,7 @@ class Dispatcher:
         self.jobs = Jobs(engine, self.perform, self._deliver_work)
         self._dataverse, self._people, self._policy = dataverse, people, policy
         self._state, self._faces, self._window = state, faces, window
-        self._threads = threads
+        self._threads, self._audit, self._rate = threads, audit, rate
         self._vocabulary = MetadataVocabulary(dataverse.metadata)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -228,6 +233,8 @@ class Dispatcher:
 
     async def _guarded(self, request: Request) -> Reply:
         try:
+            if self._rate:
+                self._rate.take(request.principal)
             reply = await self._answer(request)
         except Question as question:
             reply = question.reply
@@ -318,8 +325,35 @@ class Dispatcher:
         return replace(principal, email=await self._people.email(principal))
 
     async def _allowed(self, operation: Operation, request: Request, *, public: bool) -> None:
-        who = await self._person(request.principal)
-        self._policy.check(operation, who, request.place, public=public)
+        try:
+            who = await self._person(request.principal)
+            self._policy.check(operation, who, request.place, public=public)
+        except NotAllowed as e:
+            await self._note(request.principal, request.place, operation.verb, request.key, DENIED, operation.args(), e)
+            raise
+
+    async def _note(
+        self,
+        who: Principal,
+        place: Place,
+        verb: str,
+        key: str,
+        outcome: str,
+        words: dict[str, str],
+        what: Reply | NotAllowed,
+    ) -> None:
+        """For the record. It cannot stop what has been done, so its own failure is only logged."""
+        if self._audit is None:
+            return
+        card = what.card if isinstance(what, Reply) else None
+        record = card.record if card and card.record else ""
+        reason = what.sentence if isinstance(what, NotAllowed) else card.title if card and not record else ""
+        try:
+            await self._audit.note(
+                who, place, verb, key=key, outcome=outcome, record=record, words=words, reason=reason
+            )
+        except SQLAlchemyError as e:
+            log.error("the audit could not note %s of %s: %s", verb, key, type(e).__name__)  # noqa: TRY400  no secrets
 
     # -- carrying out -------------------------------------------------------------------------------------------
 
@@ -351,6 +385,11 @@ class Dispatcher:
 
     async def perform(self, work: Work, resumed: bool) -> Answer:
         """Run one journalled attempt; every failure becomes an answer."""
+        answer = await self._attempt(work, resumed)
+        await self._note(work.principal, work.place, work.verb, work.key, answer.outcome, work.args, answer.reply)
+        return answer
+
+    async def _attempt(self, work: Work, resumed: bool) -> Answer:
         try:
             operation = CATALOG[work.verb].read(work.args, reading(work.principal))
             ctx = await self._context(

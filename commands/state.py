@@ -135,6 +135,11 @@ class State:
             shown = await db.execute(sa.delete(_SHOWN).where(_SHOWN.c.at < now - KEPT_FOR))
         return kept.rowcount + shown.rowcount
 
+    async def forget_person(self, person: str) -> None:
+        """Drop what this person (`Principal.key`) was shown."""
+        async with self.engine.begin() as db:
+            await db.execute(sa.delete(_SHOWN).where(_SHOWN.c.person == person))
+
     async def _upsert(self, table: sa.Table, row: dict[str, object], key: Sequence[str]) -> None:
         # One statement on both databases, so that two processes at once cannot collide.
         if self.engine.dialect.name == "postgresql":

@@ -1,0 +1,143 @@
+"""What was done or refused, by whom, where, in which words: rows are added, never changed, except to erase a person.
+
+What was typed and how the person is called are encrypted. The journal of jobs is kept apart (see commands.engine).
+"""
+
+import json
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from .operation import Operation
+from .request import Place, Principal
+from .state import TABLES, State
+
+_AUDIT = sa.Table(
+    "audit",
+    TABLES,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False, index=True),
+    sa.Column("person", sa.String(200), nullable=False, index=True),
+    sa.Column("place", sa.String(300), nullable=False),
+    sa.Column("verb", sa.String(60), nullable=False),
+    sa.Column("outcome", sa.String(20), nullable=False),
+    sa.Column("record", sa.String(120), nullable=False),
+    sa.Column("intent", sa.String(300), nullable=False),
+    sa.Column("words", sa.LargeBinary, nullable=False),
+)
+ERASED = "erased"
+"""Stands where a person's identifiers stood."""
+DENIED = "denied"
+LEAST = timedelta(days=2)
+"""No retention is shorter: a repeated request of two days ago must still be explained."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One event. `person` is `platform:tenant:user`; `record` is `table/id`, empty where none was touched."""
+
+    at: datetime
+    person: str
+    name: str
+    place: str
+    verb: str
+    outcome: str
+    record: str
+    key: str
+    words: dict[str, str]
+    reason: str = ""
+
+    def json(self) -> str:
+        """One line of the export."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return json.dumps({**fields, "at": self.at.isoformat(timespec="milliseconds")}, ensure_ascii=False)
+
+
+class Audit:
+    """The table in the state database."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def note(
+        self,
+        principal: Principal,
+        place: Place,
+        operation: Operation | str,
+        *,
+        key: str,
+        outcome: str,
+        record: str = "",
+        words: Mapping[str, str] | None = None,
+        reason: str = "",
+    ) -> None:
+        """Add an event. What is done is noted once for its key, however often the job resumes."""
+        once = outcome == "done" and key
+        clear = {"name": principal.name, "words": dict(words or {}), "reason": reason}
+        row: dict[str, object] = {
+            "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"audit\n{principal.key}\n{key}") if once else uuid.uuid4()),
+            "at": datetime.now(UTC),
+            "person": principal.key,
+            "place": place.key[:300],
+            "verb": operation if isinstance(operation, str) else operation.verb,
+            "outcome": outcome,
+            "record": record,
+            "intent": key[:300],
+            "words": self._state.cipher.encrypt(json.dumps(clear, ensure_ascii=False).encode()),
+        }
+        async with self._state.engine.begin() as db:
+            if once and await db.scalar(sa.select(_AUDIT.c.id).where(_AUDIT.c.id == row["id"])):
+                return
+            await db.execute(sa.insert(_AUDIT).values(row))
+
+    async def entries(self, *, since: datetime | None = None, person: str = "") -> AsyncIterator[Entry]:
+        """Events in order of time; `person` is `platform:tenant:user`. One whose key is gone has no words."""
+        c = _AUDIT.c
+        query = sa.select(_AUDIT).order_by(c.at)
+        if since:
+            query = query.where(c.at >= since)
+        if person:
+            query = query.where(c.person == person)
+        async with self._state.engine.connect() as db:
+            async for row in await db.stream(query):
+                yield self._entry(row)
+
+    def _entry(self, row: sa.Row[tuple[object, ...]]) -> Entry:
+        got = row._mapping  # noqa: SLF001  SQLAlchemy's public name for it
+        try:
+            clear = json.loads(self._state.cipher.decrypt(got["words"])) if got["words"] else {}
+        except ValueError:
+            clear = {"reason": "the words cannot be decrypted: their key is no longer in CRMCHAT_SECRET_KEY"}
+        at: datetime = got["at"]
+        return Entry(
+            at=at.replace(tzinfo=at.tzinfo or UTC),
+            person=got["person"],
+            name=clear.get("name", ""),
+            place=got["place"],
+            verb=got["verb"],
+            outcome=got["outcome"],
+            record=got["record"],
+            key=got["intent"],
+            words=clear.get("words", {}),
+            reason=clear.get("reason", ""),
+        )
+
+    async def erase(self, person: str) -> int:
+        """A tombstone instead of the person's identifiers, place, key and words; how many events kept it.
+
+        What they were shown is forgotten, too. The event, its time, verb, outcome and record stay.
+        """
+        gone = {"person": ERASED, "place": ERASED, "intent": ERASED, "words": b""}
+        async with self._state.engine.begin() as db:
+            changed = await db.execute(sa.update(_AUDIT).where(_AUDIT.c.person == person).values(gone))
+        await self._state.forget_person(person)
+        return changed.rowcount
+
+    async def forget_old(self, days: int) -> int:
+        """Drop events older than this; how many went."""
+        until = datetime.now(UTC) - max(timedelta(days=days), LEAST)
+        async with self._state.engine.begin() as db:
+            return (await db.execute(sa.delete(_AUDIT).where(_AUDIT.c.at < until))).rowcount
