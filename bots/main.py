@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     emulator.add_argument("--port", type=int, default=None, help="default 8065, or EMULATOR_PORT")
     emulator.add_argument("--db", default=":memory:", help="a file, or :memory: (default)")
     emulator.add_argument("--tls", action="store_true", help="serve https with a certificate made for localhost")
+    emulator.add_argument("--limits", action="store_true", help="hold callers to Dataverse's service protection limits")
     emulator.add_argument("--seed", default="contoso", help="rows to start with: contoso (default) or none")
 
     mcp = _command(commands, "mcp", _mcp, "the operations as MCP tools for an AI agent, on standard input and output")
@@ -111,7 +112,7 @@ async def _emulator(args: argparse.Namespace) -> int:
     port = args.port if args.port is not None else int(os.environ.get("EMULATOR_PORT", "8065"))
     seed = None if args.seed == "none" else args.seed
     try:
-        await run(port=port, db=args.db, tls=args.tls, seed=seed, ready=ready)
+        await run(port=port, db=args.db, tls=args.tls, seed=seed, limits=args.limits, ready=ready)
     except (StoreError, SeedError) as error:
         print(error, file=sys.stderr)
         return 1
