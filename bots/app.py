@@ -21,6 +21,7 @@ from commands.cipher import FernetCipher
 from commands.dispatch import Dispatcher
 from commands.engine import Engine, EngineError
 from commands.following import FollowedThreads
+from commands.operations.custom import TableProblem, join_from_file
 from commands.people import Identity, People
 from commands.policy import Policy
 from commands.policy_file import PolicyError
@@ -92,7 +93,6 @@ class App:
         cipher = FernetCipher(*keys)
         self.state = State(await self._database(folder), cipher)
         self.audit = Audit(self.state)
-        await self.audit.forget_old(settings.audit_days)
         self.dataverse = await self.stack.enter_async_context(
             Dataverse(settings.dataverse_url, auth=application_auth(settings), cache_dir=folder)
         )
@@ -130,14 +130,14 @@ class App:
         if not self.agent:
             journal = await open_journal(settings, folder)
             self.stack.push_async_callback(journal.close)
-            upkeep = asyncio.create_task(look_after(journal, self.state.forget_old))
+            upkeep = asyncio.create_task(look_after(journal, self._forget_old))
             self.stack.callback(upkeep.cancel)
         loading = asyncio.create_task(self._load_metadata())
         self.stack.callback(loading.cancel)
 
     async def _start_faces(self, cipher: FernetCipher) -> None:
         settings = self.settings
-        if settings.slack_signing_secret.get_secret_value():
+        if settings.slack_signing_secret.get_secret_value() or settings.slack_app_token.get_secret_value():
             slack = SlackFace(_slack_settings(settings, self.demo), engine=self.state.engine, cipher=cipher)
             self.faces[slack.platform] = slack
             await slack.start(self.dispatcher)
@@ -164,8 +164,15 @@ class App:
         """Before the first command needs it; a failure is mended by the first command."""
         try:
             await self.dataverse.metadata.load()
+            if self.settings.tables:
+                await join_from_file(self.settings.tables, self.dataverse.metadata)
         except CrmError as e:
             log.warning("the organisation's metadata cannot be read yet: %s", e)
+        except TableProblem as e:
+            log.error("CRMCHAT_TABLES: %s", e)  # noqa: TRY400  the sentence says it all
+
+    async def _forget_old(self) -> int:
+        return await self.state.forget_old() + await self.audit.forget_old(self.settings.audit_days)
 
     async def _news(self, body: Mapping[str, Any]) -> int:
         return await self.dispatcher.news(read_change(body))
@@ -239,7 +246,21 @@ def _slack_settings(settings: Settings, demo: bool) -> SlackSettings:
         ack_window=settings.ack_window,
         loopback=demo or settings.only_loopback,
         any_team=demo,
+        case_reactions=frozenset(_words(settings.case_reactions)),
+        shortcuts=dict(_pair(w) for w in _words(settings.slash_commands)),
+        unfurl_domains=(host,) if (host := urlsplit(settings.dataverse_url).hostname) else (),
     )
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip().strip(":") for word in text.split(",") if word.strip()]
+
+
+def _pair(word: str) -> tuple[str, str]:
+    command, _, words = word.partition("=")
+    if not command.startswith("/") or not words.strip():
+        raise SettingsError(f"CRMCHAT_SLASH_COMMANDS: write {word!r} like /lead=lead")
+    return command.strip(), words.strip()
 
 
 def teams_settings(settings: Settings) -> TeamsSettings:

@@ -34,6 +34,13 @@ class Settings(BaseSettings):
     slack_client_secret: SecretStr = SecretStr("")
     slack_api_url: str = "https://slack.com/api/"
 
+    case_reactions: str = Field("", validation_alias=AliasChoices("CRMCHAT_CASE_REACTIONS", "case_reactions"))
+    """Emoji names, separated by commas, that make a case of a Slack message: `ticket,sos`."""
+    slash_commands: str = Field("", validation_alias=AliasChoices("CRMCHAT_SLASH_COMMANDS", "slash_commands"))
+    """Further slash commands and the words that they stand for: `/lead=lead,/case=case`."""
+    tables: Path | None = Field(None, validation_alias=AliasChoices("CRMCHAT_TABLES", "tables"))
+    """A YAML file of custom tables and columns that join with the same verbs; see docs/configuration.md."""
+
     microsoft_app_id: str = ""
     microsoft_app_password: SecretStr = SecretStr("")
     microsoft_app_type: str = "SingleTenant"
