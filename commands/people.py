@@ -13,7 +13,7 @@ from crm.session import Session
 from crm.tables import USER
 
 from .errors import NotAllowed, NotConnected
-from .request import Faces, Principal, Standing
+from .request import DeliveryFailed, Faces, Principal, Standing
 
 
 class Identity(StrEnum):
@@ -91,7 +91,12 @@ class People:
         if principal.entra_id and _is_guid(principal.entra_id):
             return await self._one(col(USER.entra_id.logical) == UUID(principal.entra_id), principal.name)
         face = self._faces.get(principal.platform)
-        vouched = await face.profile(principal) if face else principal
+        try:
+            vouched = await face.profile(principal) if face else principal
+        except DeliveryFailed as e:
+            raise NotConnected(
+                "Who you are cannot be checked just now, so nothing was done.", "Try again in a minute."
+            ) from e
         if vouched.standing is not Standing.MEMBER:
             # Not NotConnected: nobody else's access may stand in for a guest's or a stranger's.
             raise NotAllowed(
