@@ -12,7 +12,7 @@ from crm.query import Condition, Query, col
 from crm.session import Session
 from crm.tables import USER
 
-from .errors import NotAllowed, NotConnected
+from .errors import NotAccepted, NotAllowed, NotConnected
 from .request import DeliveryFailed, Faces, Principal, Standing
 
 
@@ -94,7 +94,7 @@ class People:
         try:
             vouched = await face.profile(principal) if face else principal
         except DeliveryFailed as e:
-            raise NotConnected(
+            raise NotAccepted(
                 "Who you are cannot be checked just now, so nothing was done.", "Try again in a minute."
             ) from e
         if vouched.standing is not Standing.MEMBER:
