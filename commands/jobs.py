@@ -108,13 +108,11 @@ class _Job:
     def id(self) -> str:
         return f"{self.work.key}~{self.attempt}"
 
-    def successor(self, again_in: float) -> tuple["_Job", float] | None:
-        """The next try and the seconds until it; None when the deadline would be over."""
+    def pause(self, again_in: float) -> float | None:
+        """Seconds until the next try; None when the deadline would be over."""
         first, longest = _PAUSES
         pause = max(again_in, min(first * 2**self.tries, longest))
-        if time.time() + pause > self.since + DEADLINE or self.attempt >= ATTEMPTS:
-            return None
-        return replace(self, attempt=self.attempt + 1, tries=self.tries + 1), pause
+        return pause if time.time() + pause < self.since + DEADLINE and self.attempt < ATTEMPTS else None
 
 
 _JOB: TypeAdapter[_Job] = TypeAdapter(_Job)
@@ -250,11 +248,9 @@ class Jobs:
 
         async def perform() -> str:
             answer = await self._perform(given.work, resumed)
-            if answer.again_in is not None and (then := given.successor(answer.again_in)):
-                # Queued before this try is recorded: killed in between, the try is repeated and queues the same again.
-                await self._engine.begin(then[0].id, _JOB.dump_json(then[0]).decode(), delay=then[1])
+            if answer.again_in is not None and (pause := given.pause(answer.again_in)):
                 _RETRIES.inc()
-                answer = replace(answer, outcome=Outcome.LATER)
+                answer = replace(answer, outcome=Outcome.LATER, again_in=pause)
             elif answer.outcome is Outcome.FAILED:
                 _FAILURES.inc()
             return _ANSWER.dump_json(answer).decode()
@@ -276,6 +272,9 @@ class Jobs:
         try:
             result = await self._engine.step("perform", perform)
             answer = _ANSWER.validate_json(result)
+            if answer.outcome is Outcome.LATER:
+                then = replace(given, attempt=given.attempt + 1, tries=given.tries + 1)
+                await self._engine.begin(then.id, _JOB.dump_json(then).decode(), delay=answer.again_in or 0.0)
             await self._engine.step("answer", hand_over)
         finally:
             self._executing.discard(job)
