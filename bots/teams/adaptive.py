@@ -318,4 +318,4 @@ def _leads(action: Action) -> bool:
 
 
 def _opens(url: str | None) -> bool:
-    return bool(url) and str(url).startswith(("https://", "http://127.0.0.1", "http://localhost"))
+    return bool(url) and str(url).startswith(("https://", "http://127.0.0.1:", "http://localhost:"))

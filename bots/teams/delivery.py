@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
-from commands.cards import Card, to_text
+from commands.cards import Card, CardKind, to_text
 from commands.press import Seal
 from commands.request import DeliveryFailed, Place, PlaceKind, Principal, Reply, Visibility
 
 from .activity import PERSONAL, Reference
-from .adaptive import Element, render
+from .adaptive import Element, Reader, render
 from .connector import Connector, ConnectorError
 from .forms import render_form
 from .memory import Recent, Waiting
@@ -19,6 +19,8 @@ from .port import Message, Port, Turn
 from .requests import reader, reference
 
 REMEMBERED: Final = 10_000
+HELP: Final = 200
+"""Drawn help cards that are kept."""
 OWN_CHAT: Final = "a:"
 """Begins the id of a one-to-one chat of a person and the bot."""
 
@@ -34,6 +36,8 @@ class Delivery:
         self._gone = Recent(REMEMBERED)
         self._private = Recent(REMEMBERED)
         self._personal: OrderedDict[str, str] = OrderedDict()
+        self._help: OrderedDict[tuple[int, Reader], tuple[Card, Message]] = OrderedDict()
+        """By the card's identity, which holds while the card is kept beside it."""
 
     def here_again(self, conversation: str) -> None:
         """The conversation spoke to the bot, so it may be spoken to."""
@@ -147,8 +151,20 @@ class Delivery:
         return reply.visibility is Visibility.EVERYONE and not place.address.get("private") and reply.form is None
 
     def _of_card(self, card: Card, place: Place, principal: Principal, *, shown_to_all: bool) -> Message:
-        element = render(card, self._seal, reader(principal, place, shown_to_all=shown_to_all))
-        return Message(card=element, summary=to_text(card).partition("\n")[0][:200])
+        seen_by = reader(principal, place, shown_to_all=shown_to_all)
+        if card.kind is not CardKind.HELP:
+            return self._drawn(card, seen_by)
+        # Help is the same object for everyone, shows no record, and is asked for most: drawn once for each client.
+        name = (id(card), replace(seen_by, viewers=()))
+        kept = self._help.get(name)
+        if kept is None:
+            kept = self._help[name] = (card, self._drawn(card, seen_by))
+            if len(self._help) > HELP:
+                self._help.popitem(last=False)
+        return kept[1]
+
+    def _drawn(self, card: Card, seen_by: Reader) -> Message:
+        return Message(card=render(card, self._seal, seen_by), summary=to_text(card).partition("\n")[0][:200])
 
     async def _put(
         self, turn: Turn, place: Place, reply: Reply, message: Message, post: Callable[[], Awaitable[str]]

@@ -184,11 +184,13 @@ class TeamsFace:
             case "messageUpdate" | "messageDelete" if not activity.addressed:
                 await self._overhear(gesture, _CHANGES[activity.type])
             case "installationUpdate":
-                if str(activity.raw.get("action") or "").startswith("remove"):
+                action = str(activity.raw.get("action") or "")
+                if action.startswith("remove"):
                     self._delivery.sent_away(conversation)
                 else:
                     self._delivery.here_again(conversation)
-                    await self._say(gesture, Typed("help"), for_all=True)
+                    if action == "add":  # and not at every new version of the app
+                        await self._say(gesture, Typed("help"), for_all=True)
             case _:
                 log.debug("an activity that needs no answer: %s", activity.type)
         return Answer(200)

@@ -391,6 +391,10 @@ async def test_the_bot_introduces_itself_once(teams, script):
     assert script.asked[0].ask == Typed("help")
     assert len(script.asked) == 1
     assert len(teams.messages("personal")) == 1
+    anna = teams.world.person("anna")
+    upgrade = teams.activity(anna, teams.world.personal(anna)) | {"type": "installationUpdate", "action": "add-upgrade"}
+    assert (await teams.raw(upgrade | {"id": "u1"}, teams.authorization())).status == 200
+    assert len(script.asked) == 1
 
 
 async def test_sent_away_it_stays_silent_until_it_is_asked_back(face, teams, script):
