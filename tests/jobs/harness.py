@@ -158,6 +158,7 @@ class Outside:
     sink_url: str
     folder: Path
     servers: list[Server] = field(default_factory=list)
+    stamps: Counter[str] = field(default_factory=Counter)
 
     def server(self, **environment: str) -> Server:
         port = free_port()
@@ -180,7 +181,9 @@ class Outside:
                 "api_app_id": "A1", "trigger_id": trigger, "response_url": f"{self.sink_url}/respond",
             }
         )  # fmt: skip
-        stamp = str(int(time.time()))
+        # Never the same bytes twice: the server does not take a copy of a signed request.
+        self.stamps[trigger] = max(int(time.time()), self.stamps[trigger] + 1)
+        stamp = str(self.stamps[trigger])
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
             "X-Slack-Request-Timestamp": stamp,
