@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -270,6 +271,11 @@ def teams_settings(settings: Settings) -> TeamsSettings:
         app_password=settings.microsoft_app_password.get_secret_value(),
         app_type=settings.microsoft_app_type,
         tenant_id=settings.microsoft_app_tenant_id,
+        allowed_tenants=frozenset(t for t in re.split(r"[\s,]+", settings.microsoft_allowed_tenants) if t),
+        cloud=settings.microsoft_cloud,
+        metadata_url=settings.microsoft_openid_url,
+        login_url=settings.microsoft_login_url,
+        graph_url=settings.microsoft_graph_url,
         loopback=settings.only_loopback,
     )
 

@@ -45,6 +45,14 @@ class Settings(BaseSettings):
     microsoft_app_password: SecretStr = SecretStr("")
     microsoft_app_type: str = "SingleTenant"
     microsoft_app_tenant_id: str = ""
+    microsoft_allowed_tenants: str = ""
+    """Tenants whose people are let in, separated by commas; empty: MICROSOFT_APP_TENANT_ID alone."""
+    microsoft_cloud: str = "public"
+    """`public` (GCC too) or `usgov` (GCC High, DoD)."""
+    microsoft_openid_url: str = ""
+    """Who signs what Teams sends, where that is not the cloud's own issuer: a local peer in tests."""
+    microsoft_login_url: str = ""
+    microsoft_graph_url: str = ""
 
     dataverse_url: str = ""
     dataverse_webhook_secret: SecretStr = SecretStr("")
