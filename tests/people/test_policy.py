@@ -15,6 +15,8 @@ from commands.policy_file import PolicyError, load
 from commands.request import Place, PlaceKind, Principal, Standing
 from tests.bot import Bot, settings_for
 
+from .test_identity import customer
+
 assert operations
 EXAMPLE = re.search(r"```yaml\n(.*?)```", Path("docs/policy.md").read_text(), re.DOTALL)
 PLACE = Place(platform="slack", tenant="T1", conversation="C1", kind=PlaceKind.CHANNEL)
@@ -140,10 +142,11 @@ async def test_through_the_whole_bot(bot: Bot, tmp_path: Path) -> None:
     path.write_text(EXAMPLE[1])
     before, bot.app.dispatcher._policy = bot.app.dispatcher._policy, Policy(load(path))
     slack, name = bot.slack, f"case {uuid.uuid4().hex[:6]}"
+    await customer(bot, f"Customer {name}")
     try:
-        await slack.command("/crm", f"case create '{name}' account='Contoso Ltd' priority=high", user="U2")
+        await slack.command("/crm", f"case create '{name}' account='Customer {name}' priority=high", user="U2")
         await slack.until(lambda: (m := slack.last("C1", "U2")) and "Priorities are set by the desk" in slack.text(m))
-        await slack.command("/crm", f"case create '{name}' account='Contoso Ltd' priority=high", user="U1")
+        await slack.command("/crm", f"case create '{name}' account='Customer {name}' priority=high", user="U1")
         await slack.until(lambda: (m := slack.last("C1", "U1")) and name in slack.text(m))
     finally:
         bot.app.dispatcher._policy = before

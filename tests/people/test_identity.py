@@ -1,0 +1,143 @@
+"""Every call runs as the person who asked: many people at once, three roles on two faces, and people without access."""
+
+import asyncio
+import dataclasses
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from bots.playground import seed as seeds
+from tests.bot import Bot
+
+STAFF = [p for p in seeds.load().people if not p.external]
+
+
+async def rows(bot: Bot, table: str, condition: str) -> list[dict]:
+    """From the emulator, past the bot."""
+    url = f"{bot.emulator.url}/api/data/v9.2/{table}"
+    headers = {"Prefer": 'odata.include-annotations="*"'}
+    asked = {"params": {"$filter": condition}, "headers": headers}
+    async with aiohttp.ClientSession() as session, session.get(url, **asked) as answer:
+        assert answer.status == 200, await answer.text()
+        return list((await answer.json())["value"])
+
+
+async def customer(bot: Bot, name: str) -> None:
+    """An account of the test's own, so that nothing else is called like it."""
+    url = f"{bot.emulator.url}/api/data/v9.2/accounts"
+    async with aiohttp.ClientSession() as session, session.post(url, json={"name": name}) as answer:
+        assert answer.status == 204, await answer.text()
+
+
+async def test_nothing_leaves_under_anothers_name(bot: Bot) -> None:
+    mark, rounds = uuid.uuid4().hex[:8], 3
+    people = bot.app.dispatcher._people
+    await customer(bot, f"Customer {mark}")
+    bot.emulator.requests.clear()
+    stop = asyncio.Event()
+
+    async def forget() -> None:
+        """The cache is emptied again and again while everybody asks."""
+        while not stop.is_set():
+            people._known.clear()
+            await asyncio.sleep(0.02)
+
+    async def ask(person: seeds.Person, face: str, number: int) -> None:
+        words = f"case create '{mark} {person.key} {face}{number}' account='Customer {mark}'"
+        if face == "slack":
+            await bot.slack.command("/crm", words, user=person.slack, channel="C1")
+        else:
+            await bot.teams.message(words, user=person.key, conversation="personal")
+
+    forgetting = asyncio.create_task(forget())
+    asked = [(p, face, n) for n in range(rounds) for p in STAFF for face in ("slack", "teams")]
+    try:
+        await asyncio.gather(*(ask(*each) for each in asked))
+        made: list[dict] = []
+        until = time.monotonic() + 25
+        while len(made) < len(asked) and time.monotonic() < until:
+            made = await rows(bot, "incidents", f"startswith(title,'{mark}')")
+            await asyncio.sleep(0.1)
+    finally:
+        stop.set()
+        await forgetting
+    missing = {f"{mark} {p.key} {face}{n}" for p, face, n in asked} - {case["title"] for case in made}
+    assert not missing, [bot.slack.transcript("C1", p.slack)[-300:] for p in STAFF if any(p.key in m for m in missing)]
+    assert len(made) == len(asked)
+    names = {p.key: p.name for p in STAFF}
+    for case in made:
+        key = case["title"].split()[1]
+        assert case["_createdby_value@OData.Community.Display.V1.FormattedValue"] == names[key], case["title"]
+    callers = Counter(e.caller for e in bot.emulator.requests.entries if e.method == "POST" and "incidents" in e.path)
+    assert set(callers) <= {p.aad for p in STAFF}
+    assert all(callers[p.aad] >= 2 * rounds for p in STAFF)
+
+
+async def said(bot: Bot, face: str, key: str, words: str) -> str:
+    """What one person is answered."""
+    person = next(p for p in STAFF if p.key == key)
+    if face == "slack":
+        await bot.slack.command("/crm", words, user=person.slack, channel="C1")
+        before = bot.slack.last("C1", person.slack)
+        return bot.slack.text(await bot.slack.until(lambda: bot.slack.last("C1", person.slack) or before))
+    await bot.teams.message(words, user=key, conversation="personal")
+    return bot.teams.text(bot.teams.last("personal", key))
+
+
+@pytest.mark.parametrize("face", ["slack", "teams"])
+async def test_three_roles_see_and_change_what_their_role_allows(bot: Bot, face: str) -> None:
+    name = f"Role{uuid.uuid4().hex[:6]}"
+    # Chiara, a salesperson, makes a lead; Anna manages sales, Ben is in Chiara's team, Dmitri is in service.
+    assert name in await said(bot, face, "chiara", f"lead create Jane {name} company=Acme topic=Pumps")
+    (lead,) = await rows(bot, "leads", f"lastname eq '{name}'")
+    seen = {who: await said(bot, face, who, f"lead show {lead['leadid']}") for who in ("anna", "ben", "dmitri")}
+    assert name in seen["anna"]
+    assert name in seen["ben"]
+    assert name not in seen["dmitri"]
+    assert "does not let you" in seen["dmitri"]
+    assert "administrator" in seen["dmitri"]
+
+    for who, company, allowed in (("dmitri", "D", False), ("ben", "B", False), ("anna", "A", True)):
+        answer = await said(bot, face, who, f"lead update {lead['leadid']} company='{company} {name}'")
+        (now,) = await rows(bot, "leads", f"lastname eq '{name}'")
+        assert (now["companyname"] == f"{company} {name}") is allowed, answer
+        assert ("does not let you" in answer) is not allowed, answer
+    assert "prvCreateLead" in await said(bot, face, "dmitri", f"lead create Joe {name} company=Acme topic=Pumps")
+    assert len(await rows(bot, "leads", f"lastname eq '{name}'")) == 1
+
+
+@asynccontextmanager
+async def as_in_production(bot: Bot) -> AsyncIterator[None]:
+    """Without the demo's fallback for people whom the organisation does not know."""
+    people = bot.app.dispatcher._people
+    people._unknown_as_application = False
+    people._known.clear()
+    try:
+        yield
+    finally:
+        people._unknown_as_application = True
+
+
+async def test_without_a_dynamics_user(bot: Bot) -> None:
+    slack = bot.slack
+    world = slack.world
+    world.users["U90"] = dataclasses.replace(world.users["U2"], id="U90", name="nobody", email="nobody@contoso.example")
+    world.channels["C1"].members.append("U90")
+    async with as_in_production(bot):
+        await slack.command("/crm", "lead list", user="U90", channel="C1")
+        card = await slack.until(lambda: slack.last("C1", "U90"))
+        assert "no enabled Dynamics 365 user" in slack.text(card)
+        assert "administrator" in slack.text(card)
+        await bot.teams.message("lead list", user="maria", conversation="personal")
+        assert "no enabled Dynamics 365 user" in bot.teams.text(bot.teams.last("personal", "maria"))
+
+
+async def test_a_stranger_gets_no_records_not_even_in_the_demo(bot: Bot) -> None:
+    await bot.slack.command("/crm", "lead list", user="U7", channel="C4")
+    card = await bot.slack.until(lambda: bot.slack.last("C4", "U7"))
+    assert "other organisations" in bot.slack.text(card)
