@@ -220,7 +220,7 @@ async def read_request(request: web.Request) -> Request:
     """
     if len(request.raw_path) > MAX_URL:
         raise DataverseError(414, "", f"The URL is longer than {MAX_URL} characters; send the query inside $batch.")
-    raw_path, _, raw_query = request.raw_path.partition("?")
+    raw_path, _, raw_query = _readable(request.raw_path).partition("?")
     path = urlsplit(raw_path).path if raw_path.startswith("http") else raw_path
     minor = request.match_info["minor"]
     root = f"/api/data/v9.{minor}"
@@ -237,7 +237,8 @@ async def read_request(request: web.Request) -> Request:
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         key = name.lower()
-        headers[key] = f"{headers[key]},{value}" if key in headers else value
+        text = _readable(value)
+        headers[key] = f"{headers[key]},{text}" if key in headers else text
     return Request(
         method=request.method,
         path=path[len(root) :],
@@ -246,6 +247,11 @@ async def read_request(request: web.Request) -> Request:
         body=body,
         base=f"{scheme}://{host}{API[:-1]}{minor}",
     )
+
+
+def _readable(text: str) -> str:
+    """Text from the wire with bytes that are no UTF-8 (aiohttp keeps them as surrogates) replaced."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def to_http(answer: Response) -> web.Response:

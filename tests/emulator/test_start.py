@@ -1,5 +1,7 @@
 """Starting: files, locks, tokens, TLS, and what is said when it cannot be."""
 
+import asyncio
+import json
 import ssl
 from pathlib import Path
 
@@ -122,3 +124,20 @@ async def test_a_read_that_takes_too_long_is_given_up() -> None:
         assert await store.read(lambda tx: tx.execute("SELECT 1").fetchone()) == (1,)
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "caller"), [(b"accounts", b"\xff"), (b"\xff\xfe", b"x"), (b"accounts?$select=\xff", b"x")]
+)
+async def test_bytes_that_are_no_text_are_refused_like_anything_else(target: bytes, caller: bytes) -> None:
+    async with api() as dataverse:
+        reader, writer = await asyncio.open_connection("127.0.0.1", dataverse.emulator.port)
+        line = b"GET " + API.encode() + b"/" + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        writer.write(line + b"CallerObjectId: " + caller + b"\r\n\r\n")
+        async with asyncio.timeout(10):
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        assert head.split()[1].startswith(b"4"), head
+        if b"json" in head:
+            assert set(json.loads(body)["error"]) == {"code", "message"}
