@@ -94,7 +94,11 @@ class Delivery:
             async def post() -> str:
                 return await (turn.send(message) if open_to_all else self._post_private(turn, place, message))
 
-            posted = await self._put(turn, place, reply, message, post)
+            def fits(former: str) -> bool:
+                # What one person may see never goes into a message of everyone's, nor the other way round.
+                return place.kind is PlaceKind.PERSONAL or (former in self._private) is not open_to_all
+
+            posted = await self._put(turn, place, reply, message, post, fits)
         if reply.stub is not None and place.kind is not PlaceKind.PERSONAL:
             await self.tell(place, principal, reply)
         return posted
@@ -110,7 +114,8 @@ class Delivery:
 
         async def put(turn: Turn) -> str:
             former = place.address.get("card", "") if reply.replace else ""
-            return former if await self._update(turn, former, message) else await turn.send(message)
+            seen_by_all = former not in self._private
+            return former if seen_by_all and await self._update(turn, former, message) else await turn.send(message)
 
         # By the place and not by the turn: an action on a message comes without the thread that it belongs to.
         await self._port.resume(reference(place), put)
@@ -167,9 +172,19 @@ class Delivery:
         return Message(card=render(card, self._seal, seen_by), summary=to_text(card).partition("\n")[0][:200])
 
     async def _put(
-        self, turn: Turn, place: Place, reply: Reply, message: Message, post: Callable[[], Awaitable[str]]
+        self,
+        turn: Turn,
+        place: Place,
+        reply: Reply,
+        message: Message,
+        post: Callable[[], Awaitable[str]],
+        fits: Callable[[str], bool],
     ) -> str:
         """Into the place of the card that was pressed, or of the one that said to wait; else as a new message."""
+
+        async def take_place(former: str) -> bool:
+            return bool(former) and fits(former) and await self._update(turn, former, message)
+
         gesture = place.address.get("gesture", "")
         former = place.address.get("card", "") if reply.replace else ""
         if reply.pending:
@@ -178,14 +193,14 @@ class Delivery:
                 return ""
             posted = ""
             try:
-                posted = former if await self._update(turn, former, message) else await post()
+                posted = former if await take_place(former) else await post()
             finally:
                 if not posting.done():
                     posting.set_result(posted)
             return posted
         if turn.activity is None and gesture:
             former = await self._waiting.take(gesture) or former
-        return former if await self._update(turn, former, message) else await post()
+        return former if await take_place(former) else await post()
 
     async def _update(self, turn: Turn, activity_id: str, message: Message) -> bool:
         if not activity_id:

@@ -159,6 +159,27 @@ async def test_a_press_in_a_channel_is_answered_to_the_presser_alone(teams, scri
     assert not shown.edited
 
 
+async def test_a_private_answer_never_takes_the_place_of_everyones_card(face, teams, script):
+    script.reply = says(card=STUB, visibility=Visibility.EVERYONE)
+    await teams.message("share it", conversation="channel")
+    shown = teams.last("channel")
+    # A client without Action.Execute, and an answer that comes late.
+    script.reply = says(card=RECORD, replace=True)
+    await teams.submit_action(shown, "Show", user="ben")
+    request = script.asked[-1]
+    await face.deliver(request.place, request.principal, Reply(card=RECORD, replace=True))
+    assert not shown.edited
+    assert "Owner" not in teams.transcript("channel", "anna")
+    mine = [p for p in teams.world.posts.values() if p.to == "29:1ben"]
+    assert len(mine) == 2
+    # And what is for everyone does not vanish in a message that one person sees.
+    request.place.address["card"] = mine[0].id
+    await face.deliver(request.place, request.principal, Reply(card=STUB, visibility=Visibility.EVERYONE, replace=True))
+    assert "Owner" in teams.text(mine[0], "ben")
+    await face.deliver(request.place, request.principal, Reply(stub=STUB, replace=True))
+    assert "Owner" in teams.text(mine[0], "ben")
+
+
 async def test_sharing_posts_for_everyone_and_leaves_the_card(teams, script):
     script.reply = says(card=RECORD)
     await teams.message("case show CAS-01042", conversation="channel")
