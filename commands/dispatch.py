@@ -455,7 +455,9 @@ class Dispatcher:
         if reply.card and reply.card.kind is not CardKind.HELP:  # help shows no record, and its buttons carry little
             reply = replace(reply, card=await self._kept(reply.card))
             if reply.card and reply.card.record:
-                self._background(self._state.shown(principal, place, parse_record(reply.card.record), reply.card.title))
+                record, mentioned = parse_record(reply.card.record), reply.card.kind is not CardKind.RECORD
+                title = reply.card.title
+                self._background(self._state.shown(principal, place, record, title, only_mentioned=mentioned))
         if reply.form:
             form = reply.form
             more = await self._state.keep(form.more) if form.more else None

@@ -76,8 +76,13 @@ class State:
 
     # -- what was shown: `it`, `recent` -------------------------------------------------------------------------
 
-    async def shown(self, principal: Principal, place: Place, ref: Ref, title: str) -> None:
-        """Note that a card has shown this record to this person here."""
+    async def shown(
+        self, principal: Principal, place: Place, ref: Ref, title: str, *, only_mentioned: bool = False
+    ) -> None:
+        """Note that a card has shown this record to this person here.
+
+        `only_mentioned`: the card is about it without showing it, so a title that is known already stays.
+        """
         row = {
             "person": principal.key,
             "record": f"{ref.table}/{ref.id}",
@@ -85,7 +90,7 @@ class State:
             "title": self.cipher.encrypt(title.encode()),
             "at": datetime.now(UTC),
         }
-        await self._upsert(_SHOWN, row, ("person", "record"))
+        await self._upsert(_SHOWN, row, ("person", "record"), keep=("title",) if only_mentioned else ())
 
     def memory(self, principal: Principal, place: Place) -> "PersonMemory":
         """What this person was shown; `it` is what was shown in this thread or conversation."""
@@ -140,14 +145,16 @@ class State:
         async with self.engine.begin() as db:
             await db.execute(sa.delete(_SHOWN).where(_SHOWN.c.person == person))
 
-    async def _upsert(self, table: sa.Table, row: dict[str, object], key: Sequence[str]) -> None:
+    async def _upsert(
+        self, table: sa.Table, row: dict[str, object], key: Sequence[str], keep: Sequence[str] = ()
+    ) -> None:
         # One statement on both databases, so that two processes at once cannot collide.
         if self.engine.dialect.name == "postgresql":
             from sqlalchemy.dialects.postgresql import insert
         else:
             from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
         statement = insert(table).values(row)
-        changed = {c: statement.excluded[c] for c in row if c not in key}
+        changed = {c: statement.excluded[c] for c in row if c not in key and c not in keep}
         async with self.engine.begin() as db:
             await db.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed))
 
