@@ -138,6 +138,10 @@ class Delivery:
         message = self.message(place, principal, reply)
         return message is not None and await self._update(turn, activity_id, message)
 
+    def is_private(self, activity_id: str) -> bool:
+        """Whether one person alone sees this message within a shared conversation."""
+        return activity_id in self._private
+
     async def delete(self, turn: Turn, activity_id: str) -> bool:
         """Takes a message of the bot's away; False where that is not possible."""
         if not activity_id:

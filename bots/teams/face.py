@@ -97,8 +97,8 @@ class TeamsFace:
 
     async def stop(self) -> None:
         """Lets answers that are under way go out for some seconds."""
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=SENDING)
+        if going := self._tasks | self._invokes.tasks:
+            _, late = await asyncio.wait(going, timeout=SENDING)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)

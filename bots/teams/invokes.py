@@ -3,10 +3,11 @@
 One method per invoke name; the table is `Invokes.routes`. Shapes: "Invoke activities" in the Teams docs.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from commands.cards import Card, CardKind
 from commands.dispatch import Dispatcher
@@ -25,6 +26,10 @@ from .port import Answer, Turn
 from .signin import SignIn
 
 INSTALL: Final = "justInTimeInstall"
+PATIENCE: Final = 2.0
+"""Seconds that a call to Teams may take before an invoke, which has five of them in all, is answered without it."""
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +66,8 @@ class Invokes:
     def __init__(self, dispatcher: Dispatcher, delivery: Delivery, extension: Extension, sign_in: SignIn) -> None:
         self._dispatcher, self._delivery = dispatcher, delivery
         self._seal = dispatcher.seal
+        self.tasks: set[asyncio.Task[Any]] = set()
+        """Calls to Teams that go on behind their invoke."""
         self.routes: Mapping[str, Handler] = {
             "adaptiveCard/action": self._execute,
             "application/search": self._typeahead,
@@ -118,20 +125,28 @@ class Invokes:
             reply = replace(reply, replace=True)
         if reply.replace and not reply.pending:
             card = gesture.activity.reply_to
-            if await self._delivery.update(gesture.turn, card, gesture.where, gesture.who, reply):
+            update = self._delivery.update(gesture.turn, card, gesture.where, gesture.who, reply)
+            if await self._soon(update, otherwise=True):
                 return self._in_place(gesture, reply)
             reply = replace(reply, replace=False)
-        await self._delivery.put(gesture.turn, gesture.where, gesture.who, reply)
-        return answers.said(_title(reply))
+        return await self._post(gesture, reply)
 
     async def _execute_among_others(self, gesture: Gesture, reply: Reply) -> Answer:
         """In a shared conversation the answer to a press is seen by the person alone, in the place of the card."""
         if self._delivery.for_all(reply, gesture.where):
-            await self._delivery.put(gesture.turn, gesture.where, gesture.who, reply)
-            return answers.said(_title(reply))
+            return await self._post(gesture, reply)
         if reply.stub is not None:
             await self._tell_all(gesture, reply)
         return self._in_place(gesture, reply)
+
+    async def _post(self, gesture: Gesture, reply: Reply) -> Answer:
+        """The answer as a message; in the card's place where Teams does not take the message."""
+        try:
+            await self._soon(self._delivery.put(gesture.turn, gesture.where, gesture.who, reply), otherwise="")
+        except ConnectorError as e:
+            log.warning("an answer was not taken: %s", e)
+            return self._in_place(gesture, reply)
+        return answers.said(_title(reply))
 
     def _in_place(self, gesture: Gesture, reply: Reply) -> Answer:
         message = self._delivery.message(gesture.where, gesture.who, reply)
@@ -146,7 +161,10 @@ class Invokes:
         return answers.refused(404, "NoView", "There is no other view of this card.")
 
     async def _dismiss(self, gesture: Gesture) -> Answer:
-        if await self._delivery.delete(gesture.turn, gesture.activity.reply_to):
+        card = gesture.activity.reply_to
+        # In a shared conversation the form may stand, for this person alone, where everyone else sees a card.
+        own = gesture.personal or self._delivery.is_private(card)
+        if own and await self._soon(self._delivery.delete(gesture.turn, card), otherwise=True):
             return answers.said("")
         gone = Card(kind=CardKind.NOTICE, title="Put away.")
         return answers.shown(self._delivery.card(gone, gesture.where, gesture.who))
@@ -174,7 +192,11 @@ class Invokes:
         if reply.form is not None or failed or not (reply.card or reply.stub):
             return self._dialog(gesture, reply)
         if gesture.personal or self._delivery.for_all(reply, gesture.where):
-            await self._delivery.put(gesture.turn, gesture.where, gesture.who, reply)
+            try:
+                await self._soon(self._delivery.put(gesture.turn, gesture.where, gesture.who, reply), otherwise="")
+            except ConnectorError as e:
+                log.warning("an answer was not taken: %s", e)
+                return self._dialog(gesture, reply)
             return CLOSED
         if reply.stub is not None:
             await self._tell_all(gesture, reply)
@@ -219,11 +241,22 @@ class Invokes:
     async def _tell_all(self, gesture: Gesture, reply: Reply) -> bool:
         """Posts the stub for everyone; False where the bot is not a member of the conversation."""
         try:
-            await self._delivery.tell(gesture.where, gesture.who, reply)
+            await self._soon(self._delivery.tell(gesture.where, gesture.who, reply), otherwise=None)
         except ConnectorError as e:
             log.info("the conversation was not told: %s", e)
             return e.status not in {403, 404}
         return True
+
+    async def _soon(self, work: Coroutine[Any, Any, T], *, otherwise: T) -> T:
+        """What calling Teams gives, if it gives it while somebody waits for the invoke; else it goes on behind it."""
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        done, _ = await asyncio.wait({task}, timeout=PATIENCE)
+        if done:
+            return task.result()
+        task.add_done_callback(_note_failure)
+        return otherwise
 
     def _dialog(self, gesture: Gesture, reply: Reply, *, install: bool = False) -> Answer:
         reader = requests.reader(gesture.who, gesture.where)
@@ -239,6 +272,11 @@ class Invokes:
             button["data"]["msteams"] = {INSTALL: True}
             element.setdefault("actions", []).insert(0, button)
         return answers.dialog(element, reply.card.subtitle or reply.card.title)
+
+
+def _note_failure(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled() and (e := task.exception()):
+        log.warning("an answer was not taken: %s", e)
 
 
 def _title(reply: Reply) -> str:

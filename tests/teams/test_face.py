@@ -234,6 +234,36 @@ async def test_a_form_that_is_put_away_is_gone(teams, script):
     assert len(script.asked) == 1
 
 
+async def test_putting_away_a_form_leaves_everyones_card(teams, script):
+    script.reply = says(card=STUB, visibility=Visibility.EVERYONE)
+    await teams.message("share it", conversation="channel")
+    shown = teams.last("channel")
+    script.reply = says(form=FORM)
+    await teams.execute(shown, "Show", user="ben")
+    assert "Open a case" in teams.text(shown, "ben")
+    await teams.execute(shown, "Cancel", user="ben")
+    assert not shown.deleted
+    assert "CAS-01042" in teams.text(shown, "anna")
+
+
+@pytest.mark.parametrize("trouble", ["refuses", "takes long"])
+async def test_a_press_is_answered_in_time_whatever_teams_does_with_messages(teams, script, monkeypatch, trouble):
+    monkeypatch.setattr("bots.teams.invokes.PATIENCE", 0.2)
+    script.reply = says(card=RECORD)
+    await teams.message("case show CAS-01042")
+    shown = teams.last()
+    script.reply = says(card=CARDS["list"])
+    if trouble == "refuses":
+        teams.fail("POST activities", 500, "")
+    else:
+        teams.fail("POST activities", 502, "", retry_after=3)
+    answer = await teams.execute(shown, "Share")
+    assert answer.error == ""
+    assert answer.seconds < 2
+    if trouble == "refuses":
+        assert "Leads" in teams.text(shown)
+
+
 async def test_a_dialog_from_a_button_to_its_end(teams, script):
     script.reply = says(card=RECORD)
     await teams.message("case show CAS-01042")
