@@ -19,7 +19,9 @@ async def rows(bot: Bot, path: str) -> list[dict[str, object]]:
 
 async def test_a_lead_is_created_shown_and_changed(bot: Bot) -> None:
     slack, name = bot.slack, f"Unity{uuid.uuid4().hex[:6]}"
-    answer = await slack.command("/crm", f'lead create Jane {name} company="Acme <!channel> & Co"', user="U1")
+    answer = await slack.command(
+        "/crm", f'lead create Jane {name} topic=Pumps company="Acme <!channel> & Co"', user="U1"
+    )
     assert answer.status == 200
     card = await slack.until(lambda: (m := slack.last("C1", "U1")) and name in slack.text(m) and m)
     assert "<!channel>" not in json.dumps(card.blocks)
