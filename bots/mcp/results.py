@@ -72,7 +72,7 @@ def _arguments(action: Action | None) -> dict[str, str]:
 
 def _card(card: Card) -> dict[str, Any]:
     data: dict[str, Any] = {
-        "record": card.record or None,
+        "id": card.record.partition("/")[2] or None,
         "title": card.title,
         "kind": card.subtitle or None,
         "url": card.url,

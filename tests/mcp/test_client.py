@@ -78,7 +78,7 @@ async def test_the_twelve_tools_to_the_letter(tmp_path: Path) -> None:
             companyname="Acme Corp", subject="Interested in Enterprise plan",
         )  # fmt: skip
         assert not failed, made
-        lead = made["record"].partition("/")[2]
+        lead = made["id"]
         failed, changed = await call(session, SLUG + "UPDATE_LEAD", lead_id=lead, telephone1="+1 555 0100")
         assert not failed, changed
         failed, read = await call(session, SLUG + "GET_A_LEAD", lead_id=lead.upper())
@@ -98,6 +98,48 @@ async def test_the_twelve_tools_to_the_letter(tmp_path: Path) -> None:
         )
         assert not failed, case
         assert case["facts"]["Priority"] == "High"
+
+        failed, account = await call(
+            session, SLUG + "CREATE_ACCOUNT", name="Acme Corp", description="Mills", revenue=5000000,
+            accountcategorycode=1, creditonhold=False,
+        )  # fmt: skip
+        assert not failed, account
+        company = account["id"]
+        failed, contact = await call(
+            session, SLUG + "CREATE_CONTACT", firstname="John", lastname="Doe", emailaddress1="john@acme.example",
+            telephone1="555-0100", mobilephone="555-0101", jobtitle="Manager", address1_city="Seattle",
+            address1_stateorprovince="WA", address1_postalcode="98101", address1_country="USA",
+        )  # fmt: skip
+        assert not failed, contact
+        person = contact["id"]
+        failed, opportunity = await call(
+            session, SLUG + "CREATE_OPPORTUNITY", name="Big deal", description="Mills", estimatedvalue=100000,
+            estimatedclosedate="2027-12-31", customer_account_id=company, customer_contact_id=person,
+        )  # fmt: skip
+        assert not failed, opportunity
+        failed, changed = await call(
+            session, SLUG + "UPDATE_OPPORTUNITY", opportunity_id=opportunity["id"],
+            opportunityratingcode=1, salesstagecode=1, estimatedvalue=150000,
+        )  # fmt: skip
+        assert not failed, changed
+        assert changed["facts"]["Rating"] == "Hot"
+        failed, ordered = await call(
+            session, SLUG + "CREATE_SALES_ORDER", name="Order", description="Mills", account_id=f"/accounts({company})",
+            currency_id="USD", price_level_id="Retail (USD)",
+        )  # fmt: skip
+        assert not failed, ordered
+        failed, changed = await call(
+            session, SLUG + "UPDATE_SALES_ORDER", salesorder_id=ordered["id"], name="Order 2",
+            discountamount=10, freightamount=5.5,
+        )  # fmt: skip
+        assert not failed, changed
+        failed, invoice = await call(
+            session, SLUG + "CREATE_INVOICE", name="Invoice #12345", description="Mills",
+            account_id=f"/accounts({company})", currency_id="USD", price_level_id="Retail (USD)",
+        )  # fmt: skip
+        assert not failed, invoice
+        failed, resolved = await call(session, "case_resolve", record=case["id"], resolution="New toner")
+        assert not failed, resolved
 
 
 @pytest.mark.parametrize(
