@@ -371,7 +371,7 @@ async def _impersonation(dataverse: Dataverse, app: Session, me: UUID) -> Findin
         return Finding(
             "impersonation",
             f"The application user may not act for people: {e.message}",
-            "Give it the role Delegate (prvActOnBehalfOfAnotherUser), or set CRMCHAT_IDENTITY=delegated.",
+            "Give it the role Delegate (prvActOnBehalfOfAnotherUser).",
         )
     except CrmError as e:
         return Finding("impersonation", e.message, "Try again; the checks above say more if it persists.")

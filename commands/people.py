@@ -20,7 +20,6 @@ class Identity(StrEnum):
     """CRMCHAT_IDENTITY."""
 
     IMPERSONATION = "impersonation"
-    DELEGATED = "delegated"
     APPLICATION = "application"
 
 
