@@ -136,7 +136,7 @@ def _settings(settings: Settings) -> list[Finding]:
 def _public_url(settings: Settings) -> Finding:
     url = urlsplit(settings.public_url)
     if not settings.public_url:
-        needed = bool(settings.slack_client_id or settings.identity is Identity.DELEGATED)
+        needed = bool(settings.slack_client_id)
         if needed and not settings.only_loopback:
             return Finding(
                 "public address",
