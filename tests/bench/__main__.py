@@ -1,6 +1,6 @@
 """`make bench`: speed as ratios side by side in one run, written to docs/benchmarks.md.
 
-`python -m tests.bench [client grammar slack teams emulator]` runs only the parts named.
+`python -m tests.bench [client grammar slack teams emulator]` runs and reports only the parts named.
 """
 
 import asyncio
@@ -33,8 +33,7 @@ def main() -> None:
         f"{os.cpu_count()} cores. Ratios are taken side by side in one run; compare rows, not machines.\n"
     )
     report = "\n\n".join([head.rstrip(), *(s.strip() for s in sections)]) + "\n"
-    if len(parts) == len(PARTS):
-        REPORT.write_text(report, "utf-8")
+    REPORT.write_text(report, "utf-8")
     print(report)
 
 
