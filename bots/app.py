@@ -23,7 +23,7 @@ from commands.dispatch import Dispatcher
 from commands.engine import Engine, EngineError
 from commands.following import FollowedThreads
 from commands.operations.custom import TableProblem, join_from_file
-from commands.people import Identity, People
+from commands.people import NOBODY, People
 from commands.policy import Policy
 from commands.policy_file import PolicyError
 from commands.policy_file import load as load_policy
@@ -99,7 +99,7 @@ class App:
         )
         people = People(
             self.dataverse,
-            identity=Identity.APPLICATION if self.agent and not settings.mcp_user else settings.identity,
+            identity=settings.identity,
             faces=self.faces,
             unknown_as_application=self.demo and is_loopback(self.dataverse.organisation.host),
         )
@@ -314,7 +314,7 @@ async def run_mcp(env_file: Path, *, allow_writes: bool) -> int:
     if not who and not alone:
         raise SettingsError("CRMCHAT_MCP_USER is not set: the Entra object id or e-mail address to act for.")
     principal = Principal(
-        platform=PLATFORM, tenant=settings.azure_tenant_id or "-", user=who or "-",
+        platform=PLATFORM, tenant=settings.azure_tenant_id or "-", user=who or NOBODY,
         entra_id="" if "@" in who else who, email=who if "@" in who else "",
     )  # fmt: skip
     async with build(settings, agent=True) as app:

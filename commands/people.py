@@ -23,6 +23,8 @@ class Identity(StrEnum):
     APPLICATION = "application"
 
 
+NOBODY = "-"
+"""The user of an agent that was told nobody to act for; only with an emulator, where it is the application."""
 _CACHED = 300.0
 _CACHE_SIZE = 20_000
 
@@ -82,7 +84,8 @@ class People:
         try:
             return await self._match(principal)
         except NotConnected:
-            if self._unknown_as_application:
+            nameless = principal.user == NOBODY and self._dataverse.organisation.loopback
+            if self._unknown_as_application or nameless:
                 return Application(), ""
             raise
 
