@@ -393,11 +393,6 @@ VIEWS: Final[dict[str, View]] = {view.table.logical: view for view in _VIEWS}
 """View by the table's logical name. Tables that settings add join at start; see `operations.custom`."""
 
 
-def view_of(table: str) -> View | None:
-    """The view of a table by its logical name."""
-    return VIEWS.get(table)
-
-
 def noun_view(noun: str) -> View | None:
     """The view that people call by this word: `case`, `cases`."""
     return next((v for v in VIEWS.values() if noun in {v.noun, v.plural}), None)
