@@ -22,8 +22,9 @@ from crm.notifications import Change
 
 from . import forms, helping
 from .audit import DENIED, Audit
-from .cards import Action, Card, CardKind, Option
+from .cards import Card, CardKind, Option
 from .context import Context
+from .delivery import Delivery
 from .engine import Engine
 from .errors import BadInput, NotAllowed, Question, StaleButton
 from .explain import explain
@@ -37,7 +38,6 @@ from .policy import Policy
 from .press import Do, Press, Seal
 from .rate import RateLimit
 from .request import (
-    DeliveryFailed,
     Faces,
     FromMessage,
     Message,
@@ -50,7 +50,7 @@ from .request import (
     Typed,
     Visibility,
 )
-from .state import State, parse_record
+from .state import State
 from .threads import Happened, Threads, case_news, thread_reply
 from .vocabulary import MetadataVocabulary
 
@@ -58,8 +58,6 @@ log = logging.getLogger(__name__)
 
 _GRACE = 0.3
 """Seconds past the window that preparing an answer may take before it counts as late."""
-_DELIVERY_PAUSES = (1.0, 5.0, 30.0, 120.0)
-"""Seconds between tries to deliver a late answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +96,12 @@ class Dispatcher:
         self.seal = seal
         """Faces put `seal.seal(action.press)` on their buttons and forms, and give back what `seal.open(token)`
         returns. A token that does not open (`BadSeal`) is answered with the card of `stale()`."""
-        self.jobs = Jobs(engine, self.perform, self._deliver_work)
+        self._delivery = Delivery(state, faces)
+        self.jobs = Jobs(engine, self.perform, self._delivery.of_work)
         self._dataverse, self._people, self._policy = dataverse, people, policy
         self._state, self._faces, self._window = state, faces, window
         self._threads, self._audit, self._rate = threads, audit, rate
         self._vocabulary = MetadataVocabulary(dataverse.metadata)
-        self._tasks: set[asyncio.Task[None]] = set()
 
     # -- the door -----------------------------------------------------------------------------------------------
 
@@ -125,7 +123,7 @@ class Dispatcher:
             if not receipt.left.done():
                 receipt.left.set_result(False)
         if not done:
-            self._background(self._deliver_when_done(task, request, receipt))
+            self._delivery.when_done(task, request, receipt)
         return reply
 
     def stale(self) -> Card:
@@ -225,9 +223,7 @@ class Dispatcher:
     async def stop(self, grace: float = 8.0) -> None:
         """Finish or park what runs."""
         await self.jobs.stop(int(grace))
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._delivery.stop()
 
     # -- understanding ------------------------------------------------------------------------------------------
 
@@ -240,7 +236,7 @@ class Dispatcher:
             reply = question.reply
         except Exception as e:
             reply = Reply(card=explain(e))
-        return await self._ready(reply, request.principal, request.place)
+        return await self._delivery.ready(reply, request.principal, request.place)
 
     async def _answer(self, request: Request) -> Reply:
         ask = request.ask
@@ -447,68 +443,6 @@ class Dispatcher:
             quote=quote,
             etag=etag,
         )
-
-    # -- answering ----------------------------------------------------------------------------------------------
-
-    async def _ready(self, reply: Reply, principal: Principal, place: Place) -> Reply:
-        """Keep what is too long to travel in a button, and note what the person is being shown."""
-        if reply.card and reply.card.kind is not CardKind.HELP:  # help shows no record, and its buttons carry little
-            reply = replace(reply, card=await self._kept(reply.card))
-            if reply.card and reply.card.record:
-                record, mentioned = parse_record(reply.card.record), reply.card.kind is not CardKind.RECORD
-                title = reply.card.title
-                self._background(self._state.shown(principal, place, record, title, only_mentioned=mentioned))
-        if reply.form:
-            form = reply.form
-            more = await self._state.keep(form.more) if form.more else None
-            reply = replace(reply, form=replace(form, submit=await self._state.keep(form.submit), more=more))
-        return reply
-
-    async def _kept(self, card: Card) -> Card:
-        async def kept(action: Action) -> Action:
-            return replace(action, press=await self._state.keep(action.press)) if action.press else action
-
-        return replace(
-            card,
-            actions=tuple([await kept(a) for a in card.actions]),
-            more=tuple([await kept(a) for a in card.more]),
-            rows=tuple([replace(r, action=await kept(r.action)) if r.action else r for r in card.rows]),
-            sections=tuple([await self._kept(s) for s in card.sections]),
-            stub=await self._kept(card.stub) if card.stub else None,
-        )
-
-    async def _deliver_when_done(self, task: asyncio.Task[Reply], request: Request, receipt: Receipt) -> None:
-        reply = await task
-        if not reply.pending and not receipt.owed:
-            await self._deliver(request.place, request.principal, reply)
-
-    async def _deliver_work(self, work: Work, reply: Reply) -> None:
-        await self._deliver(work.place, work.principal, await self._ready(reply, work.principal, work.place))
-
-    async def _deliver(self, place: Place, principal: Principal, reply: Reply) -> None:
-        face = self._faces.get(place.platform)
-        if face is None:
-            return
-        for pause in (*_DELIVERY_PAUSES, None):
-            try:
-                await face.deliver(place, principal, reply)
-            except DeliveryFailed as e:
-                if not e.again or pause is None:
-                    log.warning("an answer could not be delivered to %s: %s", place.key, e.sentence)
-                    return
-                await asyncio.sleep(max(pause, e.retry_after or 0))
-            else:
-                return
-
-    def _background(self, work: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (e := task.exception()):
-            log.error("background work failed", exc_info=e)
 
 
 def reading(principal: Principal) -> Reading:
