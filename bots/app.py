@@ -28,7 +28,7 @@ from commands.policy import Policy
 from commands.policy_file import PolicyError
 from commands.policy_file import load as load_policy
 from commands.press import Seal
-from commands.rate import Pace, RateLimit
+from commands.rate import Pace, Rate, RateLimit, SharedRateLimit
 from commands.request import Face, Principal
 from commands.state import TABLES, State
 from crm.client import Dataverse
@@ -73,6 +73,7 @@ class App:
     dataverse: Dataverse = field(init=False)
     state: State = field(init=False)
     audit: Audit = field(init=False)
+    _shared_rate: SharedRateLimit | None = field(init=False, default=None)
 
     async def __aenter__(self) -> Self:
         try:
@@ -114,7 +115,7 @@ class App:
             seal=Seal(*keys),
             threads=FollowedThreads(self.state),
             audit=self.audit,
-            rate=None if self.demo or self.agent else _rate(settings),
+            rate=None if self.demo or self.agent else self._rate(),
             window=_AGENT_WINDOW if self.agent else settings.ack_window,
         )
         checks = {"journal": engine.trouble, "database": self._database_check, "dataverse": self._dataverse_check}
@@ -172,8 +173,17 @@ class App:
         except TableProblem as e:
             log.error("CRMCHAT_TABLES: %s", e)  # noqa: TRY400  the sentence says it all
 
+    def _rate(self) -> Rate:
+        """Shared by every process on one PostgreSQL."""
+        alone = RateLimit(_pace(self.settings.rate_person), _pace(self.settings.rate_tenant))
+        if self.state.engine.dialect.name != "postgresql":
+            return alone
+        self._shared_rate = SharedRateLimit(self.state.engine, alone)
+        return self._shared_rate
+
     async def _forget_old(self) -> int:
-        return await self.state.forget_old() + await self.audit.forget_old(self.settings.audit_days)
+        gone = await self.state.forget_old() + await self.audit.forget_old(self.settings.audit_days)
+        return gone + (await self._shared_rate.forget_old() if self._shared_rate else 0)
 
     async def _news(self, body: Mapping[str, Any]) -> int:
         return await self.dispatcher.news(read_change(body))
@@ -280,11 +290,8 @@ def teams_settings(settings: Settings) -> TeamsSettings:
     )
 
 
-def _rate(settings: Settings) -> RateLimit:
-    person, tenant = settings.rate_person, settings.rate_tenant
-    return RateLimit(
-        Pace(person, max(1, person // 3)) if person else None, Pace(tenant, max(1, tenant // 3)) if tenant else None
-    )
+def _pace(per_minute: int) -> Pace | None:
+    return Pace(per_minute, max(1, per_minute // 3)) if per_minute else None
 
 
 def _policy(settings: Settings) -> Policy:

@@ -22,11 +22,11 @@ from crm.notifications import Change
 
 from . import forms, helping
 from .audit import DENIED, Audit
-from .cards import Card, CardKind, Option
+from .cards import Action, Card, CardKind, Option
 from .context import Context
 from .delivery import Delivery
 from .engine import Engine
-from .errors import BadInput, NotAllowed, Question, StaleButton
+from .errors import BadInput, NotAllowed, Question, StaleButton, UnknownCommand, UserError
 from .explain import explain
 from .fields import Reading
 from .grammar import HelpAsked, Menu, Parsed, Problem, parse
@@ -36,7 +36,7 @@ from .operations import case_from_message, home, search
 from .people import People
 from .policy import Policy
 from .press import Do, Press, Seal
-from .rate import RateLimit
+from .rate import Rate
 from .request import (
     Faces,
     FromMessage,
@@ -90,7 +90,7 @@ class Dispatcher:
         seal: Seal,
         threads: Threads | None = None,
         audit: Audit | None = None,
-        rate: RateLimit | None = None,
+        rate: Rate | None = None,
         window: float = 1.5,
     ) -> None:
         self.seal = seal
@@ -230,7 +230,7 @@ class Dispatcher:
     async def _guarded(self, request: Request) -> Reply:
         try:
             if self._rate:
-                self._rate.take(request.principal)
+                await self._rate.take(request.principal)
             reply = await self._answer(request)
         except Question as question:
             reply = question.reply
@@ -241,7 +241,7 @@ class Dispatcher:
     async def _answer(self, request: Request) -> Reply:
         ask = request.ask
         if isinstance(ask, Typed):
-            return await self._typed(ask.text, request)
+            return await self._typed(ask, request)
         if isinstance(ask, FromMessage):
             self._policy.check_kind(CATALOG["case capture"], await self._person(request.principal), request.place)
             ctx = await self._context(request.principal, request.place, key=ask.quote.message.key, quote=ask.quote)
@@ -258,17 +258,40 @@ class Dispatcher:
             return await self._wished(wish, request)
         return await self._pressed(press, request)
 
-    async def _typed(self, text: str, request: Request) -> Reply:
-        said = parse(text, reading(request.principal), self._vocabulary)
+    async def _typed(self, ask: Typed, request: Request) -> Reply:
+        said = parse(ask.text, reading(request.principal), self._vocabulary)
         if isinstance(said, Menu):
             return Reply(card=helping.menu_card())
         if isinstance(said, HelpAsked):
             return Reply(card=helping.help_card(said.about))
         if isinstance(said, Problem):
+            if noted := await self._noted(ask, said.error, request):
+                return noted
             raise said.error
         assert isinstance(said, Parsed)  # noqa: S101 - the grammar has four answers
         args = said.whole_args()
         return await self._wished(_Wish(operation=said.operation, args=args, key=request.key), request)
+
+    async def _noted(self, ask: Typed, error: UserError, request: Request) -> Reply | None:
+        """Words to us in a thread that follows a case: where they are no command, they are a note on the case.
+
+        Words that come near a command are asked about, and may become a note by a button.
+        """
+        if ask.message is None or self._threads is None or not isinstance(error, UnknownCommand):
+            return None
+        following = await self._threads.followed(request.place)
+        if following is None:
+            return None
+        if error.nearest:
+            args = {"record": str(following.case.id), "text": ask.text}
+            note = Press(do=Do.RUN, verb="case note", args=args, key=request.key, owner=request.principal.key)
+            card = explain(error)
+            return Reply(card=replace(card, actions=(*card.actions, Action(label="Add as a note", press=note))))
+        reply = await self.heard(request.principal, request.place, ask.message)
+        if reply is None or reply.card:
+            return reply
+        text = ("Write help to see what else I can do.",)
+        return replace(reply, card=Card(kind=CardKind.NOTICE, title="Added to the case as a note.", text=text))
 
     async def _opened(self, press: Press, principal: Principal) -> Press:
         if press.owner and press.owner != principal.key:
