@@ -71,7 +71,7 @@ async def test_through_the_bot(bot: Bot) -> None:
 async def test_many_processes_share_one_pace() -> None:
     async with postgres() as database:
         url = "postgresql+psycopg://" + database.url.partition("://")[2]
-        engines = [create_async_engine(url) for _ in range(3)]
+        engines = [create_async_engine(url, pool_pre_ping=True) for _ in range(3)]
         try:
             async with engines[0].begin() as db:
                 await db.run_sync(TABLES.create_all)
