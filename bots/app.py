@@ -73,6 +73,8 @@ class App:
     dataverse: Dataverse = field(init=False)
     state: State = field(init=False)
     audit: Audit = field(init=False)
+    loading: "asyncio.Task[None]" = field(init=False)
+    """Reads the organisation's metadata."""
     _shared_rate: SharedRateLimit | None = field(init=False, default=None)
 
     async def __aenter__(self) -> Self:
@@ -134,8 +136,8 @@ class App:
             self.stack.push_async_callback(journal.close)
             upkeep = asyncio.create_task(look_after(journal, self._forget_old))
             self.stack.callback(upkeep.cancel)
-        loading = asyncio.create_task(self._load_metadata())
-        self.stack.callback(loading.cancel)
+        self.loading = asyncio.create_task(self._load_metadata())
+        self.stack.callback(self.loading.cancel)
 
     async def _start_faces(self, cipher: FernetCipher) -> None:
         settings = self.settings
@@ -307,7 +309,13 @@ async def run_serve(env_file: Path) -> int:
     settings.require_for_serving()
     redact(settings)
     async with build(settings) as app:
-        await serve(app.site, settings.host, settings.port, announce=lambda port: log.info("listening on %s", port))
+        await serve(
+            app.site,
+            settings.host,
+            settings.port,
+            announce=lambda port: log.info("listening on %s", port),
+            loading=app.loading,
+        )
     return 0
 
 
@@ -361,7 +369,13 @@ async def run_demo(*, dataverse: str = "") -> int:
         app = await stack.enter_async_context(build(settings, demo=True))
         await playground.mount(app.site)
         stack.push_async_callback(playground.stop)
-        await serve(app.site, settings.host, settings.port, announce=lambda port: _welcome(settings, port))
+        await serve(
+            app.site,
+            settings.host,
+            settings.port,
+            announce=lambda port: _welcome(settings, port),
+            loading=app.loading,
+        )
     return 0
 
 

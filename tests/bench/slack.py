@@ -26,6 +26,8 @@ import aiohttp
 from aiohttp import web
 from slack_sdk.signature import SignatureVerifier
 
+from bots.web import serve
+
 from .teams import cpu_seconds
 
 SECRET = "a secret for benchmarks"
@@ -248,7 +250,7 @@ async def serve_crmchat(slack_url: str) -> None:
                 slack_api_url=slack_url,
             )
             async with build(settings, demo=True) as app:
-                await _run(getattr(app, "site", None) or app.web)
+                await _run(app.site, app.loading)
 
 
 class _Wire:
@@ -283,14 +285,19 @@ class _Wire:
         writer.close()
 
 
-async def _run(app: web.Application) -> None:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print(f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events", flush=True)
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await stop.wait()
+async def _run(app: web.Application, loading: "asyncio.Future[None] | None" = None) -> None:
+    """As `crmchat serve` does it; a bare app gains as much from it as ours."""
+    await serve(
+        app,
+        "127.0.0.1",
+        0,
+        announce=lambda port: print(f"http://127.0.0.1:{port}/slack/events", flush=True),
+        stopping=_exit,
+        loading=loading,
+    )
+
+
+async def _exit() -> None:
     os._exit(0)  # how a bot stops is measured elsewhere, and a Dataverse that hangs would be waited for
 
 
