@@ -36,6 +36,8 @@ class Principal:
     email: str = ""
     """Confirmed by the platform; empty where it is not known yet (a face then answers `Face.profile`)."""
     standing: Standing = Standing.MEMBER
+    memberships: frozenset[str] | None = None
+    """Roles and teams in Dynamics, as policies name them; None where they were not asked for."""
 
     @property
     def key(self) -> str:
@@ -124,6 +126,8 @@ class Typed:
     """Words: a slash command's text, a mention's rest, a direct message."""
 
     text: str
+    message: Message | None = field(default=None, compare=False)
+    """The message that they are, where others read along: in a thread that follows a case it may be a note."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,9 @@ class Events:
             ask: Ask = Typed(words)
             if thread and " ".join(words.lower().split()) in _OPENERS:
                 ask = FromMessage(await self._desk.reading.one(origin, where.conversation, thread))
+            elif thread:  # what is no command may be a note on the case that the thread follows
+                quote = await self._desk.reading.quote(origin, where.conversation, event | {"text": words})
+                ask = Typed(words, quote.message)
             await self._answer(ask, origin, where, body)
 
         return await self._once(body, work)

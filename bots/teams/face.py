@@ -205,7 +205,9 @@ class TeamsFace:
             await self._send(gesture, await self._dispatcher.dispatch(gesture.request(ask)))
             return
         if gesture.activity.addressed:
-            await self._say(gesture, Typed(gesture.activity.text))
+            # Alone with the bot nobody talks about a case; among others what is no command may be a note on it.
+            message = None if gesture.personal else requests.message(gesture.activity, gesture.where)
+            await self._say(gesture, Typed(gesture.activity.text, message))
         else:
             await self._overhear(gesture, Happened.WRITTEN)
 

@@ -43,6 +43,10 @@ class Person(ABC):
         """Pick "Create case" in the menu of the last message that was posted here."""
         return await self._done(self._capture())
 
+    async def mention(self, text: str) -> Answer:
+        """Say something to the bot, in the thread of the last message that was posted here."""
+        return await self._done(self._mention(text))
+
     @abstractmethod
     async def post(self, text: str) -> None:
         """Say something that is not meant for the bot."""
@@ -82,6 +86,9 @@ class Person(ABC):
     async def _capture(self) -> Answer: ...
 
     @abstractmethod
+    async def _mention(self, text: str) -> Answer: ...
+
+    @abstractmethod
     def _sight(self) -> dict[str, tuple[Thing, str]]:
         """All that the bot has in view here, by an id that stays, with its text; what lies on top comes last."""
 
@@ -109,6 +116,7 @@ class OnSlack(Person):
     def __init__(self, slack: FakeSlack, email: str, channel: str = "dm") -> None:
         super().__init__()
         self.slack, self.channel = slack, channel
+        self._said: Message | None = None
         self.user = next(u.id for u in slack.world.users.values() if u.email == email)
 
     async def _type(self, text: str) -> Answer:
@@ -145,10 +153,14 @@ class OnSlack(Person):
         return value
 
     async def post(self, text: str) -> None:
-        await self.slack.say(text, user=self.user, channel=self.channel)
+        self._said = await self.slack.say(text, user=self.user, channel=self.channel)
+
+    async def _mention(self, text: str) -> Answer:
+        await self.slack.say(f"@crm {text}", user=self.user, channel=self.channel, thread=self._said)
+        return self.slack.answers[-1]
 
     async def _capture(self) -> Answer:
-        message = self.slack.last(self.channel, self.user, bot=False)
+        message = self._said or self.slack.last(self.channel, self.user, bot=False)
         return await self.slack.shortcut("create_case_from_message", message, user=self.user)
 
     def _sight(self) -> dict[str, tuple[Thing, str]]:
@@ -166,6 +178,7 @@ class OnTeams(Person):
     def __init__(self, teams: FakeTeams, email: str, conversation: str = "personal") -> None:
         super().__init__()
         self.teams, self.user, self.conversation = teams, teams.world.person(email).key, conversation
+        self._said: Post | None = None
 
     async def _type(self, text: str) -> Answer:
         return await self.teams.message(text, user=self.user, conversation=self.conversation)
@@ -219,9 +232,13 @@ class OnTeams(Person):
 
     async def post(self, text: str) -> None:
         await self.teams.message(text, user=self.user, conversation=self.conversation, mention=False)
+        self._said = self.teams.last(self.conversation, self.user, bot=False)
+
+    async def _mention(self, text: str) -> Answer:
+        return await self.teams.message(text, user=self.user, conversation=self.conversation, reply_to=self._said)
 
     async def _capture(self) -> Answer:
-        message = self.teams.last(self.conversation, self.user, bot=False)
+        message = self._said or self.teams.last(self.conversation, self.user, bot=False)
         return await self.teams.compose_fetch_task(message, user=self.user)
 
     def _sight(self) -> dict[str, tuple[Thing, str]]:

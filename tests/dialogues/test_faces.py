@@ -70,5 +70,7 @@ async def _do(person: Person, said: str) -> None:
             await person.capture()
         case "“", "”":
             await person.post(said[1:-1])
+        case "@", _:
+            await person.mention(said.removeprefix("@crm").strip())
         case _:
             await person.type(said.removeprefix("/crm").strip())
