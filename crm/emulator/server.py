@@ -261,8 +261,8 @@ def to_http(answer: Response) -> web.Response:
     for name, value in answer.headers:
         response.headers[name] = value.encode("ascii", "backslashreplace").decode()
     response.headers["OData-Version"] = "4.0"
-    response.headers["x-ms-service-request-id"] = reference
-    response.headers["REQ_ID"] = reference
+    response.headers.setdefault("x-ms-service-request-id", reference)
+    response.headers.setdefault("REQ_ID", reference)
     return response
 
 

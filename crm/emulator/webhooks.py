@@ -9,7 +9,6 @@ import asyncio
 import functools
 import json
 import logging
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from .registry import EVERY_TABLE
 from .service import Service
 from .session import Change, Session
 from .store import Transaction
+from .wire import sendable
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,6 @@ CREATE TABLE IF NOT EXISTS _outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT, webhook TEXT NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS _ix_outbox ON _outbox (webhook, id)
 """
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Webhook(BaseModel):
@@ -69,10 +68,7 @@ class Webhook(BaseModel):
     @field_validator("headers")
     @classmethod
     def _can_be_sent(cls, headers: dict[str, str]) -> dict[str, str]:
-        for name, value in headers.items():
-            if not _TOKEN.fullmatch(name) or not value.isprintable():
-                raise ValueError(f"'{name}' cannot be sent as a header")
-        return headers
+        return sendable(headers)
 
     @model_validator(mode="after")
     def _one_authentication(self) -> Self:

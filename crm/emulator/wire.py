@@ -1,5 +1,6 @@
 """Requests and answers as the handlers see them: no sockets, so a part of a batch is like any other."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,6 +13,16 @@ from .errors import bad_payload, bad_request
 
 API = "/api/data/v9.2"
 _OPEN, _CLOSE = "([{", ")]}"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""What the name of a header is made of (RFC 9110)."""
+
+
+def sendable(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers, if they can be sent as they are. Raises: ValueError."""
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name) or not value.isprintable():
+            raise ValueError(f"'{name}' cannot be sent as a header")
+    return dict(headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,28 +4,44 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import AsyncIterator
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
-from aiohttp import web
 
 from crm import errors
 from crm.auth import Application, Impersonated
 from crm.client import Dataverse, Session
+from crm.emulator import Emulator
 from crm.errors import CrmError
 from crm.exchange import Retries
 from crm.limits import Breaker
 from crm.query import Query
 from crm.records import Ref
 from tests.crm.certificates import Authority, make_authority
-from tests.crm.server import Fault, Server
+from tests.crm.server import Server
 
 QUICK = Retries(attempts=3, first=0.001, longest=0.002)
+ALWAYS = 1000
+
+
+@pytest.fixture(scope="module")
+async def organisation() -> AsyncIterator[Emulator]:
+    async with Emulator() as emulator:
+        yield emulator
 
 
 @pytest.fixture
-async def session(server: Server) -> AsyncIterator[Session]:
-    async with Dataverse(server.url, retries=QUICK, breaker=Breaker(failures=1000)) as dataverse:
+def emulator(organisation: Emulator) -> Emulator:
+    """One whose faults and log begin anew."""
+    organisation.faults.clear()
+    organisation.requests.clear()
+    return organisation
+
+
+@pytest.fixture
+async def session(emulator: Emulator) -> AsyncIterator[Session]:
+    async with Dataverse(emulator.url, retries=QUICK, breaker=Breaker(failures=1000)) as dataverse:
         yield dataverse.acting_as(Application())
 
 
@@ -81,12 +97,16 @@ MESSAGES = {
 
 @pytest.mark.parametrize(("status", "code", "expected", "attempts", "says"), TABLE)
 async def test_each_answer_is_one_class_one_sentence_and_the_right_number_of_attempts(
-    server: Server, session: Session, status: int, code: str, expected: type[CrmError], attempts: int, says: str
+    emulator: Emulator, session: Session, status: int, code: str, expected: type[CrmError], attempts: int, says: str
 ) -> None:
-    headers = {"Retry-After": "0"} if status == 429 else {}
-    headers["x-ms-service-request-id"] = "request-7"
-    fault = Fault(status=status, code=code, message=MESSAGES.get(code, "It failed."), headers=headers)
-    server.fault_for = lambda _: fault
+    emulator.fail(
+        count=ALWAYS,
+        status=status,
+        code=code,
+        message=MESSAGES.get(code, "It failed."),
+        retry_after=0 if status == 429 else None,
+        headers={"x-ms-service-request-id": "request-7"},
+    )
     with pytest.raises(CrmError) as caught:
         await session.page(Query("lead"))
     error = caught.value
@@ -95,7 +115,7 @@ async def test_each_answer_is_one_class_one_sentence_and_the_right_number_of_att
     assert "\n" not in error.message
     assert (error.status, error.code, error.request_id) == (status, code.lower(), "request-7")
     assert not error.outcome_unknown
-    assert len(server.seen) == attempts
+    assert emulator.requests.count() == attempts
 
 
 def test_every_code_and_status_has_one_class() -> None:
@@ -111,12 +131,12 @@ def test_every_code_and_status_has_one_class() -> None:
     assert names - values - {"CrmError"} <= drawn
 
 
-async def test_what_the_message_names_is_carried_along(server: Server, session: Session) -> None:
-    server.faults.append(Fault(status=403, code="0x80040220", message=MESSAGES["0x80040220"]))
+async def test_what_the_message_names_is_carried_along(emulator: Emulator, session: Session) -> None:
+    emulator.fail(code="0x80040220", message=MESSAGES["0x80040220"])
     with pytest.raises(errors.Forbidden) as denied:
         await session.create("lead", {"subject": "x"})
     assert (denied.value.privilege, denied.value.table) == ("prvCreateLead", "lead")
-    server.faults.append(Fault(status=400, code="0x80044331", message=MESSAGES["0x80044331"]))
+    emulator.fail(status=400, code="0x80044331", message=MESSAGES["0x80044331"])
     with pytest.raises(errors.TooLong) as long:
         await session.create("lead", {"subject": "x"})
     assert (long.value.table, long.value.column) == ("lead", "subject")
@@ -125,41 +145,44 @@ async def test_what_the_message_names_is_carried_along(server: Server, session: 
 @pytest.mark.parametrize(
     ("fault", "unknown"),
     [
-        (Fault(status=503), True),
-        (Fault(status=504), True),
-        (Fault(drop=True), True),
-        (Fault(drop=True, commit=True), True),
-        (Fault(status=500), True),
-        (Fault(status=500, code="0x80040333"), False),
-        (Fault(status=400, code="0x80040203"), False),
-        (Fault(status=429, headers={"Retry-After": "30"}), False),
+        ({"status": 503}, True),
+        ({"status": 504}, True),
+        ({"status": 504, "commit": True}, True),
+        ({"drop": "before"}, True),
+        ({"drop": "after"}, True),
+        ({"status": 500, "code": ""}, True),
+        ({"code": "0x80040333"}, False),
+        ({"status": 400, "code": "0x80040203"}, False),
+        ({"status": 429, "retry_after": 30}, False),
     ],
 )
 async def test_a_write_that_may_have_happened_says_so_and_is_not_sent_again(
-    server: Server, session: Session, fault: Fault, unknown: bool
+    emulator: Emulator, session: Session, fault: dict[str, Any], unknown: bool
 ) -> None:
-    server.faults.append(fault)
+    emulator.fail(**fault)
     with pytest.raises(CrmError) as caught:
         await session.within(5).create("lead", {"subject": "once"})
     assert caught.value.outcome_unknown is unknown
-    assert len(server.seen) == 1
+    assert emulator.requests.count() == 1
 
 
-async def test_an_action_is_not_repeated_after_a_lost_answer(server: Server, session: Session) -> None:
-    server.faults.append(Fault(drop=True))
+async def test_an_action_is_not_repeated_after_a_lost_answer(emulator: Emulator, session: Session) -> None:
+    emulator.fail(drop="before")
     with pytest.raises(errors.Unreachable) as caught:
         await session.action("WinOpportunity", {"Status": 3})
     assert caught.value.outcome_unknown
-    assert len(server.seen) == 1
+    assert emulator.requests.count() == 1
 
 
-async def test_retry_after_is_honoured_exactly_and_pauses_that_person_only(server: Server) -> None:
-    one, other = Impersonated(UUID(int=1)), Impersonated(UUID(int=2))
-    server.faults.append(Fault(status=429, headers={"Retry-After": "1"}))
-    async with Dataverse(server.url) as dataverse:
+async def test_retry_after_is_honoured_exactly_and_pauses_that_person_only() -> None:
+    one, other = (Impersonated(UUID(f"00000000-0000-4000-8000-0000000000a{n}")) for n in (1, 2))
+    async with Emulator(seed="contoso") as emulator, Dataverse(emulator.url) as dataverse:
+        emulator.fail(status=429, retry_after=1)
         start = time.monotonic()
         waiting = asyncio.create_task(dataverse.acting_as(one).who_am_i())
-        await asyncio.wait_for(server.arrived.wait(), 5)
+        while not emulator.requests.count():
+            assert time.monotonic() - start < 5
+            await asyncio.sleep(0.002)
         await dataverse.acting_as(other).who_am_i()
         assert time.monotonic() - start < 0.9
         await waiting
@@ -167,14 +190,16 @@ async def test_retry_after_is_honoured_exactly_and_pauses_that_person_only(serve
 
 
 @pytest.mark.parametrize("text", ["nonsense", "nan", "inf", "-5", "Thu, 01 Jan 2026 00:00:00 -0000", ""])
-async def test_a_retry_after_that_says_nothing_useful_does_no_harm(server: Server, session: Session, text: str) -> None:
-    server.faults.append(Fault(status=429, headers={"Retry-After": text}))
+async def test_a_retry_after_that_says_nothing_useful_does_no_harm(
+    emulator: Emulator, session: Session, text: str
+) -> None:
+    emulator.fail(status=429, headers={"Retry-After": text})
     await session.within(2).who_am_i()
-    assert len(server.seen) == 2
+    assert emulator.requests.count() == 2
 
 
-async def test_a_wait_beyond_the_deadline_is_not_begun(server: Server, session: Session) -> None:
-    server.faults.append(Fault(status=429, headers={"Retry-After": "60"}))
+async def test_a_wait_beyond_the_deadline_is_not_begun(emulator: Emulator, session: Session) -> None:
+    emulator.fail(status=429, retry_after=60)
     start = time.monotonic()
     with pytest.raises(errors.Throttled) as caught:
         await session.within(2).who_am_i()
@@ -182,11 +207,11 @@ async def test_a_wait_beyond_the_deadline_is_not_begun(server: Server, session: 
         await session.within(2).who_am_i()
     assert time.monotonic() - start < 1
     assert caught.value.retry_after == 60
-    assert len(server.seen) == 1
+    assert emulator.requests.count() == 1
 
 
-async def test_the_deadline_wins_over_a_slow_server(server: Server, session: Session) -> None:
-    server.fault_for = lambda _: Fault(delay=5)
+async def test_the_deadline_wins_over_a_slow_server(emulator: Emulator, session: Session) -> None:
+    emulator.fail(delay=5, count=ALWAYS)
     start = time.monotonic()
     with pytest.raises(errors.DeadlineExceeded) as caught:
         await session.within(0.2).create("lead", {"subject": "x"})
@@ -194,10 +219,10 @@ async def test_the_deadline_wins_over_a_slow_server(server: Server, session: Ses
     assert time.monotonic() - start < 1
 
 
-async def test_after_repeated_failure_calls_fail_at_once_and_say_when_to_come_back(server: Server) -> None:
-    server.fault_for = lambda _: Fault(status=503)
+async def test_after_repeated_failure_calls_fail_at_once_and_say_when_to_come_back(emulator: Emulator) -> None:
+    emulator.fail(status=503, count=ALWAYS)
     breaker = Breaker(failures=6, pause=0.3)
-    async with Dataverse(server.url, retries=QUICK, breaker=breaker) as dataverse:
+    async with Dataverse(emulator.url, retries=QUICK, breaker=breaker) as dataverse:
         session = dataverse.acting_as(Application())
         for _ in range(2):
             with pytest.raises(errors.Unavailable):
@@ -207,8 +232,8 @@ async def test_after_repeated_failure_calls_fail_at_once_and_say_when_to_come_ba
         assert caught.value.retry_after is not None
         assert 0 < caught.value.retry_after <= 0.3
         assert not caught.value.outcome_unknown
-        assert len(server.seen) == 6
-        server.fault_for = lambda _: None
+        assert emulator.requests.count() == 6
+        emulator.faults.clear()
         ends = time.monotonic() + 5
         while True:
             try:
@@ -275,28 +300,29 @@ async def test_without_a_sign_in_nothing_is_sent_to_a_real_organisation() -> Non
 @pytest.mark.parametrize(
     ("body", "content_type", "says"),
     [
-        (b"<!DOCTYPE html><html>Please log in</html>", "text/html", "web page"),
-        (b"<html>proxy</html>", "application/json", "web page"),
-        (b'{"value": [{"leadid": "', "application/json", "cut off"),
-        (b"plain", "text/plain", "text/plain instead of JSON"),
-        (b'{"something": "else"}', "application/json", "something else"),
-        (b"[]", "application/json", "something else"),
-        (b"", "application/json", "something else"),
+        ("<!DOCTYPE html><html>Please log in</html>", "text/html", "web page"),
+        ("<html>proxy</html>", "application/json", "web page"),
+        ('{"value": [{"leadid": "', "application/json", "cut off"),
+        ("plain", "text/plain", "text/plain instead of JSON"),
+        ('{"something": "else"}', "application/json", "something else"),
+        ("[]", "application/json", "something else"),
+        ("", "application/json", "something else"),
     ],
 )
 async def test_an_answer_that_is_not_dataverses_is_told(
-    server: Server, session: Session, body: bytes, content_type: str, says: str
+    emulator: Emulator, session: Session, body: str, content_type: str, says: str
 ) -> None:
-    server.faults.append(Fault(status=200, body=body, content_type=content_type))
+    emulator.fail(status=200, body=body, content_type=content_type)
     with pytest.raises(errors.BadAnswer, match=says):
         await session.page(Query("lead"))
 
 
 @pytest.mark.parametrize("write", ["create", "create returning", "update", "delete", "action"])
-async def test_a_captive_portals_page_is_not_taken_for_a_write(server: Server, session: Session, write: str) -> None:
-    page = Fault(status=200, body=b"<html>Welcome to the hotel network</html>", content_type="text/html")
-    server.fault_for = lambda _: page
-    ref = Ref("lead", UUID(int=1))
+async def test_a_captive_portals_page_is_not_taken_for_a_write(
+    emulator: Emulator, session: Session, write: str
+) -> None:
+    emulator.fail(status=200, body="<html>Welcome to the hotel network</html>", count=ALWAYS)
+    ref = Ref("lead", uuid4())
     writes = {
         "create": lambda: session.create("lead", {"subject": "x"}, id=ref.id),
         "create returning": lambda: session.create("lead", {"subject": "x"}, id=ref.id, returning=["subject"]),
@@ -307,51 +333,44 @@ async def test_a_captive_portals_page_is_not_taken_for_a_write(server: Server, s
     with pytest.raises(errors.BadAnswer, match="web page") as caught:
         await writes[write]()
     assert caught.value.outcome_unknown
-    assert server.rows == {}
+    emulator.faults.clear()
+    with pytest.raises(errors.NotFound):
+        await session.get(ref)
 
 
-async def test_a_missing_privilege_names_its_table(server: Server, session: Session) -> None:
+async def test_a_missing_privilege_names_its_table(emulator: Emulator, session: Session) -> None:
     message = "Principal user (Id=1, type=8) is missing prvAppendToAccount privilege (Id=2) on OTC=1. context.Caller=1"
-    server.faults.append(Fault(status=403, code="0x80040220", message=message))
+    emulator.fail(code="0x80040220", message=message)
     with pytest.raises(errors.Forbidden) as caught:
         await session.create("contact", {"lastname": "x"})
     assert (caught.value.privilege, caught.value.table) == ("prvAppendToAccount", "account")
 
 
-async def test_a_proxys_error_page_is_told(server: Server, session: Session) -> None:
-    page = b"<html><h1>Access denied by policy</h1></html>"
-    server.faults.append(Fault(status=403, body=page, content_type="text/html"))
+async def test_a_proxys_error_page_is_told(emulator: Emulator, session: Session) -> None:
+    emulator.fail(status=403, body="<html><h1>Access denied by policy</h1></html>")
     with pytest.raises(errors.Forbidden, match="web page"):
         await session.page(Query("lead"))
 
 
-async def test_a_redirect_is_not_followed(server: Server, session: Session) -> None:
-    server.faults.append(Fault(status=302, body=b"", headers={"Location": "https://evil.example/login?token=1"}))
+async def test_a_redirect_is_not_followed(emulator: Emulator, session: Session) -> None:
+    emulator.fail(status=302, body="", headers={"Location": "https://evil.example/login?token=1"})
     with pytest.raises(errors.BadAnswer, match=r"evil\.example/login") as caught:
         await session.page(Query("lead"))
     assert "token" not in str(caught.value)
 
 
-async def test_a_paging_link_that_leads_away_is_not_followed(server: Server, session: Session) -> None:
-    body = b'{"value": [], "@odata.nextLink": "https://evil.example/api/data/v9.2/leads?$skiptoken=1"}'
-    server.faults.append(Fault(status=200, body=body))
+async def test_a_paging_link_that_leads_away_is_not_followed(emulator: Emulator, session: Session) -> None:
+    body = '{"value": [], "@odata.nextLink": "https://evil.example/api/data/v9.2/leads?$skiptoken=1"}'
+    emulator.fail(status=200, body=body, content_type="application/json")
     with pytest.raises(errors.BadAnswer, match="leads away"):
         [row async for row in session.list(Query("lead"))]
 
 
-async def test_a_truncated_answer_is_told(server: Server, session: Session) -> None:
-    async def truncated(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Length": "1000"})
-        await response.prepare(request)
-        await response.write(b'{"value": [')
-        assert request.transport
-        request.transport.close()
-        return response
-
-    server.override = truncated
+async def test_a_truncated_answer_is_told(emulator: Emulator, session: Session) -> None:
+    emulator.fail(drop="during", count=ALWAYS)
     with pytest.raises(errors.BadAnswer, match="cut off"):
         await session.page(Query("lead"))
-    assert len(server.seen) == QUICK.attempts
+    assert emulator.requests.count() == QUICK.attempts
 
 
 async def test_a_closed_port_is_told(unused_tcp_port: int) -> None:

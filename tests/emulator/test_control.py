@@ -145,6 +145,31 @@ async def test_a_part_of_a_batch_is_no_request_of_its_own(dataverse: Api) -> Non
     assert dataverse.emulator.requests.count() == 1
 
 
+async def test_an_answer_that_is_somebody_elses(dataverse: Api) -> None:
+    page = {"status": 200, "body": "<html>Sign in to the hotel's network</html>", "headers": {"x-proxy": "yes"}}
+    assert (await control(dataverse, "POST", "faults", {**page, "match": "^POST"})).status == 200
+    answer = await dataverse("POST", "accounts", {"name": "A"})
+    assert (answer.status, answer.text) == (200, page["body"])
+    assert (answer.headers["Content-Type"], answer.headers["x-proxy"]) == ("text/html", "yes")
+    dataverse.emulator.fail(status=429, headers={"Retry-After": "soon", "x-ms-service-request-id": "mine"})
+    answer = await dataverse.get("accounts")
+    assert (answer.headers["Retry-After"], answer.headers["x-ms-service-request-id"]) == ("soon", "mine")
+    assert (await dataverse.get("accounts")).value == []
+
+
+async def test_an_answer_in_the_place_of_success(dataverse: Api) -> None:
+    dataverse.emulator.fail(status=504, commit=True)
+    assert (await dataverse("POST", "accounts", {"name": "A"})).status == 504
+    assert await dataverse.names("accounts") == ["A"]
+
+
+async def test_an_answer_that_ends_in_its_middle(dataverse: Api) -> None:
+    dataverse.emulator.fail(drop="during")
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await dataverse.get("accounts")
+    assert (await dataverse.get("accounts")).status == 200
+
+
 @pytest.mark.parametrize(("drop", "written"), [("before", 0), ("after", 1)])
 async def test_a_dropped_connection(dataverse: Api, drop: str, written: int) -> None:
     dataverse.emulator.fail(drop=drop, match="^POST")
@@ -169,7 +194,12 @@ async def test_a_delay_alone_lets_the_request_through_late(dataverse: Api) -> No
     ("fault", "said"),
     [
         ({}, "say what should happen"),
-        ({"status": 200}, "status"),
+        ({"status": 200}, "needs a body"),
+        ({"status": 503, "body": "x", "code": "0x80040333"}, "without code and message"),
+        ({"body": "x"}, "a body goes with a status"),
+        ({"status": 503, "headers": {"X": "a\nb"}}, "cannot be sent"),
+        ({"status": 200, "body": "x", "content_type": "a\nb"}, "cannot be sent"),
+        ({"drop": "after", "commit": True}, "go with an answer"),
         ({"status": 503, "drop": "before"}, "not both"),
         ({"drop": "sometimes"}, "drop"),
         ({"code": "0x8004ffff"}, "give a status too"),
