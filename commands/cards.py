@@ -111,6 +111,8 @@ class CardKind(StrEnum):
     ERROR = "error"
     STUB = "stub"
     HOME = "home"
+    SIGN_IN = "sign in"
+    """Asks the person to connect: the first action's `url` is the page where they do (`commands.signing_in`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
