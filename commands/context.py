@@ -1,13 +1,15 @@
 """What a running operation may touch."""
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from crm.records import Ref
 from crm.session import Session
 
+from .errors import NotAllowed
 from .request import Face, Place, Principal, Quote
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ class Context:
     """The message that this case is made from."""
     etag: str = "*"
     """What an update sends as If-Match: the version seen on the card that it came from, or `*`."""
+    hidden: Mapping[str, NotAllowed] = field(default_factory=dict)
+    """Tables, by logical name, whose rows policy keeps from this person here: no name leads to them."""
     org: str = ""
     """Name of the environment, where there are several."""
 

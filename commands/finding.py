@@ -46,10 +46,17 @@ class Candidate:
 
 
 async def find(ctx: Context, targets: Iterable[str], named: Named | None, *, closed: bool) -> list[Candidate]:
-    """Rows that are called so, or nearly; those that are called exactly so are among them."""
+    """Rows that are called so, or nearly; those that are called exactly so are among them.
+
+    Raises NotAllowed where policy keeps every target from this person.
+    """
+    targets = tuple(targets)
+    open_ones = [table for table in targets if table not in ctx.hidden]
+    if targets and not open_ones:
+        raise ctx.hidden[targets[0]]
     batch = Batch()
     asked = []
-    for table in targets:
+    for table in open_ones:
         names = await _naming(ctx, table)
         query = await _readable(ctx, table, names, closed=closed)
         if named is None:

@@ -21,6 +21,16 @@ class Policy:
         """Whether deciding needs a person's e-mail address."""
         return self._file is not None
 
+    @property
+    def names_memberships(self) -> bool:
+        """Whether it needs a person's roles and teams (`Principal.memberships`)."""
+        return self._file is not None and self._file.names_memberships
+
+    @property
+    def ask(self) -> str:
+        """Whom people are told to ask; empty without a file."""
+        return self._file.ask if self._file else ""
+
     def check(self, operation: Operation, principal: Principal, place: Place, *, public: bool = False) -> None:
         """Raises NotAllowed, naming the rule and whom to ask. `public`: the answer is shown to the conversation."""
         self.check_kind(type(operation), principal, place, fields=_fields(operation))
@@ -43,6 +53,8 @@ class Policy:
             )
         if self._file is None:
             return
+        if self._file.names_memberships and principal.memberships is None:
+            raise NotAllowed("The policy asks for your roles, and these are not known here.", f"{self._whom()}.")
         if operation.effect is not Effect.READ and _here(place, self._file.read_only_channels):
             raise NotAllowed(
                 "Nothing can be changed from this channel.",
@@ -54,6 +66,17 @@ class Policy:
             for verb, each in CATALOG.items():
                 if verb.endswith(" get"):
                     self._check_rules(each, principal, place, frozenset())
+
+    def hidden(self, principal: Principal, place: Place) -> dict[str, NotAllowed]:
+        """The tables that this person may not read here, by logical name, and why: no lookup finds their rows."""
+        found = {}
+        for verb, each in CATALOG.items() if self._file else ():
+            if each.table and verb.endswith(" get"):
+                try:
+                    self._check_rules(each, principal, place, frozenset())
+                except NotAllowed as e:
+                    found[each.table.logical] = e
+        return found
 
     def _check_rules(
         self, operation: type[Operation], principal: Principal, place: Place, fields: frozenset[str]
@@ -99,6 +122,7 @@ class Policy:
         email = principal.email.casefold()
         domain = f"@{email.rpartition('@')[2]}" if "@" in email else ""
         mine = {email, domain, principal.key.casefold(), principal.entra_id.casefold()} - {""}
+        mine |= principal.memberships or set()
         for person in people:
             if person.startswith("group:"):
                 if self._file and self._is_one(principal, self._file.groups[person.removeprefix("group:")]):

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from . import operations
+from .membership import ROLE, TEAM
 from .operation import CATALOG, Effect
 
 Where = tuple[str | int, ...]
@@ -34,7 +35,8 @@ class Match(_Part):
     """What a rule is about. Every list that is given must match; one that is left out matches everything."""
 
     people: tuple[str, ...] = ()
-    """E-mail addresses, `@domain.example`, `group:name`, Entra object ids or `platform:tenant:user`."""
+    """E-mail addresses, `@domain.example`, `group:name`, `role:name` and `team:name` (of Dynamics), Entra object ids or
+    `platform:tenant:user`."""
     except_: tuple[str, ...] = Field((), alias="except")
     """People to whom the rule does not apply, written likewise."""
     channels: tuple[str, ...] = ()
@@ -74,6 +76,14 @@ class PolicyFile(_Part):
     """People who may show records to a conversation; left out: everybody."""
     share_outside: tuple[str, ...] = ()
     """People who may do so where outsiders read along."""
+
+    @property
+    def names_memberships(self) -> bool:
+        """Whether anybody is named by a role or a team of Dynamics."""
+        matches = [m for rule in self.rules for m in (rule.allow, rule.deny) if m]
+        lists = (*self.groups.values(), *((m.people + m.except_) for m in matches))
+        everybody = (*lists, self.act_for, self.share or (), self.share_outside)
+        return any(person.startswith((ROLE, TEAM)) for people in everybody for person in people)
 
 
 def load(path: Path) -> PolicyFile:
@@ -145,11 +155,12 @@ def _people_problems(
         if person.startswith("group:"):
             if person.removeprefix("group:") not in groups:
                 yield (*at, i), f"there is no such group{_nearest(person, {f'group:{g}' for g in groups})}."
-        elif "@" not in person and ":" not in person and len(person) != 36:
-            yield (
-                (*at, i),
-                f"{person!r} is no person: write name@host, @host, group:name, an object id or platform:tenant:user.",
-            )
+        elif person.startswith((ROLE, TEAM)):
+            if not person.partition(":")[2].strip():
+                yield (*at, i), f"{person!r} names no {person.partition(':')[0]}: write it like role:Sales Manager."
+        elif "@" not in person and person.count(":") < 2 and len(person) != 36:
+            ways = "name@host, @host, group:name, role:name, team:name, an object id or platform:tenant:user"
+            yield (*at, i), f"{person!r} is no person: write {ways}."
 
 
 def _nearest(word: str, known: set[str]) -> str:
