@@ -15,13 +15,14 @@ import aiohttp
 import httpx
 import sqlalchemy as sa
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from commands.audit import Audit
 from commands.cipher import FernetCipher
 from commands.dispatch import Dispatcher
 from commands.engine import Engine, EngineError
+from commands.environments import Environment, Environments
 from commands.following import FollowedThreads
+from commands.membership import Memberships
 from commands.operations.custom import TableProblem, join_from_file
 from commands.people import NOBODY, People
 from commands.policy import Policy
@@ -30,7 +31,7 @@ from commands.policy_file import load as load_policy
 from commands.press import Seal
 from commands.rate import Pace, Rate, RateLimit, SharedRateLimit
 from commands.request import Face, Principal
-from commands.state import TABLES, State
+from commands.state import State
 from crm.client import Dataverse
 from crm.emulator import Emulator
 from crm.emulator.webhooks import Webhook as EmulatorWebhook
@@ -39,6 +40,7 @@ from crm.errors import CrmError
 from crm.notifications import read_change
 
 from . import settings as settings_module
+from .database import database
 from .jobs_command import look_after, open_journal, postgres_url
 from .log_filter import redact
 from .mcp.server import PLATFORM, make_server, serve_stdio
@@ -95,7 +97,7 @@ class App:
         folder = private_folder(settings.data_dir / "demo" if self.demo else settings.data_dir)
         keys = settings.secret_keys or [kept_secret(folder / "secret.key").encode()]
         cipher = FernetCipher(*keys)
-        self.state = State(await self._database(folder), cipher)
+        self.state = State(await self.stack.enter_async_context(database(settings, folder)), cipher)
         self.audit = Audit(self.state)
         self.dataverse = await self.stack.enter_async_context(
             Dataverse(settings.dataverse_url, auth=application_auth(settings), cache_dir=folder)
@@ -106,10 +108,12 @@ class App:
             faces=self.faces,
             unknown_as_application=self.demo and is_loopback(self.dataverse.organisation.host),
         )
+        first = Environment(
+            dataverse=self.dataverse, people=people, memberships=Memberships(self.dataverse), first=True
+        )
         engine = Engine(folder, cipher, url=postgres_url(settings.database_url), beside=self.agent)
         self.dispatcher = Dispatcher(
-            dataverse=self.dataverse,
-            people=people,
+            environments=Environments(first),
             policy=_policy(settings),
             state=self.state,
             engine=engine,
@@ -190,25 +194,6 @@ class App:
     async def _news(self, body: Mapping[str, Any]) -> int:
         return await self.dispatcher.news(read_change(body))
 
-    async def _database(self, folder: Path) -> AsyncEngine:
-        engine = create_async_engine(database_url(self.settings, folder))
-        self.stack.push_async_callback(engine.dispose)
-        if engine.dialect.name == "sqlite":
-
-            @sa.event.listens_for(engine.sync_engine, "connect")
-            def _prepare(connection: object, _record: object) -> None:
-                cursor = connection.cursor()  # type: ignore[attr-defined]
-                for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000"):
-                    cursor.execute(f"PRAGMA {pragma}")
-                cursor.close()
-
-        async with engine.begin() as db:
-            if engine.dialect.name == "postgresql":
-                # Several processes may start at once, and creating a table if it is missing is no one step.
-                await db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended('crmchat:tables', 0))"))
-            await db.run_sync(TABLES.create_all)
-        return engine
-
     async def _database_check(self) -> str:
         async with self.state.engine.connect() as db:
             await db.execute(sa.text("SELECT 1"))
@@ -222,14 +207,6 @@ class App:
 def build(settings: Settings, *, demo: bool = False, agent: bool = False) -> App:
     """The whole bot for these settings, not started yet."""
     return App(settings, demo=demo, agent=agent)
-
-
-def database_url(settings: Settings, folder: Path) -> str:
-    """Where state is kept, as SQLAlchemy has it."""
-    url = settings.database_url
-    if url.startswith(("postgresql://", "postgres://")):
-        return "postgresql+psycopg://" + url.partition("://")[2]
-    return url or f"sqlite+aiosqlite:///{folder / 'state.db'}"
 
 
 def application_auth(settings: Settings) -> httpx.Auth | None:

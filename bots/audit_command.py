@@ -5,13 +5,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy.ext.asyncio import create_async_engine
-
 from commands.audit import Audit, Entry
 from commands.cipher import FernetCipher
-from commands.state import TABLES, State
+from commands.state import State
 
-from .app import database_url
+from .database import database
 from .settings import Settings, SettingsError, kept_secret, load, private_folder
 
 _AGO = re.compile(r"(\d{1,5})([hd])")
@@ -28,10 +26,7 @@ async def run_audit(
 ) -> int:
     """Export events, or erase `erase` (`platform:tenant:user`). Raises SettingsError for what cannot be read."""
     settings = load(env_file)
-    engine = create_async_engine(database_url(settings, private_folder(settings.data_dir)))
-    try:
-        async with engine.begin() as db:
-            await db.run_sync(TABLES.create_all)
+    async with database(settings, private_folder(settings.data_dir)) as engine:
         audit = Audit(State(engine, _cipher(settings)))
         if erase:
             count = await audit.erase(_person(erase))
@@ -39,8 +34,6 @@ async def run_audit(
             return 0
         async for entry in audit.entries(since=_moment(since), person=_person(person) if person else ""):
             tell(entry.json() if as_json else _line(entry))
-    finally:
-        await engine.dispose()
     return 0
 
 

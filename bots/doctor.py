@@ -31,6 +31,7 @@ from crm.session import Session
 from crm.tables import USER
 
 from . import app as wiring
+from .database import database_url
 from .settings import Settings, SettingsError, is_loopback, load, private_folder
 from .slack.manifest import BOT_SCOPES
 from .teams.credentials import AppTokens, NoToken
@@ -156,7 +157,7 @@ def _public_url(settings: Settings) -> Finding:
 async def _database(settings: Settings) -> Finding:
     try:
         folder = private_folder(settings.data_dir)
-        engine = create_async_engine(wiring.database_url(settings, folder))
+        engine = create_async_engine(database_url(settings, folder))
     except (OSError, SQLAlchemyError, ImportError) as e:
         return Finding(
             "database",

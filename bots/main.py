@@ -1,4 +1,4 @@
-"""The command line: demo · serve · emulator · mcp · jobs · audit · manifest · doctor."""
+"""The command line: demo · serve · emulator · mcp · jobs · audit · database · manifest · doctor."""
 
 import argparse
 import asyncio
@@ -64,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     manifest = _command(commands, "manifest", _manifest, "write the app manifest for Slack or Teams")
     manifest.add_argument("platform", choices=["slack", "teams"])
     manifest.add_argument("--url", default="", help="https address under which the platform reaches this server")
+    manifest.add_argument(
+        "--read-messages", action="store_true", help="Teams: ask for the right to read all messages (docs/teams.md)"
+    )
     manifest.add_argument("--out", type=Path, default=Path("manifest"), help="folder to write to (default: manifest)")
 
     audit = _command(commands, "audit", _audit, "what was done and refused, by whom; or erase a person")
@@ -71,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--person", default="", help="platform:tenant:user")
     audit.add_argument("--json", action="store_true", help="JSON lines")
     audit.add_argument("erase", nargs="*", help="erase PERSON: put a tombstone in the person's place")
+
+    database = _command(commands, "database", _database, "the version of the state database's tables; one step back")
+    database.add_argument("what", choices=["version", "upgrade", "downgrade"])
 
     _command(commands, "doctor", _doctor, "check settings, tokens, Dataverse and rights; say what is wrong")
     return parser
@@ -137,7 +143,8 @@ async def _manifest(args: argparse.Namespace) -> int:
     from . import manifests, settings
 
     read = settings.load()
-    print(manifests.write(args.platform, read, url=args.url or read.public_url, folder=args.out))
+    url = args.url or read.public_url
+    print(manifests.write(args.platform, read, url=url, folder=args.out, read_messages=args.read_messages))
     return 0
 
 
@@ -160,6 +167,13 @@ async def _audit(args: argparse.Namespace) -> int:
         person=args.person,
         as_json=args.json,
     )
+
+
+async def _database(args: argparse.Namespace) -> int:
+    from .database_command import run_database
+
+    print(await run_database(Path(".env"), args.what))
+    return 0
 
 
 async def _doctor(args: argparse.Namespace) -> int:
