@@ -13,11 +13,16 @@ from .slack.settings import SlackSettings
 from .teams import manifest as teams
 
 
-def write(platform: str, settings: Settings, *, url: str, folder: Path) -> Path:
-    """Write a platform's manifest for a server at `url`; returns what to upload. Raises SettingsError."""
+def write(platform: str, settings: Settings, *, url: str, folder: Path, read_messages: bool = False) -> Path:
+    """Write a platform's manifest for a server at `url`; returns what to upload. Raises SettingsError.
+
+    `read_messages` (Teams): ask for the right to read all messages where the app is installed.
+    """
     host = urlsplit(settings.dataverse_url).hostname or ""
     try:
-        return _slack(settings, url, host, folder) if platform == "slack" else _teams(settings, url, host, folder)
+        if platform == "slack":
+            return _slack(settings, url, host, folder)
+        return _teams(settings, url, host, folder, read_messages=read_messages)
     except ValueError as e:
         raise SettingsError(str(e)) from e
 
@@ -35,8 +40,13 @@ def _slack(settings: Settings, url: str, host: str, folder: Path) -> Path:
     return path
 
 
-def _teams(settings: Settings, url: str, host: str, folder: Path) -> Path:
+def _teams(settings: Settings, url: str, host: str, folder: Path, *, read_messages: bool) -> Path:
     made = teams.manifest(
-        app_id=settings.microsoft_app_id, url=url, catalog=CATALOG, dataverse_hosts=[host] if host else []
+        app_id=settings.microsoft_app_id,
+        url=url,
+        catalog=CATALOG,
+        dataverse_hosts=[host] if host else [],
+        read_messages=read_messages,
+        sso_resource=settings.microsoft_sso_resource,
     )
     return teams.write(folder / "teams", made)

@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     """Tenants whose people are let in, separated by commas; empty: MICROSOFT_APP_TENANT_ID alone."""
     microsoft_cloud: str = "public"
     """`public` (GCC too) or `usgov` (GCC High, DoD)."""
+    microsoft_sso_resource: str = ""
+    """The app's Application ID URI, like `api://botid-<app id>`: Teams then signs people in without a page."""
     microsoft_openid_url: str = ""
     """Who signs what Teams sends, where that is not the cloud's own issuer: a local peer in tests."""
     microsoft_login_url: str = ""

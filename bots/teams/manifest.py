@@ -43,13 +43,15 @@ def manifest(
     dataverse_hosts: Iterable[str] = (),
     version: str = "1.0.0",
     read_messages: bool = False,
+    sso_resource: str = "",
     privacy_url: str = "",
     terms_url: str = "",
 ) -> dict[str, Any]:
     """The manifest. `url`: where the server is reached; `dataverse_hosts`: whose record links are shown as cards.
 
     `read_messages` asks, by resource-specific consent, for the right to read all messages where the app is installed:
-    then threads follow their case without mentioning the app, and cases take their thread along. Raises ValueError.
+    then threads follow their case without mentioning the app, and cases take their thread along. `sso_resource`: the
+    Application ID URI for which Teams hands over people's tokens (single sign-on). Raises ValueError.
     """
     address = urlsplit(url)
     if address.scheme != "https" or not address.hostname:
@@ -89,8 +91,12 @@ def manifest(
         ],
         "composeExtensions": [_extension(app_id, catalog, dataverse_hosts)],
         "validDomains": [address.netloc],
-        "webApplicationInfo": {"id": app_id, "resource": f"api://botid-{app_id}"},
     }
+    if sso_resource or read_messages:
+        # A right for the installed app belongs to an Entra application, which this names, with or without sign-on.
+        made["webApplicationInfo"] = {"id": app_id, "resource": sso_resource or f"https://{address.netloc}"}
+    if sso_resource:
+        made["validDomains"].append("token.botframework.com")
     if read_messages:
         rights = [
             {"name": name, "type": "Application"} for name in ("ChannelMessage.Read.Group", "ChatMessage.Read.Chat")
@@ -100,11 +106,11 @@ def manifest(
 
 
 def _commands(catalog: Mapping[str, type[Operation]]) -> list[dict[str, str]]:
-    """Help first, then what is created, then what is listed, as far as there is room."""
+    """Help and home first, then what is created, then what is listed, as far as there is room."""
     ranked = sorted(
         (verb for verb in catalog if verb.endswith((" create", " list"))), key=lambda verb: verb.endswith(" list")
     )
-    chosen = [("help", "What you can ask")]
+    chosen = [("help", "What you can ask"), ("home", catalog["home"].summary())]
     chosen += [(verb, catalog[verb].summary()) for verb in ranked]
     return [
         {"title": clip(title, TITLE), "description": clip(description, DESCRIPTION)}

@@ -10,9 +10,12 @@ import jsonschema
 import pytest
 
 import commands.operations  # noqa: F401 - fills the catalog
+from bots.main import main
 from bots.teams.icons import color_icon, outline_icon
 from bots.teams.manifest import files, manifest, package, write
 from commands.operation import CATALOG
+
+from .conftest import APP
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "node_modules" / "@microsoft" / "app-manifest" / "build" / "json-schemas" / "teams"
@@ -33,14 +36,34 @@ def complaints(document, version):
     return [e.message for e in jsonschema.validators.validator_for(schema)(schema).iter_errors(document)]
 
 
+SSO = "api://botid-00000000-0000-0000-0000-00000000b0b0"
+
+
+@pytest.mark.parametrize("sso", ["", SSO])
 @pytest.mark.parametrize(("rights", "version", "before"), [(False, "1.5", "1.4"), (True, "1.12", "1.11")])
-def test_valid_at_the_lowest_version_that_has_what_is_used(rights, version, before):
-    document = made(read_messages=rights)
+def test_valid_at_the_lowest_version_that_has_what_is_used(rights, version, before, sso):
+    document = made(read_messages=rights, sso_resource=sso)
     assert document["manifestVersion"] == version
     assert complaints(document, version) == []
     assert complaints(document, before) != []
     newest = max((p.name[1:] for p in SCHEMAS.glob("v1.*")), key=lambda v: int(v.split(".")[1]))
     assert complaints(document, newest) == []
+
+
+def test_the_application_is_named_only_where_somebody_asks_for_it(tmp_path, monkeypatch, capsys):
+    assert "webApplicationInfo" not in made()
+    assert made(sso_resource=SSO)["webApplicationInfo"]["resource"] == SSO
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MICROSOFT_APP_ID", APP)
+    monkeypatch.setenv("MICROSOFT_SSO_RESOURCE", SSO)
+    with pytest.raises(SystemExit, match="0"):
+        main(["manifest", "teams", "--url", "https://crm.example.com", "--read-messages"])
+    with zipfile.ZipFile(tmp_path / capsys.readouterr().out.strip()) as archive:
+        written = json.loads(archive.read("manifest.json"))
+    assert written["webApplicationInfo"] == {"id": APP, "resource": SSO}
+    assert "token.botframework.com" in written["validDomains"]
+    rights = written["authorization"]["permissions"]["resourceSpecific"]
+    assert {right["name"] for right in rights} == {"ChannelMessage.Read.Group", "ChatMessage.Read.Chat"}
 
 
 def test_the_committed_package_is_the_generated_one():
