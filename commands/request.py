@@ -107,6 +107,8 @@ class Message:
     sent: datetime | None = None
     permalink: str = ""
     files: tuple[QuotedFile, ...] = ()
+    version: str = ""
+    """What the platform calls this state of a message that was edited, mostly a time: the same on a retry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ wrote never becomes a note, so that nothing loops. Edits and deletions in the th
 import logging
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Protocol
@@ -84,6 +85,13 @@ class Happened(StrEnum):
     DELETED = "deleted"
 
 
+def reply_key(message: Message, happened: Happened) -> str:
+    """The intent key of telling a case what happened to a message: written and deleted once, edited often."""
+    if happened is not Happened.EDITED:
+        return f"{message.key}/{happened}"
+    return f"{message.key}/{happened}/{message.version or uuid.uuid5(_NAMESPACE, message.text)}"
+
+
 async def thread_reply(
     threads: Threads, crm: Session, face: Face | None, place: Place, message: Message, happened: Happened
 ) -> Reply | None:
@@ -98,20 +106,25 @@ async def thread_reply(
     # Marked before it is written: the news of it may be here before the answer is.
     await threads.first(_ours(note))
     if happened is Happened.DELETED:
+        await threads.first(_deleted(note))  # platforms deliver in any order: what was written may still come
         try:
             await crm.delete(note)
         except NotFound:
             return None  # it never became a note, or is gone already
         return Reply(reaction="wastebasket")
+    if await threads.known(_deleted(note)):
+        return None
     text = _note_text(following, place, message)
-    if happened is Happened.EDITED:
-        try:
-            await crm.update(note, {NOTE.text.logical: text})
-        except NotFound:
-            await _write(crm, following.case, note, message, text)
-        return Reply(reaction="pencil2")
-    await _write(crm, following.case, note, message, text)
-    missing = await _attach(threads, crm, face, following.case, place, message)
+    try:
+        if happened is Happened.EDITED:
+            await _rewrite(crm, following.case, note, message, text)
+            return Reply(reaction="pencil2")
+        await _write(crm, following.case, note, message, text)
+        missing = await _attach(threads, crm, face, following.case, place, message)
+    finally:
+        if await threads.known(_deleted(note)):  # meanwhile
+            with suppress(NotFound):
+                await crm.delete(note)
     if missing:
         return Reply(card=Card(kind=CardKind.NOTICE, title="Not everything was taken along", text=tuple(missing)))
     return Reply(reaction="memo")
@@ -166,18 +179,33 @@ def _ours(ref: Ref) -> str:
     return f"ours/{ref.table}/{ref.id}"
 
 
+def _deleted(ref: Ref) -> str:
+    return f"deleted/{ref.table}/{ref.id}"
+
+
 def _note_text(following: Following, place: Place, message: Message) -> str:
     who = f"{message.author.name or message.author.email or 'Somebody'} in {place.platform.capitalize()}:"
     text = "\n".join(filter(None, (who, message.text.strip(), message.permalink)))
     return f"{_FOR_CUSTOMERS} {text}" if following.for_customer else text
 
 
-async def _write(crm: Session, case: Ref, note: Ref, message: Message, text: str) -> None:
+async def _write(crm: Session, case: Ref, note: Ref, message: Message, text: str) -> bool:
+    """Whether the note is new; it may be there already, because the platform said it twice or an edit overtook it."""
     first = next(filter(None, (line.strip() for line in message.text.splitlines())), "Reply")
     try:
         await crm.attach(case, subject=first[:_SUBJECT], text=text, id=note.id)
     except DuplicateId:
-        return  # the platform said it twice
+        return False
+    return True
+
+
+async def _rewrite(crm: Session, case: Ref, note: Ref, message: Message, text: str) -> None:
+    change: dict[str, Json] = {NOTE.text.logical: text}
+    try:
+        await crm.update(note, change)
+    except NotFound:
+        if not await _write(crm, case, note, message, text):  # written at this very moment
+            await crm.update(note, change)
 
 
 async def _attach(

@@ -1,5 +1,6 @@
 """A thread that follows a case: replies to notes, news to the thread, and no loops."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -120,6 +121,25 @@ async def test_edits_and_deletions_are_followed(desk: Desk, threads: FollowedThr
     await thread_reply(threads, crm, None, THREAD, _message("b", "first"), Happened.DELETED)
     assert await _notes(desk, case) == []
     assert await thread_reply(threads, crm, None, THREAD, _message("b", "first"), Happened.DELETED) is None
+
+
+async def test_whatever_the_order_the_last_state_stays(desk: Desk, threads: FollowedThreads) -> None:
+    case = await _case(desk, threads, "Order")
+    crm = desk.context().crm
+    await thread_reply(threads, crm, None, THREAD, _message("o", "second"), Happened.EDITED)
+    await thread_reply(threads, crm, None, THREAD, _message("o", "first"), Happened.WRITTEN)
+    assert "second" in (await _notes(desk, case))[0]["notetext"]
+    edit = _message("p", "new words")
+    await asyncio.gather(
+        thread_reply(threads, crm, None, THREAD, edit, Happened.EDITED),
+        thread_reply(threads, crm, None, THREAD, replace(edit, text="old words"), Happened.WRITTEN),
+    )
+    words = [n["notetext"] for n in await _notes(desk, case) if "words" in n["notetext"]]
+    assert [text.count("new words") for text in words] == [1]
+    gone = _message("q", "never mind")
+    await thread_reply(threads, crm, None, THREAD, gone, Happened.DELETED)
+    assert await thread_reply(threads, crm, None, THREAD, gone, Happened.WRITTEN) is None
+    assert not any("never mind" in n["notetext"] for n in await _notes(desk, case))
 
 
 async def test_customers_see_replies_only_after_the_switch(desk: Desk, threads: FollowedThreads) -> None:
