@@ -13,8 +13,9 @@ from crm import errors as crm
 
 from .cards import Action, Card, CardKind, Style
 from .errors import BadInput, NotAccepted, NotConnected, StaleButton, UnknownCommand, UserError
-from .operation import CATALOG
+from .operation import CATALOG, Operation
 from .press import Do, Press
+from .rights import missing_right
 from .views import VIEWS
 
 log = logging.getLogger(__name__)
@@ -22,8 +23,17 @@ log = logging.getLogger(__name__)
 _NEAREST = 5
 
 
-def explain(exc: BaseException, *, again: Press | None = None) -> Card:
-    """The card for an exception. `again`: the command that failed, for a button that tries it once more."""
+def explain(
+    exc: BaseException, *, again: Press | None = None, tried: type[Operation] | None = None, ask: str = ""
+) -> Card:
+    """The card for an exception.
+
+    `again`: the command that failed, for a button that tries it once more. `tried`: what it was, and `ask`: whom to
+    ask (empty: an administrator), for the words about a right that is missing.
+    """
+    if isinstance(exc, crm.Forbidden) and not isinstance(exc, crm.NotAMember):
+        title, remedy = missing_right(exc, tried, ask)
+        return _card(title, remedy, footer=_request_of(exc))
     if isinstance(exc, UserError):
         return _of_ours(exc, again)
     if isinstance(exc, crm.CrmError):
@@ -93,17 +103,11 @@ def _of_dataverse(exc: crm.CrmError, again: Press | None) -> Card:
         if exc.outcome_unknown and again
         else ""
     )
-    return _card(title, remedy, unknown, actions=actions, footer=f"Request {exc.request_id}" if exc.request_id else "")
+    return _card(title, remedy, unknown, actions=actions, footer=_request_of(exc))
 
 
-def _forbidden(exc: crm.CrmError, _again: Press | None) -> Explained:
-    privilege = getattr(exc, "privilege", None)
-    what = f" (missing privilege: {privilege})" if privilege else ""
-    return (
-        f"Dynamics 365 does not let you do this{what}.",
-        "Ask your Dynamics administrator for a security role that includes it.",
-        (),
-    )
+def _request_of(exc: crm.CrmError) -> str:
+    return f"Request {exc.request_id}" if exc.request_id else ""
 
 
 def _not_a_member(_exc: crm.CrmError, _again: Press | None) -> Explained:
@@ -193,7 +197,6 @@ def _configuration(exc: crm.CrmError, _again: Press | None) -> Explained:
 
 _DATAVERSE: Final[dict[type[crm.CrmError], Callable[[crm.CrmError, Press | None], Explained]]] = {
     crm.NotAMember: _not_a_member,
-    crm.Forbidden: _forbidden,
     crm.UnknownResource: _unknown_resource,
     crm.NotFound: _gone,
     crm.ValueProblem: _value,

@@ -15,7 +15,9 @@ _CLOCK_SKEW = 300
 """Seconds; Entra accepts five minutes of difference."""
 
 # Names inside Dataverse's messages. They only enrich an error; classes are chosen by code.
-_PRIVILEGE = re.compile(r"\b(prv(?:AppendTo|Append|Create|Read|Write|Delete|Assign|Share)?([A-Z]\w+))")
+_RIGHTS = "AppendTo|Append|Create|Read|Write|Delete|Assign|Share"
+_PRIVILEGE = re.compile(rf"\b(prv({_RIGHTS})?(\w+))")
+_ACCESS = re.compile(rf"\b({_RIGHTS})Access\b")
 _ENTITY = re.compile(r"'(\w+)' entity|entity '(\w+)'|[Ee]ntity(?:Name)?\s?[:=]\s?'?(\w+)")
 _ATTRIBUTE = re.compile(
     r"'(\w+)' attribute|attribute '(\w+)'|[Aa]ttribute(?:Name)?\s?[:=]\s?'?(\w+)|property '([\w.]+)'"
@@ -127,10 +129,13 @@ def error_from(answer: Answer, host: str, *, table: str | None = None) -> CrmErr
         column=_named(_ATTRIBUTE, message),
         retry_after=wait,
     )
-    if isinstance(error, Forbidden) and (privilege := _PRIVILEGE.search(message)):
-        error.privilege = privilege[1]
-        named = privilege[2].lower()
-        error.table = _named(_ENTITY, message) or _PRIVILEGE_TABLES.get(named, named)
+    if isinstance(error, Forbidden):
+        if privilege := _PRIVILEGE.search(message):
+            error.privilege, error.right = privilege[1], privilege[2]
+            named = privilege[3].lower()
+            error.table = _named(_ENTITY, message) or _PRIVILEGE_TABLES.get(named, named)
+        elif access := _ACCESS.search(message):
+            error.right = access[1]
     return error
 
 

@@ -111,6 +111,13 @@ class Forbidden(CrmError):
 
     privilege: str | None = None
     """Name of the missing privilege (`prvCreateLead`), where the message has it."""
+    right: str | None = None
+    """`Create`, `Read`, `Write`, `Delete`, `Append`, `AppendTo`, `Assign` or `Share`, where the message has it."""
+
+    @property
+    def of_one_row(self) -> bool:
+        """The caller may do this with some rows of the table, but not with this one."""
+        return self.privilege is None and self.code == "0x80042f09"
 
 
 class NotAMember(Forbidden):
