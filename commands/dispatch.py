@@ -194,6 +194,10 @@ class Dispatcher:
         except Exception as e:
             return Reply(card=explain(e))
 
+    async def follows(self, place: Place) -> bool:
+        """Whether this thread follows a case; a face that asks first need not read what is said elsewhere."""
+        return self._threads is not None and await self._threads.followed(place) is not None
+
     async def news(self, change: Change) -> int:
         """Something happened in Dataverse: tell the threads that follow it; how many were told.
 

@@ -115,8 +115,7 @@ class Events:
         """A direct message is a command; a reply in a thread may concern a case; anything else is not ours."""
         event, origin = body["event"], of_event(body)
         if event.get("channel_type") != "im":
-            await self._reply(body, event, origin)
-            return None
+            return await self._reply(body, event, origin)
         if event.get("subtype") not in _SPEECH or _is_bot(event) or not origin.user:
             return None
 
@@ -126,11 +125,8 @@ class Events:
 
         return await self._once(body, work)
 
-    async def _reply(self, body: Body, event: Any, origin: Origin) -> None:
-        """Said, edited or deleted in a thread: told to the case that the thread follows, if it follows one.
-
-        Not begun in `SeenEvents`: the note's id is made of the message, so the same message again changes nothing.
-        """
+    async def _reply(self, body: Body, event: Any, origin: Origin) -> BoltResponse | None:
+        """Said, edited or deleted in a thread: told to the case that the thread follows, if it follows one."""
         happened = _HAPPENED.get(str(event.get("subtype") or ""))
         said = (
             event
@@ -138,26 +134,25 @@ class Events:
             else event.get("message" if "message" in event else "previous_message")
         )
         if happened is None or not said or not said.get("thread_ts") or said["thread_ts"] == said.get("ts"):
-            return
+            return None
         unchanged = happened is Happened.EDITED and said.get("text") == (event.get("previous_message") or {}).get(
             "text"
         )
         bot = await self._authorize.bot_user(origin.workspace)
         if _is_bot(said) or unchanged or (bot and f"<@{bot}" in str(said.get("text") or "")):
-            return  # a mention is a command (`app_mention`), and Slack calls it a change when a link gets its preview
-        told = self._desk.tasks.start(
-            self._tell(body, said, replace(origin, user=str(said.get("user"))), happened), "tell a case"
-        )
-        await asyncio.wait({told}, timeout=self._desk.settings.ack_window)
+            return None  # a mention is a command (`app_mention`), and a link that gets its preview counts as a change
+        desk, author = self._desk, replace(origin, user=str(said.get("user") or ""))
+        where = self._place(author, body, thread=str(said["thread_ts"]), message_ts=str(said.get("ts") or ""))
+        if not await desk.dispatcher.follows(where):
+            return None
 
-    async def _tell(self, body: Body, said: Any, origin: Origin, happened: Happened) -> None:
-        desk, ts = self._desk, str(said.get("ts") or "")
-        where = self._place(origin, body, thread=str(said["thread_ts"]), message_ts=ts)
-        quote = await desk.reading.quote(origin, where.conversation, said)
-        principal = await desk.people.known(desk.people.principal(origin))
-        reply = await desk.dispatcher.heard(principal, where, quote.message, happened)
-        if reply:
-            desk.send(where, principal, reply)
+        async def work() -> None:
+            quote = await desk.reading.quote(author, where.conversation, said)
+            principal = await desk.people.known(desk.people.principal(author))
+            if reply := await desk.dispatcher.heard(principal, where, quote.message, happened):
+                desk.send(where, principal, reply)
+
+        return await self._once(body, work)
 
     async def reaction(self, body: Body) -> BoltResponse | None:
         """An emoji that an admin named makes a case of the message, with defaults."""

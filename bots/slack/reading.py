@@ -138,6 +138,7 @@ class Reading:
             sent=datetime.fromtimestamp(float(ts), UTC) if ts.replace(".", "", 1).isdigit() else None,
             permalink=permalink,
             files=tuple(await self._files(where, message.get("files") or (), missing)),
+            version=str((message.get("edited") or {}).get("ts") or ""),
         )
 
     async def _author(self, where: Workspace, message: Mapping[str, Any]) -> Person:

@@ -33,6 +33,7 @@ class Script:
         )
         self.found: list[Card] = []
         self.overheard: list[tuple[str, str, str, str]] = []
+        self.unfollowed: set[str] = set()
         self.options: list[Option] = []
         self.suggested: list[tuple[Press, str, str]] = []
 
@@ -53,6 +54,9 @@ class Script:
 
     async def unfurl(self, url: str, *_: object) -> Card | None:
         return next((c for c in self.found if c.url == url), None)
+
+    async def follows(self, place: Place) -> bool:
+        return place.thread not in self.unfollowed
 
     async def heard(self, principal: Principal, place: Place, message: Message, happened: Happened) -> Reply:
         self.overheard.append((principal.user, place.thread, message.text, happened.value))

@@ -183,6 +183,17 @@ async def test_replies_in_threads_are_overheard_edits_and_deletions_too(slack: F
     assert script.asked[-1].ask == Typed("my cases")
 
 
+async def test_a_thread_that_follows_no_case_is_not_read(slack: FakeSlack, script: Script) -> None:
+    root = await slack.say("Lunch?", user="U2", channel="C1")
+    script.unfollowed.add(root.ts)
+    await slack.settle()
+    before = len(slack.calls)
+    await slack.say("Yes", user="U1", channel="C1", thread=root)
+    await slack.settle()
+    assert script.overheard == []
+    assert len(slack.calls) == before
+
+
 async def test_an_event_that_was_answered_before_a_restart_is_not_answered_again(
     slack: FakeSlack, script: Script, engine: AsyncEngine
 ) -> None:
