@@ -47,12 +47,13 @@ class FolderClaim:
 
     def __init__(self, folder: Path) -> None:
         self.executor = "main"
-        self._folder = folder
+        self._folder, self._path = folder, folder / "journal.lock"
         self._lock: int | None = None
 
     async def take(self) -> None:
         """See `Claim.take`."""
-        lock = os.open(self._folder / "journal.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        await self.release()
+        lock = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as e:
@@ -64,8 +65,13 @@ class FolderClaim:
         self._lock = lock
 
     async def held(self) -> bool:
-        """The kernel keeps it as long as the process lives."""
-        return self._lock is not None
+        """The kernel keeps it as long as the process lives; worth something while others find the same file."""
+        if self._lock is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._lock), self._path.stat())
+        except FileNotFoundError:
+            return False
 
     async def release(self) -> None:
         """See `Claim.release`."""

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,12 +38,19 @@ _APPLICATION_VERSION: Final = "jobs-1"
 """Pinned: by default DBOS strands waiting work after every edit. Change it for incompatible steps only, drained."""
 _DIRECT: Final = 16
 """Jobs started at once, without the queue's polling delay; more than these wait in the queue."""
+_LOOK: Final = 0.5
+"""Seconds between two looks at the lock: how long two processes can believe that a job is theirs."""
 _PERIOD: Final = 2.0
-"""Seconds between two looks at the lock and at work that nobody executes."""
+"""Seconds between two looks at work that nobody executes. Two must agree, so whoever lost its lock has stopped."""
+_RUNS: Final = 6
+"""Times that a job is begun; one that ends its process each time must not travel for ever."""
+_CRASHES: Final = "crashes"
+"""Attribute of a job: how many of its runs ended with their process, before it was last put back into the queue."""
 _LOCKED: Final = 0.5
 """Seconds that a new job waits for a locked journal before it is refused."""
 
-Body = Callable[[str], Coroutine[Any, Any, str]]
+Body = Callable[[str, bool], Coroutine[Any, Any, str]]
+"""Executes a job, given its argument and whether it has killed too many processes to be tried once more."""
 
 
 class EngineError(Exception):
@@ -81,23 +89,46 @@ class Sealed(Serializer):
 _body: Body | None = None
 _running: dict[str, asyncio.Task[Any]] = {}
 """The jobs that this process executes now."""
+_first: set[str] = set()
+"""The jobs that this process has begun and starts at once: nobody has run them before."""
 
 
-@DBOS.workflow(name=JOB_NAME, max_recovery_attempts=20)
+class JobAbandoned(Exception):
+    """Ends a job as failed: its person knows, and operators find it in the journal."""
+
+
+@DBOS.workflow(name=JOB_NAME, max_recovery_attempts=_RUNS + 3)  # the last resort: giving up may itself be deadly
 async def _crm_job(argument: str) -> str:
     job, task = DBOS.workflow_id, asyncio.current_task()
     if _body is None or job is None or task is None:
         raise EngineError("the engine runs no jobs yet")
     _running[job] = task
     try:
-        return await _body(argument)
-    except SQLAlchemyError as e:
+        exhausted = job not in _first and await _runs(job) > _RUNS
+        result = await _body(argument, exhausted)
+    except (SQLAlchemyError, EngineError) as e:
         # Only the journal fails so. An ordinary exception would be recorded as the job's end; cancelled, it stays
         # pending, and `_adopt` starts it again.
         log.warning("a job is parked until the journal can be written: %s", type(e).__name__)
         raise asyncio.CancelledError from e
     finally:
         _running.pop(job, None)
+        _first.discard(job)
+    if exhausted:
+        raise JobAbandoned(f"begun {_RUNS} times, and each time its process died")
+    return result
+
+
+async def _runs(job: str) -> int:
+    """How often it has been begun, this time included."""
+    # Outside of the workflow's own context, where asking would be recorded as one of its steps.
+    asking = asyncio.create_task(DBOS.get_workflow_status_async(job), context=Context())
+    status = await asking
+    return _crashes(status) + (status.recovery_attempts or 0) if status else 0
+
+
+def _crashes(job: Any) -> int:
+    return int((job.attributes or {}).get(_CRASHES, 0))
 
 
 class Engine:
@@ -114,6 +145,7 @@ class Engine:
         self._direct = 0
         self._refuses = ""
         self._suspects: set[str] = set()
+        self._silent: set[str] = set()
         self._tending: asyncio.Task[None] | None = None
 
     async def start(self, body: Body) -> None:
@@ -134,7 +166,7 @@ class Engine:
         self._tending = asyncio.create_task(self._tend())
 
     async def stop(self, grace: int) -> None:
-        """Let what runs finish for `grace` seconds; the rest is resumed by the next process, or another."""
+        """Take nothing more and let what runs finish for `grace` seconds; the rest is parked for the next process."""
         if self._client:
             await asyncio.to_thread(self._client.destroy)
             return
@@ -143,7 +175,10 @@ class Engine:
             with suppress(asyncio.CancelledError):
                 await self._tending
         if not self._refuses:
-            await _destroy(grace)
+            self._refuses = "This process is stopping and takes no more work."
+            parking = asyncio.get_running_loop().call_later(grace, _park)
+            await _destroy(grace + 1)
+            parking.cancel()
         await self._claim.release()
 
     @property
@@ -172,10 +207,12 @@ class Engine:
                     await DBOS.enqueue_workflow_async(QUEUE, _crm_job, argument)
                 return
             self._direct += 1
+            _first.add(job)
             try:
                 handle = await DBOS.start_workflow_async(_crm_job, argument)
             except BaseException:
                 self._direct -= 1
+                _first.discard(job)
                 raise
         watcher = asyncio.create_task(self._watch(handle))
         _WATCHERS.add(watcher)
@@ -238,28 +275,31 @@ class Engine:
 
     async def _tend(self) -> None:
         """Notice a lost lock; find work that nobody executes. Runs as long as the engine does."""
+        clock = asyncio.get_running_loop().time
+        next_look = 0.0
         while True:
             try:
                 if not await self._claim.held():
                     await self._retake()
-                async with asyncio.timeout(30):
-                    await self._adopt()
+                if clock() >= next_look:
+                    next_look = clock() + _PERIOD
+                    async with asyncio.timeout(30):
+                        await self._adopt()
             except Exception as e:
                 log.warning("looking after the journal failed: %s: %s", type(e).__name__, e)
-            await asyncio.sleep(_PERIOD)
+            await asyncio.sleep(_LOOK)
 
     async def _retake(self) -> None:
         """Others may adopt our jobs from now on: stop executing; begin anew under a new id once that is possible."""
         self._refuses = "The journal's database has been lost; this process takes no work until it is back."
         log.error(self._refuses)
-        for task in list(_running.values()):
-            task.cancel()
+        _park()
         await _destroy(0)
         while True:
             try:
                 await self._claim.take()
                 await self._launch()
-            except (ClaimError, SQLAlchemyError, psycopg.Error, TimeoutError) as e:
+            except (ClaimError, SQLAlchemyError, psycopg.Error, OSError) as e:
                 log.warning("still without the journal: %s", e)
                 await asyncio.sleep(_PERIOD)
             else:
@@ -272,24 +312,35 @@ class Engine:
         pending = await DBOS.list_workflows_async(
             status="PENDING", name=JOB_NAME, load_input=False, load_output=False, limit=1000
         )
-        stray: set[str] = set()
-        foreign: defaultdict[str, list[str]] = defaultdict(list)
+        stray: dict[str, Any] = {}
+        foreign: defaultdict[str, list[Any]] = defaultdict(list)
         for job in pending:
             if job.executor_id != self._claim.executor:
-                foreign[job.executor_id or ""].append(job.workflow_id)
+                foreign[job.executor_id or ""].append(job)
             elif job.workflow_id not in _running:
-                stray.add(job.workflow_id)
+                stray[job.workflow_id] = job
         # A job that was just taken from the queue, or has just ended, is between two places for a moment.
-        if again := list(stray & self._suspects):
+        if again := stray.keys() & self._suspects:
             log.warning("%d jobs are started again", len(again))
-            await DBOS.resume_workflows_async(again, queue_name=QUEUE)
-        self._suspects = stray - set(again)
+            await self._requeue([stray[job] for job in again], crashed=False)
+        self._suspects = stray.keys() - again
+        silent: set[str] = set()
         if isinstance(self._claim, DatabaseClaim):
             for executor, jobs in foreign.items():
                 async with self._claim.of_dead(executor) as dead:
-                    if dead:
+                    if dead and executor in self._silent:
                         log.warning("%d jobs of %s, which is gone, are taken over", len(jobs), executor)
-                        await DBOS.resume_workflows_async(jobs, queue_name=QUEUE)
+                        await self._requeue(jobs, crashed=True)
+                    elif dead:
+                        silent.add(executor)
+        self._silent = silent
+
+    async def _requeue(self, jobs: list[Any], *, crashed: bool) -> None:
+        """Let them run again, here or elsewhere, without forgetting how many processes they may have killed."""
+        for job in jobs:  # putting a job back sets DBOS's own count to nothing
+            crashes = _crashes(job) + (job.recovery_attempts or 0) - (0 if crashed else 1)
+            await DBOS.update_workflow_attributes_async(job.workflow_id, {_CRASHES: max(0, crashes)}, merge=True)
+        await DBOS.resume_workflows_async([job.workflow_id for job in jobs], queue_name=QUEUE)
 
     async def _check_writable(self, *, thoroughly: bool = False) -> None:
         if self._refuses:
@@ -306,6 +357,12 @@ class Engine:
 
 
 _WATCHERS: set[asyncio.Task[None]] = set()
+
+
+def _park() -> None:
+    """Stop executing: what is cancelled stays pending in the journal."""
+    for task in list(_running.values()):
+        task.cancel()
 
 
 async def _destroy(grace: int) -> None:

@@ -18,8 +18,10 @@ from prometheus_client import Counter
 from pydantic import TypeAdapter
 from sqlalchemy.exc import SQLAlchemyError
 
+from .cards import Card, CardKind
 from .engine import Engine, EngineError
 from .errors import NotAccepted, UserError
+from .explain import explain
 from .request import Place, Principal, Quote, Reply
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,10 @@ ATTEMPTS = 50
 
 DEADLINE = 600.0
 """Seconds for which what may succeed later is tried again; then the person is told."""
+_SENDING = 60.0
+"""Seconds that a face may take to deliver an answer apart from the acknowledgement; then the job does it."""
+_AWAY = 5.0
+"""Seconds after which work is tried again whose state could not be read or kept: a locked or full database."""
 _ANSWERED = 1000
 _POLL = 0.1
 _JOURNAL = 1.2
@@ -52,6 +58,7 @@ class Work:
     place: Place
     etag: str = "*"
     quote: Quote | None = None
+    """The message that it is about. Without `args` the job fills them from it, and asks where that is not enough."""
 
 
 class Outcome(StrEnum):
@@ -76,13 +83,27 @@ class Answer:
     """FAILED, but the same may succeed after so many seconds."""
 
 
+class Stage(StrEnum):
+    """How far a request has come, for whoever must acknowledge it before it is answered."""
+
+    READING = "reading"
+    """It changes nothing, as far as is known: it can be acknowledged, and asked again if it is lost."""
+    WRITING = "writing"
+    """It will change something, and is in no journal: giving it up now leaves nothing behind."""
+    ASKING = "asking"
+    """The journal has not said yet whether it has it."""
+    JOURNALLED = "journalled"
+    """It will be done, whatever happens to this process."""
+
+
 @dataclass(slots=True, eq=False)
 class Receipt:
-    """Whether an answer left with the acknowledgement. Whoever acknowledges sets it; the job waits for it."""
+    """Whether an answer reached the person. Whoever acknowledges or sends sets it; the job waits for it."""
 
     left: asyncio.Future[bool]
     owed: bool = False
     """A job has this receipt: it delivers the answer itself if it did not leave."""
+    stage: Stage = Stage.READING
 
 
 RECEIPT: ContextVar[Receipt | None] = ContextVar("RECEIPT", default=None)
@@ -92,7 +113,7 @@ RECEIPT: ContextVar[Receipt | None] = ContextVar("RECEIPT", default=None)
 Perform = Callable[[Work, bool], Awaitable[Answer]]
 """Runs the operation; never raises: every failure is an Answer. The flag: an earlier try may have got through."""
 Deliver = Callable[[Work, Reply], Awaitable[None]]
-"""Puts a late answer where it was asked for; retries and falls back by itself."""
+"""Puts a late answer where it was asked for; retries and falls back by itself. Raises SQLAlchemyError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +129,11 @@ class _Job:
     def id(self) -> str:
         return f"{self.work.key}~{self.attempt}"
 
-    def pause(self, again_in: float) -> float | None:
+    def pause(self, again_in: float, deadline: float) -> float | None:
         """Seconds until the next try; None when the deadline would be over."""
         first, longest = _PAUSES
         pause = max(again_in, min(first * 2**self.tries, longest))
-        return pause if time.time() + pause < self.since + DEADLINE and self.attempt < ATTEMPTS else None
+        return pause if time.time() + pause < self.since + deadline and self.attempt < ATTEMPTS else None
 
 
 _JOB: TypeAdapter[_Job] = TypeAdapter(_Job)
@@ -130,8 +151,8 @@ class _Slot:
 class Jobs:
     """The journal and what executes it."""
 
-    def __init__(self, engine: Engine, perform: Perform, deliver: Deliver) -> None:
-        self._engine, self._perform, self._deliver = engine, perform, deliver
+    def __init__(self, engine: Engine, perform: Perform, deliver: Deliver, *, deadline: float = DEADLINE) -> None:
+        self._engine, self._perform, self._deliver, self._deadline = engine, perform, deliver, deadline
         self._slots: dict[str, _Slot] = {}
         self._fresh: set[str] = set()
         """Begun by this process and not ended yet: no earlier try can have got through."""
@@ -154,6 +175,9 @@ class Jobs:
         where the journal does not say in time whether it has it.
         """
         started = time.monotonic()
+        receipt = RECEIPT.get()
+        if receipt:
+            receipt.stage = Stage.WRITING
         try:
             async with asyncio.timeout(_JOURNAL):
                 job, known, ended = await self._latest(work.key)
@@ -164,11 +188,13 @@ class Jobs:
         slot = self._slots.get(job)
         if slot is None:
             slot = self._slots[job] = _Slot(asyncio.get_running_loop().create_future())
-        if receipt := RECEIPT.get():
+        if receipt:
             slot.receipts.append(receipt)
-            receipt.owed = True
+            receipt.owed, receipt.stage = True, Stage.ASKING
         if not known:
             await self._begin(job, work, _JOURNAL - (time.monotonic() - started))
+        if receipt:
+            receipt.stage = Stage.JOURNALLED
         left = window - (time.monotonic() - started)
         waiting: set[asyncio.Future[Answer]] = {slot.answer}
         poll = asyncio.create_task(self._poll(job)) if known or self._engine.elsewhere else None
@@ -200,10 +226,7 @@ class Jobs:
         done, _ = await asyncio.wait({begun}, timeout=max(patience, 0.1))
         if not done:
             log.warning("the journal does not say whether it has %s", job)
-            raise UserError(
-                "It is not certain yet whether this was accepted: the journal answers slowly.",
-                "If no answer comes here within a few minutes, look whether it was done before you try again.",
-            )
+            raise not_certain()
         try:
             begun.result()
         except (SQLAlchemyError, EngineError) as e:
@@ -241,14 +264,14 @@ class Jobs:
                 return job, True, answer
         raise NotAccepted(f"This has been tried {ATTEMPTS} times.", "Type the command again to start afresh.")
 
-    async def _execute(self, argument: str) -> str:
+    async def _execute(self, argument: str, exhausted: bool) -> str:
         given = _JOB.validate_json(argument)
         job = given.id
         resumed = job not in self._fresh or given.tries > 0
 
         async def perform() -> str:
-            answer = await self._perform(given.work, resumed)
-            if answer.again_in is not None and (pause := given.pause(answer.again_in)):
+            answer = _poison(job) if exhausted else await self._performed(given.work, resumed)
+            if answer.again_in is not None and (pause := given.pause(answer.again_in, self._deadline)):
                 _RETRIES.inc()
                 answer = replace(answer, outcome=Outcome.LATER, again_in=pause)
             elif answer.outcome is Outcome.FAILED:
@@ -263,10 +286,9 @@ class Jobs:
             if answer.outcome is Outcome.LATER:
                 return "later"
             for receipt in slot.receipts if slot else ():
-                if await receipt.left:
+                if await _left(receipt):
                     return "acknowledgement"
-            await self._deliver(given.work, answer.reply)
-            return "delivered"
+            return await self._delivered(given.work, answer.reply)
 
         self._executing.add(job)
         try:
@@ -282,11 +304,71 @@ class Jobs:
             self._slots.pop(job, None)
         return result
 
+    async def _performed(self, work: Work, resumed: bool) -> Answer:
+        """Whatever goes wrong becomes an answer: a job that ended in an exception would tell nobody."""
+        try:
+            return await self._perform(work, resumed)
+        except SQLAlchemyError as e:
+            return Answer(Outcome.FAILED, Reply(card=explain(e)), _AWAY)
+        except Exception as e:
+            return Answer(Outcome.FAILED, Reply(card=explain(e)))
+
+    async def _delivered(self, work: Work, reply: Reply) -> str:
+        """The answer, or where that cannot be shown, a card with a reference to why."""
+        try:
+            try:
+                await self._deliver(work, reply)
+            except SQLAlchemyError:
+                raise
+            except Exception as e:
+                await self._deliver(work, Reply(card=explain(e)))
+                return "a reference"
+        except SQLAlchemyError as e:  # what must be kept before it is shown cannot be: later, and not the end
+            log.warning("an answer waits for its database: %s", type(e).__name__)
+            raise asyncio.CancelledError from e
+        except Exception:
+            log.exception("not even a reference could be delivered for %s", work.key)
+            return "nothing"
+        return "delivered"
+
     def _remember(self, job: str, answer: Answer) -> None:
         """Between the answer and the journal's last entry a repeated request must not wait for nothing."""
         self._answered[job] = answer
         while len(self._answered) > _ANSWERED:
             self._answered.popitem(last=False)
+
+
+async def _left(receipt: Receipt) -> bool:
+    try:
+        return await asyncio.wait_for(asyncio.shield(receipt.left), _SENDING)
+    except TimeoutError:
+        return False
+
+
+def _poison(job: str) -> Answer:
+    """For a job that has ended its process again and again."""
+    log.error("the job %s is given up: each time it was begun, its process died", job)
+    return Answer(
+        Outcome.FAILED,
+        Reply(
+            card=Card(
+                kind=CardKind.ERROR,
+                title="This could not be finished, and will not be tried again.",
+                text=(
+                    "The program stopped each time it was begun. Look whether it was done before you type it again.",
+                    f"Tell the people who run this bot: crmchat jobs show {job}",
+                ),
+            )
+        ),
+    )
+
+
+def not_certain() -> UserError:
+    """For whoever must be answered before the journal has said whether it has their work."""
+    return UserError(
+        "It is not certain yet whether this was accepted: the journal answers slowly.",
+        "If no answer comes here within a few minutes, look whether it was done before you try again.",
+    )
 
 
 def _not_accepted(cause: Exception) -> NotAccepted:
