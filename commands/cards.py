@@ -278,3 +278,5 @@ class Submission:
     """What a person typed into a form, by input name; several choices joined by newlines, absent fields left out."""
 
     values: dict[str, str] = field(default_factory=dict)
+    cut: frozenset[str] = frozenset()
+    """Fields that could show no more than this of a text; a longer one that begins so was left alone."""

@@ -90,7 +90,8 @@ def filled(press: Press, submission: Submission) -> dict[str, str]:
     for name in dict.fromkeys((*was, *submission.values)):
         value = submission.values.get(name, "").strip()
         if operation and changes(operation):
-            if value == was.get(name, "").strip():
+            now, before = _text(value), _text(was.get(name, ""))
+            if now == before or (name in submission.cut and before.startswith(now)):
                 continue
             if not value:
                 cleared.append(name)
@@ -101,6 +102,11 @@ def filled(press: Press, submission: Submission) -> dict[str, str]:
     if cleared:
         args["clear"] = ",".join(cleared)
     return args
+
+
+def _text(value: str) -> str:
+    """What is compared: Dynamics ends lines with CR LF, chat clients with LF."""
+    return value.replace("\r\n", "\n").strip()
 
 
 async def suggest(operation: type[Operation], field: str, text: str, ctx: Context) -> list[Option]:

@@ -15,6 +15,8 @@ from .text import clip
 
 TYPED = 3000
 """Characters that Slack lets a person type into one field."""
+TRIMMED = 10
+"""Characters of white space that may be gone from the end of what comes back."""
 METADATA = 3000
 OPTIONS = 100
 OPTION_TEXT = 75
@@ -194,7 +196,7 @@ def _element(asked: Input, zone: tzinfo) -> Block:
 
 
 def _text(asked: Input) -> Block:
-    value = asked.value[:TYPED]
+    value = asked.value.replace("\r\n", "\n")[:TYPED]
     element: Block = {"type": "plain_text_input", "multiline": asked.kind is InputKind.MULTILINE}
     if value:
         element["initial_value"] = value
@@ -296,7 +298,7 @@ def submission(view: Mapping[str, Any]) -> Submission:
         for entered in elements.values():
             if text := _entered(entered):
                 values[str(name)] = text
-    return Submission(values)
+    return Submission(values, frozenset(name for name, text in values.items() if len(text) > TYPED - TRIMMED))
 
 
 def _entered(entered: Mapping[str, Any]) -> str:

@@ -1,12 +1,14 @@
 """Forms: what they ask, what stands in them, and what comes back."""
 
 import json
+from uuid import UUID
 
 from commands import forms
 from commands.cards import Form, Input, InputKind, Submission
 from commands.fields import Reading
 from commands.operation import CATALOG
 from commands.press import Do
+from crm.records import Ref
 
 from .organisation import Desk
 
@@ -78,6 +80,23 @@ async def test_an_unchanged_form_asks_again_and_saves_nothing(desk: Desk) -> Non
     args = forms.filled(form.submit, Submission({i.name: i.value for i in form.inputs if i.value}))
     operation = CATALOG["account update"].read(args)
     assert forms.missing(operation, desk.dataverse.metadata)
+
+
+async def test_text_that_a_form_shows_differently_is_left_alone(desk: Desk) -> None:
+    created = await desk.say("case create 'Long story' account=Contoso")
+    assert created.card
+    table, _, row = created.card.record.partition("/")
+    story = "It began so.\r\n" * 100
+    await desk.context().crm.update(Ref(table, UUID(row)), {"description": story})
+    form = await forms.form(CATALOG["case update"], {"record": row}, desk.context())
+    typed = {i.name: i.value.replace("\r\n", "\n") for i in form.inputs if i.value}
+    assert set(forms.filled(form.submit, Submission(typed))) == {"record"}
+    typed["description"] = typed["description"][:500]
+    assert set(forms.filled(form.submit, Submission(typed, frozenset({"description"})))) == {"record"}
+    assert forms.filled(form.submit, Submission(typed))["description"] == typed["description"].strip()
+    typed["description"] = "It ended so."
+    args = forms.filled(form.submit, Submission(typed, frozenset({"description"})))
+    assert args["description"] == "It ended so."
 
 
 async def test_more_fields_keeps_what_was_typed(desk: Desk) -> None:

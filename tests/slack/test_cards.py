@@ -228,6 +228,22 @@ async def test_the_same_submit_twice_has_one_key(slack: FakeSlack, script: Scrip
     assert script.asked[-1].key == script.asked[-2].key
 
 
+async def test_a_text_longer_than_slack_shows_comes_back_as_the_beginning_that_it_is(
+    slack: FakeSlack, script: Script
+) -> None:
+    story = "A line.\r\n" * 800
+    note = Input(name="note", label="Note", kind=InputKind.MULTILINE, value=story)
+    await opened(slack, script, replace(FORM, inputs=(*FORM.inputs, note)))
+    view = slack.view("U1")
+    assert view
+    script.answers(Reply(card=RECORD))
+    await slack.submit(view, {"title": "x"})
+    ask = script.asked[-1].ask
+    assert isinstance(ask, Submitted)
+    assert ask.submission.cut == {"note"}
+    assert story.replace("\r\n", "\n").startswith(ask.submission.values["note"])
+
+
 async def test_somebody_elses_form_is_refused(slack: FakeSlack, script: Script) -> None:
     await opened(slack, script)
     view = slack.view("U1")
