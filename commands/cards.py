@@ -141,6 +141,8 @@ class Card:
     actions: tuple[Action, ...] = ()
     more: tuple[Action, ...] = ()
     footer: tuple[Value, ...] = ()
+    env: str = ""
+    """Name of the environment that it comes from; empty where they have no names."""
     record: str = ""
     """`logical_name/guid` of the record shown, for `it` and for updates in place; empty where there is none."""
     etag: str = ""

@@ -75,8 +75,8 @@ class Context:
     """What an update sends as If-Match: the version seen on the card that it came from, or `*`."""
     hidden: Mapping[str, NotAllowed] = field(default_factory=dict)
     """Tables, by logical name, whose rows policy keeps from this person here: no name leads to them."""
-    org: str = ""
-    """Name of the environment, where there are several."""
+    env: str = ""
+    """Name of the environment; empty where they have no names."""
 
     def row_id(self, part: str = "") -> uuid.UUID:
         """The id of the row that this intent creates; `part` tells several rows of one intent apart."""

@@ -31,7 +31,8 @@ class Delivery:
             if reply.card and reply.card.record:
                 record, mentioned = parse_record(reply.card.record), reply.card.kind is not CardKind.RECORD
                 title = reply.card.title
-                self._background(self._state.shown(principal, place, record, title, only_mentioned=mentioned))
+                env = reply.card.env
+                self._background(self._state.shown(principal, place, record, title, env=env, only_mentioned=mentioned))
         if reply.form:
             form = reply.form
             more = await self._state.keep(form.more) if form.more else None
@@ -40,7 +41,15 @@ class Delivery:
 
     async def of_work(self, work: Work, reply: Reply) -> None:
         """The answer of a job that missed the acknowledgement."""
-        await self._deliver(work.place, work.principal, await self.ready(reply, work.principal, work.place))
+        await self.late(work.place, work.principal, reply)
+
+    async def late(self, place: Place, principal: Principal, reply: Reply) -> None:
+        """An answer that nobody waits for any more."""
+        await self._deliver(place, principal, await self.ready(reply, principal, place))
+
+    def behind(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it behind whatever is answered now; what fails is logged."""
+        self._background(work)
 
     def when_done(self, task: asyncio.Task[Reply], request: Request, receipt: Receipt) -> None:
         """Deliver what `task` answers, unless a job has taken that upon itself."""

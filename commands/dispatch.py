@@ -6,7 +6,7 @@ back as a card, and unknown ones carry a reference that is also in the log.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from crm.auth import Application
-from crm.client import Dataverse
 from crm.errors import CrmError
 from crm.languages import language_code
 from crm.notifications import Change
@@ -26,14 +25,14 @@ from .cards import Action, Card, CardKind, Option
 from .context import Context
 from .delivery import Delivery
 from .engine import Engine
-from .errors import BadInput, NotAllowed, Question, StaleButton, UnknownCommand, UserError
+from .environments import FIELD, Environment, Environments
+from .errors import BadInput, NotAccepted, NotAllowed, Question, StaleButton, UnknownCommand, UserError
 from .explain import explain
 from .fields import Reading
-from .grammar import HelpAsked, Menu, Parsed, Problem, parse
-from .jobs import RECEIPT, Answer, Jobs, Outcome, Receipt, Work
+from .grammar import HelpAsked, Meaning, Menu, OfLast, Parsed, Problem, of_last, parse
+from .jobs import RECEIPT, Answer, Jobs, Outcome, Receipt, Stage, Work, not_certain
 from .operation import CATALOG, Effect, Operation
 from .operations import case_from_message, home, search
-from .people import People
 from .policy import Policy
 from .press import Do, Press, Seal
 from .rate import Rate
@@ -58,6 +57,8 @@ log = logging.getLogger(__name__)
 
 _GRACE = 0.3
 """Seconds past the window that preparing an answer may take before it counts as late."""
+_STATE_AWAY = 5.0
+"""Seconds after which work is tried again whose state could not be read or kept: a locked or full database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,7 @@ class _Wish:
 
     operation: type[Operation]
     args: dict[str, str]
+    environment: Environment
     key: str
     etag: str = "*"
     form: bool = False
@@ -81,8 +83,7 @@ class Dispatcher:
     def __init__(
         self,
         *,
-        dataverse: Dataverse,
-        people: People,
+        environments: Environments,
         policy: Policy,
         state: State,
         engine: Engine,
@@ -98,10 +99,10 @@ class Dispatcher:
         returns. A token that does not open (`BadSeal`) is answered with the card of `stale()`."""
         self._delivery = Delivery(state, faces)
         self.jobs = Jobs(engine, self.perform, self._delivery.of_work)
-        self._dataverse, self._people, self._policy = dataverse, people, policy
+        self.environments = environments
+        self._policy = policy
         self._state, self._faces, self._window = state, faces, window
         self._threads, self._audit, self._rate = threads, audit, rate
-        self._vocabulary = MetadataVocabulary(dataverse.metadata)
 
     # -- the door -----------------------------------------------------------------------------------------------
 
@@ -112,17 +113,18 @@ class Dispatcher:
         A write is journalled before this returns. The same `request.key` again joins the work that runs, or gives
         its answer: nothing is done twice.
         """
-        receipt = Receipt(asyncio.get_running_loop().create_future())
+        receipt = Receipt(request.sent or asyncio.get_running_loop().create_future())
         RECEIPT.set(receipt)
         task = asyncio.create_task(self._guarded(request))
+        left = False
         try:
             done, _ = await asyncio.wait({task}, timeout=self._window + _GRACE)
-            reply = task.result() if done else _pending()
-            receipt.left.set_result(not reply.pending)
+            reply = task.result() if done else _unfinished(task, receipt)
+            left = bool(done) and not reply.pending
         finally:
-            if not receipt.left.done():
-                receipt.left.set_result(False)
-        if not done:
+            if not receipt.left.done() and not (left and request.sent):
+                receipt.left.set_result(left)
+        if not done and not task.cancelling():
             self._delivery.when_done(task, request, receipt)
         return reply
 
@@ -142,38 +144,47 @@ class Dispatcher:
             return []
         try:
             async with asyncio.timeout(self._window):
-                self._policy.check_kind(operation, await self._person(principal), place)
-                ctx = await self._context(principal, place, key="")
+                environment = self.environments.of(operation, press.args, place)
+                self._policy.check_kind(operation, await self._person(principal, environment), place)
+                ctx = await self._context(principal, place, environment, key="", operation=operation)
                 return await forms.suggest(operation, field, typed, ctx)
-        except (TimeoutError, CrmError, NotAllowed, ValueError) as e:
+        except (TimeoutError, CrmError, UserError, ValueError) as e:
             log.info("no suggestions for %s: %s", field, type(e).__name__)
             return []
 
     async def home(self, principal: Principal, place: Place) -> Card:
         """The home tab: my cases, leads, opportunities, recent records, connection state (kind HOME, sections)."""
+        environment = self.environments.here(place)
         try:
-            self._policy.check_kind(CATALOG["home"], await self._person(principal), place)
-            return await home.card(await self._context(principal, place, key=""))
+            self._policy.check_kind(CATALOG["home"], await self._person(principal, environment), place)
+            card = await home.card(await self._context(principal, place, environment, key=""))
         except Exception as e:
-            return explain(e)
+            card = explain(e)
+        return environment.mark_card(card)
 
     async def search(self, text: str, nouns: Sequence[str], principal: Principal, place: Place) -> list[Card]:
         """Record cards for the search extension, at most 25; empty `text` gives the person's recent records.
 
         `nouns`: limit to these (`case`, `lead`); empty searches all seven tables. Raises UserError and CrmError.
         """
-        self._policy.check_kind(CATALOG["search"], await self._person(principal), place)
-        return await search.cards(await self._context(principal, place, key=""), text, nouns)
+        environment = self.environments.here(place)
+        self._policy.check_kind(CATALOG["search"], await self._person(principal, environment), place)
+        found = await search.cards(await self._context(principal, place, environment, key=""), text, nouns)
+        return [environment.mark_card(card) for card in found]
 
     async def unfurl(self, url: str, principal: Principal, place: Place) -> Card | None:
-        """The public card (`Card.public()` form) for a record's URL of this organisation; None for any other URL.
+        """The public card (`Card.public()` form) for a record's URL of our organisations; None for any other URL.
 
         It shows the minimal facts that everyone may see and carries a button that fetches the rest per person.
         """
+        environment = self.environments.at(url)
+        if environment is None:
+            return None
         try:
             async with asyncio.timeout(self._window):
-                self._policy.check_kind(CATALOG["search"], await self._person(principal), place)
-                return await search.unfurl(await self._context(principal, place, key=""), url)
+                self._policy.check_kind(CATALOG["search"], await self._person(principal, environment), place)
+                card = await search.unfurl(await self._context(principal, place, environment, key=""), url)
+                return environment.mark_card(card) if card else None
         except Exception as e:
             log.info("no preview: %s", type(e).__name__)
             return None
@@ -185,11 +196,12 @@ class Dispatcher:
 
         None where there is nothing to say or to do. The same message again changes nothing.
         """
-        if self._threads is None or message.author.bot or await self._threads.followed(place) is None:
+        if self._threads is None or message.author.bot or not (following := await self._threads.followed(place)):
             return None
         try:
-            self._policy.check_kind(CATALOG["case note"], await self._person(principal), place)
-            crm = await self._people.session(principal)
+            environment = self.environments.named(following.env)
+            self._policy.check_kind(CATALOG["case note"], await self._person(principal, environment), place)
+            crm = await environment.people.session(principal)
             return await thread_reply(self._threads, crm, self._faces.get(place.platform), place, message, happened)
         except Exception as e:
             return Reply(card=explain(e))
@@ -198,21 +210,23 @@ class Dispatcher:
         """Whether this thread follows a case; a face that asks first need not read what is said elsewhere."""
         return self._threads is not None and await self._threads.followed(place) is not None
 
-    async def news(self, change: Change) -> int:
-        """Something happened in Dataverse: tell the threads that follow it; how many were told.
+    async def news(self, change: Change, environment: Environment | None = None) -> int:
+        """Something happened in an organisation (the first): tell the threads that follow it; how many were told.
 
         Raises CrmError and DeliveryFailed where the sender should try again.
         """
         if self._threads is None:
             return 0
-        return await case_news(self._threads, self._dataverse.acting_as(Application()), self._faces, change)
+        where = environment or self.environments.first
+        crm = where.dataverse.acting_as(Application())
+        return await case_news(self._threads, crm, self._faces, change, known_as=where.known_as, marked=where.mark_card)
 
     async def labels(self, operation: type[Operation], principal: Principal) -> dict[str, list[str]]:
         """The organisation's choices by field name, in the person's language; empty while metadata is not loaded."""
         if operation.table is None:
             return {}
         try:
-            info = await self._dataverse.metadata.table(operation.table.logical)
+            info = await self.environments.first.dataverse.metadata.table(operation.table.logical)
         except CrmError as e:
             log.info("no choices for %s: %s", operation.verb, type(e).__name__)
             return {}
@@ -232,38 +246,61 @@ class Dispatcher:
     # -- understanding ------------------------------------------------------------------------------------------
 
     async def _guarded(self, request: Request) -> Reply:
-        try:
-            if self._rate:
-                await self._rate.take(request.principal)
-            reply = await self._answer(request)
-        except Question as question:
-            reply = question.reply
-        except Exception as e:
-            reply = Reply(card=explain(e))
+        reply = await _explained(self._answer(request))
         return await self._delivery.ready(reply, request.principal, request.place)
 
     async def _answer(self, request: Request) -> Reply:
+        if self._rate:
+            await self._rate.take(request.principal)
         ask = request.ask
         if isinstance(ask, Typed):
-            return await self._typed(ask, request)
+            environment, said = await self._read(ask.text, request)
+            return await _explained(self._typed(ask, said, environment, request), environment)
         if isinstance(ask, FromMessage):
-            self._policy.check_kind(CATALOG["case capture"], await self._person(request.principal), request.place)
-            ctx = await self._context(request.principal, request.place, key=ask.quote.message.key, quote=ask.quote)
-            begun = await case_from_message.begin(ctx, at_once=ask.at_once)
-            if isinstance(begun, Reply):
-                return begun
-            made = _Wish(operation=type(begun), args=begun.args(), key=ask.quote.message.key, quote=ask.quote)
-            return await self._carry_out(made, request)
+            environment = self.environments.here(request.place)
+            return await _explained(self._from_message(ask, environment, request), environment)
         press = await self._opened(ask.press, request.principal)
-        if isinstance(ask, Submitted):
-            wish = _wish(press, request, forms.filled(press, ask.submission), form=True)
-            if press.do is Do.FORM:
-                return Reply(form=await self._form(wish, request))
-            return await self._wished(wish, request)
-        return await self._pressed(press, request)
+        if press.do is Do.DISMISS:
+            return Reply(card=Card(kind=CardKind.NOTICE, title="Put away."), replace=True)
+        submitted = isinstance(ask, Submitted)
+        args = forms.filled(press, ask.submission) if isinstance(ask, Submitted) else press.args
+        wish = self._wish(press, request, args, form=submitted)
+        return await _explained(self._wished_by(press, wish, request), wish.environment)
 
-    async def _typed(self, ask: Typed, request: Request) -> Reply:
-        said = parse(ask.text, reading(request.principal), self._vocabulary)
+    async def _read(self, text: str, request: Request) -> tuple[Environment, Meaning]:
+        """What the words say, read with the columns of the organisation that they go to. Raises BadInput."""
+        environment = self.environments.mentioned(text) or self.environments.here(request.place)
+        said = await self._meant(text, environment, request)
+        if isinstance(said, Parsed):
+            meant = self.environments.of(said.operation, said.args, request.place)
+            if meant is not environment:
+                return meant, await self._meant(text, meant, request)
+        return environment, said
+
+    async def _meant(self, text: str, environment: Environment, request: Request) -> Meaning:
+        vocabulary = MetadataVocabulary(environment.dataverse.metadata)
+        said = parse(text, reading(request.principal), vocabulary)
+        if isinstance(said, Problem) and said.operation and await self._learnt(said.operation, environment):
+            said = parse(text, reading(request.principal), vocabulary)  # now it knows the organisation's columns
+        if isinstance(said, OfLast):
+            last = await self._state.memory(request.principal, request.place, environment.known_as).last()
+            return of_last(said, last.table if last else "", vocabulary)
+        return said
+
+    async def _learnt(self, operation: type[Operation], environment: Environment) -> bool:
+        """Wait for the metadata of its table, within the window; whether it was loaded just now."""
+        metadata = environment.dataverse.metadata
+        if operation.table is None or metadata.known(operation.table.logical):
+            return False
+        try:
+            async with asyncio.timeout(self._window / 2):
+                await metadata.table(operation.table.logical)
+        except (TimeoutError, CrmError) as e:
+            log.info("%s goes on without metadata: %s", operation.verb, type(e).__name__)
+            return False
+        return True
+
+    async def _typed(self, ask: Typed, said: Meaning, environment: Environment, request: Request) -> Reply:
         if isinstance(said, Menu):
             return Reply(card=helping.menu_card())
         if isinstance(said, HelpAsked):
@@ -272,9 +309,23 @@ class Dispatcher:
             if noted := await self._noted(ask, said.error, request):
                 return noted
             raise said.error
-        assert isinstance(said, Parsed)  # noqa: S101 - the grammar has four answers
         args = said.whole_args()
-        return await self._wished(_Wish(operation=said.operation, args=args, key=request.key), request)
+        return await self._wished(
+            _Wish(operation=said.operation, args=args, environment=environment, key=request.key), request
+        )
+
+    async def _from_message(self, ask: FromMessage, environment: Environment, request: Request) -> Reply:
+        self._policy.check_kind(
+            CATALOG["case capture"], await self._person(request.principal, environment), request.place
+        )
+        key = environment.key(ask.quote.message.key)
+        ctx = await self._context(request.principal, request.place, environment, key=key, quote=ask.quote)
+        if not ask.at_once or await ctx.links.linked(ask.quote.message.key):
+            return await case_from_message.begin(ctx)
+        # What else the case needs is read in Dataverse, and that may take longer than an acknowledgement can wait.
+        bare = case_from_message.CaptureCase(quote=ask.quote)
+        made = _Wish(operation=type(bare), args=bare.args(), environment=environment, key=key, quote=ask.quote)
+        return await self._carry_out(made, request)
 
     async def _noted(self, ask: Typed, error: UserError, request: Request) -> Reply | None:
         """Words to us in a thread that follows a case: where they are no command, they are a note on the case.
@@ -287,7 +338,8 @@ class Dispatcher:
         if following is None:
             return None
         if error.nearest:
-            args = {"record": str(following.case.id), "text": ask.text}
+            where = {FIELD: following.env} if following.env else {}
+            args = {"record": str(following.case.id), "text": ask.text, **where}
             note = Press(do=Do.RUN, verb="case note", args=args, key=request.key, owner=request.principal.key)
             card = explain(error)
             return Reply(card=replace(card, actions=(*card.actions, Action(label="Add as a note", press=note))))
@@ -308,10 +360,23 @@ class Dispatcher:
             raise StaleButton("This button is too old to be used.", "Type the command again.")
         return kept
 
-    async def _pressed(self, press: Press, request: Request) -> Reply:
-        if press.do is Do.DISMISS:
-            return Reply(card=Card(kind=CardKind.NOTICE, title="Put away."), replace=True)
-        wish = _wish(press, request, press.args, form=False)
+    def _wish(self, press: Press, request: Request, args: dict[str, str], *, form: bool) -> _Wish:
+        operation = CATALOG.get(press.verb)
+        if operation is None:
+            raise StaleButton("What this button did is not offered any more.", "Type help to see what is.")
+        share = press.do is Do.SHARE
+        return _Wish(
+            operation=operation,
+            args=args,
+            environment=self.environments.of(operation, args, request.place),
+            key=press.key or request.key,
+            etag=press.etag or "*",
+            form=form,
+            visibility=Visibility.EVERYONE if share else Visibility.PRIVATE,
+            replace=not share,
+        )
+
+    async def _wished_by(self, press: Press, wish: _Wish, request: Request) -> Reply:
         if press.do is Do.FORM:
             return Reply(form=await self._form(wish, request))
         return await self._wished(wish, request)
@@ -328,28 +393,37 @@ class Dispatcher:
                 return Reply(form=form.with_problems(wish.args, {k: v or "Fill this in." for k, v in problems.items()}))
             raise _bad_input(wish, problems) from e
         if wish.operation.effect is not Effect.READ:
-            if forms.missing(operation, self._dataverse.metadata):
+            metadata = wish.environment.dataverse.metadata
+            await self._learnt(wish.operation, wish.environment)
+            if forms.missing(operation, metadata):
                 return Reply(form=await self._form(wish, request))
-            if problems := forms.problems(operation, self._dataverse.metadata):
+            if problems := forms.problems(operation, metadata):
                 if wish.form:
                     return Reply(form=(await self._form(wish, request)).with_problems(wish.args, problems))
                 raise BadInput(" ".join(problems.values()), f"For example: {operation.example}", problems=problems)
         return await self._carry_out(replace(wish, args=operation.args()), request)
 
     async def _form(self, wish: _Wish, request: Request) -> forms.Form:
-        self._policy.check_kind(wish.operation, await self._person(request.principal), request.place)
-        ctx = await self._context(request.principal, request.place, key=wish.key, etag=wish.etag, quote=wish.quote)
+        environment = wish.environment
+        self._policy.check_kind(wish.operation, await self._person(request.principal, environment), request.place)
+        ctx = await self._context(
+            request.principal, request.place, environment, key=wish.key, etag=wish.etag, quote=wish.quote,
+            operation=wish.operation,
+        )  # fmt: skip
         return await forms.form(wish.operation, wish.args, ctx)
 
-    async def _person(self, principal: Principal) -> Principal:
-        """With the e-mail address that the policy's rules name people by."""
-        if not self._policy.names_people or principal.email:
+    async def _person(self, principal: Principal, environment: Environment) -> Principal:
+        """With what the policy's rules name people by: the e-mail address; roles and teams, where it names any."""
+        if not self._policy.names_people:
             return principal
-        return replace(principal, email=await self._people.email(principal))
+        who = principal if principal.email else replace(principal, email=await environment.people.email(principal))
+        if self._policy.names_memberships:
+            who = replace(who, memberships=await environment.memberships.of(who))
+        return who
 
-    async def _allowed(self, operation: Operation, request: Request, *, public: bool) -> None:
+    async def _allowed(self, operation: Operation, environment: Environment, request: Request, *, public: bool) -> None:
         try:
-            who = await self._person(request.principal)
+            who = await self._person(request.principal, environment)
             self._policy.check(operation, who, request.place, public=public)
         except NotAllowed as e:
             await self._note(request.principal, request.place, operation.verb, request.key, DENIED, operation.args(), e)
@@ -382,15 +456,21 @@ class Dispatcher:
 
     async def _carry_out(self, wish: _Wish, request: Request) -> Reply:
         operation = wish.operation.read(wish.args, reading(request.principal))
-        await self._allowed(operation, request, public=wish.visibility is Visibility.EVERYONE)
+        environment = wish.environment
+        if (receipt := RECEIPT.get()) and wish.operation.effect is not Effect.READ:
+            receipt.stage = Stage.WRITING
+        await self._allowed(operation, environment, request, public=wish.visibility is Visibility.EVERYONE)
         if wish.operation.effect is Effect.READ:
-            ctx = await self._context(request.principal, request.place, key=wish.key, user_id=operation.user_id)
+            ctx = await self._context(
+                request.principal, request.place, environment, key=wish.key, user_id=operation.user_id,
+                operation=wish.operation,
+            )  # fmt: skip
             reply = await operation.run(ctx)
         else:
             work = Work(
                 key=wish.key,
                 verb=wish.operation.verb,
-                args=wish.args,
+                args={**wish.args, FIELD: environment.name} if environment.name else wish.args,
                 principal=request.principal,
                 place=request.place,
                 etag=wish.etag,
@@ -413,14 +493,22 @@ class Dispatcher:
         return answer
 
     async def _attempt(self, work: Work, resumed: bool) -> Answer:
+        environment = None
         try:
+            environment = self.environments.of_work(work.args, resumed)
             operation = CATALOG[work.verb].read(work.args, reading(work.principal))
             ctx = await self._context(
-                work.principal, work.place, key=work.key, etag=work.etag, quote=work.quote, user_id=operation.user_id
-            )
-            return Answer(Outcome.DONE, await self._run(operation, ctx, resumed))
+                work.principal, work.place, environment, key=work.key, etag=work.etag, quote=work.quote,
+                user_id=operation.user_id, operation=type(operation),
+            )  # fmt: skip
+            if not resumed and work.quote is None:
+                await _complete(operation, ctx)
+            if isinstance(operation, case_from_message.CaptureCase) and operation.bare:
+                operation = await case_from_message.complete(ctx)
+                self._policy.check(operation, await self._person(work.principal, environment), work.place)
+            return Answer(Outcome.DONE, environment.mark(await self._run(operation, ctx, resumed)))
         except Question as question:
-            return Answer(Outcome.QUESTION, question.reply)
+            return Answer(Outcome.QUESTION, environment.mark(question.reply) if environment else question.reply)
         except Exception as e:
             again = Press(
                 do=Do.RUN,
@@ -431,7 +519,10 @@ class Dispatcher:
                 owner=work.principal.key,
             )
             later = (e.retry_after or 0.0) if isinstance(e, CrmError) and e.repeatable else None
-            return Answer(Outcome.FAILED, Reply(card=explain(e, again=again)), later)
+            if isinstance(e, SQLAlchemyError):
+                later = _STATE_AWAY
+            reply = Reply(card=explain(e, again=again))
+            return Answer(Outcome.FAILED, environment.mark(reply) if environment else reply, later)
 
     async def _run(self, operation: Operation, ctx: Context, resumed: bool) -> Reply:
         """Run it; an action whose outcome is unknown is never repeated before looking whether it has happened."""
@@ -450,25 +541,33 @@ class Dispatcher:
         self,
         principal: Principal,
         place: Place,
+        environment: Environment,
         *,
         key: str,
         etag: str = "*",
         quote: Quote | None = None,
         user_id: str = "me",
+        operation: type[Operation] | None = None,
     ) -> Context:
-        people = self._people
+        people = environment.people
+        hidden = self._policy.hidden(await self._person(principal, environment), place)
+        if operation and operation.table:
+            # The policy allowed the operation, so the record that it is about may be found.
+            hidden.pop(operation.table.logical, None)
         return Context(
             principal=principal,
             place=place,
             key=key,
             crm=await (people.session(principal) if user_id == "me" else people.session_of(user_id)),
             now=_now(principal),
-            memory=self._state.memory(principal, place),
-            links=self._state,
+            memory=self._state.memory(principal, place, environment.known_as),
+            links=self._state.links(environment.known_as),
             threads=self._threads,
             face=self._faces.get(place.platform),
             quote=quote,
             etag=etag,
+            hidden=hidden,
+            env=environment.name,
         )
 
 
@@ -477,20 +576,15 @@ def reading(principal: Principal) -> Reading:
     return Reading(locale=principal.locale, timezone=principal.timezone, now=_now(principal))
 
 
-def _wish(press: Press, request: Request, args: dict[str, str], *, form: bool) -> _Wish:
-    operation = CATALOG.get(press.verb)
-    if operation is None:
-        raise StaleButton("What this button did is not offered any more.", "Type help to see what is.")
-    share = press.do is Do.SHARE
-    return _Wish(
-        operation=operation,
-        args=args,
-        key=press.key or request.key,
-        etag=press.etag or "*",
-        form=form,
-        visibility=Visibility.EVERYONE if share else Visibility.PRIVATE,
-        replace=not share,
-    )
+async def _explained(answering: Awaitable[Reply], environment: Environment | None = None) -> Reply:
+    """The answer, whatever happens, marked with the environment that it comes from."""
+    try:
+        reply = await answering
+    except Question as question:
+        reply = question.reply
+    except Exception as e:
+        reply = Reply(card=explain(e))
+    return environment.mark(reply) if environment else reply
 
 
 def _now(principal: Principal) -> datetime:
@@ -499,6 +593,14 @@ def _now(principal: Principal) -> datetime:
     except (ZoneInfoNotFoundError, ValueError):
         return datetime.now(UTC)
     return datetime.now(zone)
+
+
+async def _complete(operation: Operation, ctx: Context) -> None:
+    """Ask for what the organisation requires, where its metadata came too late to ask before. Raises Question."""
+    if operation.table:
+        await ctx.crm.metadata.table(operation.table.logical)
+        if forms.missing(operation, ctx.crm.metadata):
+            raise Question.form(await forms.form(type(operation), operation.args(), ctx))
 
 
 def _problems(e: ValidationError) -> dict[str, str]:
@@ -516,6 +618,18 @@ def _bad_input(wish: _Wish, problems: dict[str, str]) -> BadInput:
         if sentence
     ]
     return BadInput(" ".join(sentences), f"For example: {wish.operation.example}", problems=problems)
+
+
+def _unfinished(task: asyncio.Task[Reply], receipt: Receipt) -> Reply:
+    """What can be said with truth at the end of the window."""
+    if receipt.stage is Stage.WRITING:  # a write is acknowledged once it is journalled, and this one is in no journal
+        task.cancel()
+        slow = NotAccepted(
+            "This was not accepted, and nothing was done: Dynamics 365 answers too slowly just now.",
+            "Try again in a minute.",
+        )
+        return Reply(card=explain(slow))
+    return Reply(card=explain(not_certain())) if receipt.stage is Stage.ASKING else _pending()
 
 
 def _pending() -> Reply:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from crm.records import Ref
 
 from .request import Place
-from .state import TABLES, State
+from .state import TABLES, UNNAMED, State, record_key
 from .threads import Following
 
 _FOLLOWING: Final[TypeAdapter[Following]] = TypeAdapter(Following)
@@ -41,7 +41,7 @@ class FollowedThreads:
         """See `Threads.follow`."""
         row = {
             "place": following.place.key,
-            "record": f"{following.case.table}/{following.case.id}",
+            "record": record_key(following.case, following.env),
             "following": self._state.cipher.encrypt(_FOLLOWING.dump_json(following)),
         }
         async with self._state.engine.begin() as db:
@@ -60,9 +60,10 @@ class FollowedThreads:
             found = await db.scalar(query)
         return self._opened(found) if found else None
 
-    async def followers(self, case: Ref) -> list[Following]:
+    async def followers(self, case: Ref, known_as: frozenset[str] = UNNAMED) -> list[Following]:
         """See `Threads.followers`."""
-        query = sa.select(_THREADS.c.following).where(_THREADS.c.record == f"{case.table}/{case.id}")
+        records = [record_key(case, env) for env in known_as]
+        query = sa.select(_THREADS.c.following).where(_THREADS.c.record.in_(records))
         async with self._state.engine.connect() as db:
             return [self._opened(found) for found in (await db.scalars(query)).all()]
 

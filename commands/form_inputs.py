@@ -24,7 +24,7 @@ _KINDS: Final = {
     Kind.INTEGER: InputKind.NUMBER,
     Kind.ID: InputKind.TEXT,
 }
-HIDDEN: Final = {"record", "user_id", "clear", "quote"}
+HIDDEN: Final = {"record", "user_id", "env", "clear", "quote"}
 """Fields that no person types: they are carried by the form, or are ours."""
 _DERIVED: Final = {"statecode", "ownerid", "transactioncurrencyid", "pricelevelid"}
 """Required columns that Dataverse or the operation fills in by itself."""
@@ -58,7 +58,7 @@ class InputMaker:
                 continue
             if column:
                 named.add(column.logical)
-            if column and column.kind is Kind.CHOICE and len(column.choices) < 2:
+            if column and _leaves_no_choice(column):
                 continue
             yield self._input(parameter, column, required=self._must(parameter, required))
         yield from self._further(required - named, named)
@@ -149,13 +149,18 @@ class InputMaker:
         return (str(value) if isinstance(value, Money | str) else typed(column, value)), "", ""
 
 
+def _leaves_no_choice(column: ColumnInfo) -> bool:
+    """A choice of one or none is not asked for."""
+    return column.kind is Kind.CHOICE and len(column.choices) < 2
+
+
 def required_columns(operation: type[Operation], info: TableInfo) -> Iterator[ColumnInfo]:
     """Columns that this organisation asks people to fill in when they create a record."""
     number = operation.table.number if operation.table else None
     for column in info.columns.values():
         if column.required in {Required.APPLICATION, Required.SYSTEM} and column.creatable:
             derived = column.logical in _DERIVED or column.logical == number or column.logical == info.primary_id
-            if not derived and column.kind not in {Kind.BOOLEAN, Kind.ID}:
+            if not derived and column.kind not in {Kind.BOOLEAN, Kind.ID} and not _leaves_no_choice(column):
                 yield column
 
 

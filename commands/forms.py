@@ -73,7 +73,6 @@ async def form(operation: type[Operation], args: Mapping[str, str], ctx: Context
         submit_label=_SUBMIT.get(operation.verb.rpartition(" ")[2], "Save"),
         inputs=tuple(shown),
         more=more,
-        badge=ctx.org,
     )
 
 

@@ -9,7 +9,7 @@ text; linear in its length.
 
 from typing import Final
 
-from .errors import UnknownCommand, UserError
+from .errors import BadInput, UnknownCommand, UserError
 from .fields import ColumnsMark, Named
 from .filters import FilterMark
 from .language import markup, references
@@ -17,13 +17,23 @@ from .language.arguments import PREPOSITIONS, nearest, read_arguments
 from .language.phrases import Phrases, Said, leading, phrases
 from .language.quotes import quote
 from .language.reading import Reading, Unreadable, shown
-from .language.results import HelpAsked, Menu, Parsed, Problem, Vocabulary
+from .language.results import HelpAsked, Meaning, Menu, OfLast, Parsed, Problem, Result, Vocabulary
 from .nouns import NOUNS, VERBS, Noun, named, of_number, of_table
 from .operation import CATALOG, Operation
 
-__all__ = ["HelpAsked", "Menu", "Parsed", "Problem", "Result", "Vocabulary", "parse", "unparse"]
-
-Result = Parsed | HelpAsked | Menu | Problem
+__all__ = [
+    "HelpAsked",
+    "Meaning",
+    "Menu",
+    "OfLast",
+    "Parsed",
+    "Problem",
+    "Result",
+    "Vocabulary",
+    "of_last",
+    "parse",
+    "unparse",
+]
 
 _LONGEST: Final = 100_000
 _HELP: Final = frozenset({"help", "?", "hilfe", "помощь", "usage", "--help", "-h"})
@@ -115,9 +125,11 @@ def _what_to_do(noun: Noun, word: str, said: str, known: Phrases) -> Problem:
     return Problem(error=error)
 
 
-def _unknown(text: str, first: list[str], known: Phrases) -> Parsed | Problem:
+def _unknown(text: str, first: list[str], known: Phrases) -> Parsed | OfLast | Problem:
     """No phrase begins the text: it may be a reference alone, or a verb without its noun."""
     search = CATALOG.get("search")
+    if _is_last(text):
+        return OfLast(verb="show", ways=tuple(known.verbs.get("get", ())), rest=text)
     if _points(text):
         noun = _noun_of(text)
         operation = (known.verb(noun, "get") if noun else None) or search
@@ -132,24 +144,52 @@ def _unknown(text: str, first: list[str], known: Phrases) -> Parsed | Problem:
     return Problem(error=UnknownCommand(f"I do not know {shown(text, 40)}.", remedy, nearest=near))
 
 
-def _verb_alone(ways: list[type[Operation]], rest: str, verb: str) -> Parsed | Problem:
+def _verb_alone(ways: list[type[Operation]], rest: str, verb: str) -> Parsed | OfLast | Problem:
     """`assign CAS-01042 to Anna`: the reference may tell the noun; `show Contoso` looks for it everywhere."""
     words = rest.split(None, 2)
     if len(words) > 1 and words[0].casefold() in PREPOSITIONS:
         words = words[1:]
+    looks_up = any(op.verb.endswith(" get") for op in ways)
+    if looks_up and _points(rest):
+        ways = [op for op in ways if op.verb.endswith(" get")]  # `open CAS-01042` opens no case
+    to_one = tuple(op for op in ways if op.words[:1] == ("record",))
+    if to_one and _is_last(rest if looks_up else words[0].rstrip(":,") if words else ""):
+        return OfLast(verb=verb, ways=to_one, rest=rest)
     form = named(words[0]) if words else None
     noun = form.noun if form else _noun_of(words[0].rstrip(":,")) if words else None
     fitting = [op for op in ways if noun and op.noun() == noun.word]
     if fitting:
         return read_arguments(fitting[0], rest, None)
     search = CATALOG.get("search")
-    if rest and search and any(op.verb.endswith(" get") for op in ways):
+    if rest and search and looks_up:
         return read_arguments(search, rest, None)
     example = f"{ways[0].verb} {rest}".strip()
     example = example if len(example) < 60 else ways[0].verb
     near = tuple(op.verb for op in ways[:7])
     error = UnknownCommand(f"{verb.capitalize()} what?", f"Name the kind of record, like: {example}.", nearest=near)
     return Problem(error=error)
+
+
+def of_last(said: OfLast, table: str, vocabulary: Vocabulary | None = None) -> Parsed | Problem:
+    """The command for a record of this table, the one shown last; `table` is empty where none was shown."""
+    noun = of_table(table)
+    if noun is None:
+        example = said.ways[0].example if said.ways else "case show CAS-01042"
+        return Problem(
+            error=BadInput("No record was shown to you here in the last 30 minutes.", f"Name it, like: {example}")
+        )
+    fitting = next((op for op in said.ways if op.noun() == noun.word), None)
+    if fitting is None:
+        return _what_to_do(noun, said.verb, said.verb, phrases())
+    return read_arguments(fitting, said.rest, vocabulary)
+
+
+def _is_last(text: str) -> bool:
+    """Whether a text means the record shown last: `it`."""
+    try:
+        return references.reference(text).form is references.Form.LAST
+    except Unreadable:
+        return False
 
 
 def _noun_of(text: str) -> Noun | None:

@@ -131,7 +131,7 @@ def _button(operation: type[Operation]) -> Action | None:
 
 def _fields(operation: type[Operation]) -> list[Parameter]:
     """What a person fills in: required first, without what only we use."""
-    shown = [p for p in operation.parameters.values() if p.name != "user_id" and not p.marked(ColumnsMark)]
+    shown = [p for p in operation.parameters.values() if p.name not in {"user_id", "env"} and not p.marked(ColumnsMark)]
     return sorted(shown, key=lambda p: not p.required)
 
 

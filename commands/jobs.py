@@ -33,8 +33,6 @@ DEADLINE = 600.0
 """Seconds for which what may succeed later is tried again; then the person is told."""
 _SENDING = 60.0
 """Seconds that a face may take to deliver an answer apart from the acknowledgement; then the job does it."""
-_AWAY = 5.0
-"""Seconds after which work is tried again whose state could not be read or kept: a locked or full database."""
 _ANSWERED = 1000
 _POLL = 0.1
 _JOURNAL = 1.2
@@ -308,8 +306,6 @@ class Jobs:
         """Whatever goes wrong becomes an answer: a job that ended in an exception would tell nobody."""
         try:
             return await self._perform(work, resumed)
-        except SQLAlchemyError as e:
-            return Answer(Outcome.FAILED, Reply(card=explain(e)), _AWAY)
         except Exception as e:
             return Answer(Outcome.FAILED, Reply(card=explain(e)))
 

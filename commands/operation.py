@@ -15,6 +15,8 @@ from pydantic.fields import FieldInfo
 
 from crm.tables import Column, Kind, Table
 
+from .fields import Text
+
 if TYPE_CHECKING:
     from .context import Context
     from .request import Reply
@@ -102,6 +104,8 @@ class Operation(BaseModel):
 
     user_id: str = "me"
     """Whom to act for: `me`, or another person where policy allows it."""
+    env: Text = ""
+    """Which organisation, where there are several; left out: the conversation's own."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # pydantic calls __pydantic_init_subclass__ with the keywords once the fields are known; swallow them here.

@@ -46,6 +46,8 @@ class Policy:
         self, operation: type[Operation], principal: Principal, place: Place, *, fields: Iterable[str] = ()
     ) -> None:
         """The same before anything was filled in: whether a form may open at all. Raises NotAllowed."""
+        if principal.standing is Standing.UNKNOWN:
+            raise NotAllowed("Who you are cannot be checked just now, so nothing was done.", "Try again in a minute.")
         if principal.standing is not Standing.MEMBER:
             raise NotAllowed(
                 "Records are shown to members of this organisation only.",

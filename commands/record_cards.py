@@ -29,8 +29,6 @@ class Look:
     language: int
     url: str
     """The organisation's address."""
-    org: str = ""
-    """Name of the environment, where there are several."""
 
     # -- values -------------------------------------------------------------------------------------------------
 
@@ -92,7 +90,6 @@ class Look:
             subtitle=self.subtitle(row),
             url=self.record_url(row.ref),
             status=self.status(row),
-            badge=self.org,
             text=(*notes, *([str(subject)] if subject and subject != title else ())),
             facts=tuple(f for f in facts if f),
             actions=tuple(self._steps(row)),
@@ -109,7 +106,6 @@ class Look:
             title=self.title(row),
             subtitle=self.subtitle(row),
             status=self.status(row),
-            badge=self.org,
             actions=(Action(label="Show details", press=self.press("show", row.ref)),),
             record=f"{row.ref.table}/{row.ref.id}",
         )
@@ -172,7 +168,6 @@ async def look(ctx: Context, table: str) -> Look:
         info=await ctx.crm.metadata.table(table),
         language=language_code(ctx.principal.locale),
         url=ctx.crm.url,
-        org=ctx.org,
     )
 
 

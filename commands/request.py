@@ -1,5 +1,6 @@
 """What a face hands in (`Request`) and gets back (`Reply`), and who and where that is."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,13 +12,15 @@ from .press import Press
 
 
 class Standing(StrEnum):
-    """What the platform says of a person. Only a MEMBER may be matched to a Dynamics user by e-mail."""
+    """What the platform says of a person. Only a MEMBER gets records."""
 
     MEMBER = "member"
     GUEST = "guest"
     STRANGER = "stranger"
     """Somebody of another workspace or tenant, seen in a shared channel."""
     BOT = "bot"
+    UNKNOWN = "unknown"
+    """The platform should say it, and does not just now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +170,9 @@ class Request:
     place: Place
     key: str
     """What the platform calls this gesture (trigger id, event id, activity id): the same on a retry, never a clock."""
+    sent: "asyncio.Future[bool] | None" = field(default=None, compare=False, repr=False)
+    """Where the answer does not travel in the acknowledgement: the face sets it once the answer was delivered (False:
+    it could not be). Until then a job that made the answer holds it, so that it survives the process."""
 
 
 class Visibility(StrEnum):

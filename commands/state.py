@@ -3,12 +3,14 @@
 Everything here may be lost without losing work: jobs have their own journal. Text that people typed is encrypted.
 """
 
+import asyncio
 import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from crm.records import Ref
 
 from .context import Shown
+from .errors import BadInput
 from .press import Press
 from .request import Place, Principal
 
@@ -51,6 +54,8 @@ IT_LASTS = timedelta(minutes=30)
 """How long `it` means the record last shown."""
 KEPT_FOR = timedelta(days=14)
 """How long a button keeps what was too long to travel inside it."""
+UNNAMED = frozenset({""})
+"""How the environment is known where none has a name."""
 TRAVELS = 900
 """Characters of arguments that fit inside a button (Slack allows 2000 for the sealed whole)."""
 
@@ -73,28 +78,37 @@ class State:
     def __init__(self, engine: AsyncEngine, cipher: Cipher) -> None:
         self.engine = engine
         self.cipher = cipher
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     # -- what was shown: `it`, `recent` -------------------------------------------------------------------------
 
     async def shown(
-        self, principal: Principal, place: Place, ref: Ref, title: str, *, only_mentioned: bool = False
+        self, principal: Principal, place: Place, ref: Ref, title: str, *, env: str = "", only_mentioned: bool = False
     ) -> None:
-        """Note that a card has shown this record to this person here.
+        """Note that a card has shown this record of this environment to this person here.
 
         `only_mentioned`: the card is about it without showing it, so a title that is known already stays.
         """
         row = {
             "person": principal.key,
-            "record": f"{ref.table}/{ref.id}",
+            "record": record_key(ref, env),
             "place": place.key,
             "title": self.cipher.encrypt(title.encode()),
             "at": datetime.now(UTC),
         }
-        await self._upsert(_SHOWN, row, ("person", "record"), keep=("title",) if only_mentioned else ())
+        async with self.turn(principal.key):
+            await self.upsert(_SHOWN, row, ("person", "record"), keep=("title",) if only_mentioned else ())
 
-    def memory(self, principal: Principal, place: Place) -> "PersonMemory":
-        """What this person was shown; `it` is what was shown in this thread or conversation."""
-        return PersonMemory(self, principal, place)
+    def turn(self, person: str) -> asyncio.Lock:
+        """Held while something is noted for this person: the next command's `it` waits for what was just shown."""
+        return self._turns.setdefault(person, asyncio.Lock())
+
+    def memory(self, principal: Principal, place: Place, known_as: frozenset[str] = UNNAMED) -> "PersonMemory":
+        """What this person was shown; `it` is what was shown in this thread or conversation.
+
+        `known_as`: the environment, by the names under which things of it may have been kept.
+        """
+        return PersonMemory(self, principal, place, known_as)
 
     # -- presses too long to travel -----------------------------------------------------------------------------
 
@@ -103,11 +117,13 @@ class State:
         text = json.dumps(press.args, ensure_ascii=False)
         if len(text.encode()) <= TRAVELS:
             return press
+        # Where it goes travels always: a typeahead has no time to look here.
+        travels = {name: press.args[name] for name in ("env",) if name in press.args}
         # The id is of the content: rendering the same card again keeps nothing twice.
         key = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{press.owner}\n{press.verb}\n{text}"))
         row = {"id": key, "args": self.cipher.encrypt(text.encode()), "at": datetime.now(UTC)}
-        await self._upsert(_KEPT, row, ("id",))
-        return _with(press, args={}, kept=key)
+        await self.upsert(_KEPT, row, ("id",))
+        return _with(press, args=travels, kept=key)
 
     async def unkeep(self, press: Press) -> Press | None:
         """The press with its arguments; None when they are no longer kept."""
@@ -119,16 +135,9 @@ class State:
 
     # -- messages that became cases -----------------------------------------------------------------------------
 
-    async def link(self, message: str, ref: Ref) -> None:
-        """Remember that this message became this record."""
-        row = {"message": message, "record": f"{ref.table}/{ref.id}", "at": datetime.now(UTC)}
-        await self._upsert(_LINKS, row, ("message",))
-
-    async def linked(self, message: str) -> Ref | None:
-        """The record that this message became."""
-        async with self.engine.connect() as db:
-            record = await db.scalar(sa.select(_LINKS.c.record).where(_LINKS.c.message == message))
-        return parse_record(record) if record else None
+    def links(self, known_as: frozenset[str] = UNNAMED) -> "MessageLinks":
+        """Which message became which record of this environment (`known_as`: see `memory`)."""
+        return MessageLinks(self, known_as)
 
     # -- upkeep -------------------------------------------------------------------------------------------------
 
@@ -145,9 +154,10 @@ class State:
         async with self.engine.begin() as db:
             await db.execute(sa.delete(_SHOWN).where(_SHOWN.c.person == person))
 
-    async def _upsert(
+    async def upsert(
         self, table: sa.Table, row: dict[str, object], key: Sequence[str], keep: Sequence[str] = ()
     ) -> None:
+        """Insert the row, or change all but `key` and `keep` of the one that is there."""
         # One statement on both databases, so that two processes at once cannot collide.
         if self.engine.dialect.name == "postgresql":
             from sqlalchemy.dialects.postgresql import insert
@@ -159,11 +169,32 @@ class State:
             await db.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed))
 
 
+class MessageLinks:
+    """`commands.context.Links` of one environment."""
+
+    def __init__(self, state: State, known_as: frozenset[str]) -> None:
+        self._state, self._known_as = state, known_as
+
+    async def link(self, message: str, ref: Ref) -> None:
+        """See `Links.link`."""
+        env = max(self._known_as)  # the name, where there is one
+        row = {"message": _prefixed(env, message), "record": f"{ref.table}/{ref.id}", "at": datetime.now(UTC)}
+        await self._state.upsert(_LINKS, row, ("message",))
+
+    async def linked(self, message: str) -> Ref | None:
+        """See `Links.linked`."""
+        keys = [_prefixed(env, message) for env in self._known_as]
+        query = sa.select(_LINKS.c.record).where(_LINKS.c.message.in_(keys)).order_by(_LINKS.c.at.desc()).limit(1)
+        async with self._state.engine.connect() as db:
+            record = await db.scalar(query)
+        return parse_record(record) if record else None
+
+
 class PersonMemory:
     """`commands.context.Memory` for one person in one place."""
 
-    def __init__(self, state: State, principal: Principal, place: Place) -> None:
-        self._state, self._principal, self._place = state, principal, place
+    def __init__(self, state: State, principal: Principal, place: Place, known_as: frozenset[str]) -> None:
+        self._state, self._principal, self._place, self._known_as = state, principal, place, known_as
 
     async def last(self, table: str | None = None) -> Ref | None:
         """See `Memory.last`."""
@@ -175,27 +206,49 @@ class PersonMemory:
             .limit(1)
         )
         if table:
-            query = query.where(c.record.startswith(f"{table}/", autoescape=True))
-        async with self._state.engine.connect() as db:
+            own, named = f"{table}/", f":{table}/"
+            query = query.where(c.record.startswith(own, autoescape=True) | c.record.contains(named, autoescape=True))
+        async with self._state.turn(self._principal.key), self._state.engine.connect() as db:
             record = await db.scalar(query)
-        return parse_record(record) if record else None
+        if record is None:
+            return None
+        env = record.rpartition(":")[0]
+        if env not in self._known_as:
+            raise BadInput(
+                f"The record shown to you last here is of {env or 'another environment'}.",
+                f"Name the one that you mean, or add env={env}." if env else "Name the one that you mean.",
+            )
+        return parse_record(record)
 
     async def recent(self, limit: int = 10) -> list[Shown]:
         """See `Memory.recent`."""
         c = _SHOWN.c
-        query = sa.select(c.record, c.title, c.at).where(c.person == self._principal.key).order_by(c.at.desc())
-        async with self._state.engine.connect() as db:
-            rows = (await db.execute(query.limit(limit))).all()
+        ours = [
+            c.record.startswith(f"{env}:", autoescape=True) if env else ~c.record.contains(":")
+            for env in self._known_as
+        ]
+        query = sa.select(c.record, c.title, c.at).where(c.person == self._principal.key, sa.or_(*ours))
+        async with self._state.turn(self._principal.key), self._state.engine.connect() as db:
+            rows = (await db.execute(query.order_by(c.at.desc()).limit(limit))).all()
         return [
             Shown(parse_record(record), self._state.cipher.decrypt(title).decode(), at.replace(tzinfo=at.tzinfo or UTC))
             for record, title, at in rows
         ]
 
 
+def record_key(ref: Ref, env: str = "") -> str:
+    """`incident/guid`, or `sandbox:incident/guid` where environments have names."""
+    return _prefixed(env, f"{ref.table}/{ref.id}")
+
+
 def parse_record(record: str) -> Ref:
-    """`incident/guid` as a Ref (see `Card.record`)."""
-    table, _, row = record.partition("/")
+    """Either as a Ref (see `Card.record`)."""
+    table, _, row = record.rpartition(":")[2].partition("/")
     return Ref(table, uuid.UUID(row))
+
+
+def _prefixed(env: str, text: str) -> str:
+    return f"{env}:{text}" if env else text
 
 
 def _with(press: Press, *, args: dict[str, str], kept: str) -> Press:

@@ -7,7 +7,7 @@ wrote never becomes a note, so that nothing loops. Edits and deletions in the th
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -47,6 +47,8 @@ class Following:
     """Whether replies become notes that customers see."""
     told: str = ""
     """The status that the thread was told last."""
+    env: str = ""
+    """Name of the environment that the case is of; empty where they have no names."""
 
 
 class Threads(Protocol):
@@ -64,8 +66,8 @@ class Threads(Protocol):
         """What this thread follows."""
         ...
 
-    async def followers(self, case: Ref) -> list[Following]:
-        """The threads of this case."""
+    async def followers(self, case: Ref, known_as: frozenset[str] = frozenset({""})) -> list[Following]:
+        """The threads of this case of the environment that is, or was, known by these names."""
         ...
 
     async def first(self, mark: str) -> bool:
@@ -130,18 +132,27 @@ async def thread_reply(
     return Reply(reaction="memo")
 
 
-async def case_news(threads: Threads, crm: Session, faces: Faces, change: Change) -> int:
+async def case_news(
+    threads: Threads,
+    crm: Session,
+    faces: Faces,
+    change: Change,
+    *,
+    known_as: frozenset[str] = frozenset({""}),
+    marked: Callable[[Card], Card] = lambda card: card,
+) -> int:
     """Tell the threads of a case what has happened to it; how many were told.
 
-    `crm`: Dataverse as the application. Every delivery of the same change after the first says nothing.
-    Raises CrmError; DeliveryFailed where trying again may help (the change then is still new for that thread).
+    `crm`: Dataverse as the application, in the environment of these names; `marked` puts that on a card. Every delivery
+    of the same change after the first says nothing. Raises CrmError; DeliveryFailed where trying again may help (the
+    change then is still new for that thread).
     """
     case = await _case_of(crm, change)
     if case is None or await threads.known(_ours(change.ref)):
         return 0
     told = 0
     again: DeliveryFailed | None = None
-    for following in await threads.followers(case):
+    for following in await threads.followers(case, known_as):
         mark = f"{change.id}@{following.place.key}"
         face = faces.get(following.place.platform)
         if face is None or await threads.known(mark):
@@ -151,7 +162,9 @@ async def case_news(threads: Threads, crm: Session, faces: Faces, change: Change
             continue
         card, status = news
         try:
-            await face.deliver(following.place, following.principal, Reply(card=card, visibility=Visibility.EVERYONE))
+            await face.deliver(
+                following.place, following.principal, Reply(card=marked(card), visibility=Visibility.EVERYONE)
+            )
         except DeliveryFailed as e:
             log.warning("a thread could not be told of its case: %s", e.sentence)
             if e.again:

@@ -1,4 +1,4 @@
-"""What reading a command can come to: `Parsed`, `HelpAsked`, `Menu` or `Problem`."""
+"""What reading a command can come to: `Parsed`, `OfLast`, `HelpAsked`, `Menu` or `Problem`."""
 
 import json
 from collections.abc import Iterable
@@ -45,6 +45,18 @@ class Parsed:
         return self.operation.read(self.whole_args(), reading)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfLast:
+    """A verb for `it`, without a noun: which operation that is depends on the record shown last; see `of_last`."""
+
+    verb: str
+    """As it was said: `assign`."""
+    ways: tuple[type[Operation], ...]
+    """What the verb can mean, one for each kind of record."""
+    rest: str
+    """What stands behind the verb."""
+
+
 @dataclass(frozen=True, slots=True)
 class HelpAsked:
     """Help on an operation, on a noun, or on everything."""
@@ -66,4 +78,5 @@ class Problem:
     args: dict[str, str] = field(default_factory=dict)
 
 
-Result = Parsed | HelpAsked | Menu | Problem
+Meaning = Parsed | HelpAsked | Menu | Problem
+Result = Meaning | OfLast

@@ -12,7 +12,7 @@ from pydantic import Field, PlainValidator, TypeAdapter, ValidationError, WithJs
 from commands import forms
 from commands.cards import Action, Card, CardKind, Form, Input, InputKind, Option, Style
 from commands.context import Context
-from commands.errors import UserError
+from commands.errors import Question, UserError
 from commands.fields import Reference, Text
 from commands.operation import Accepts
 from commands.press import Do, Press
@@ -77,6 +77,11 @@ class CaptureCase(
             args["quote"] = _QUOTE.dump_json(self.quote).decode()
         return args
 
+    @property
+    def bare(self) -> bool:
+        """Nothing but the message: what the case says is still to be made of it."""
+        return self.quote is not None and self.args().keys() <= {"quote", "env"}
+
     async def run(self, ctx: Context) -> Reply:
         """One request makes the case with its transcript; files and queue follow. Harmless to repeat."""
         quote = self.quote or ctx.quote
@@ -102,7 +107,9 @@ class CaptureCase(
         await ctx.links.link(quote.message.key, ref)
         if ctx.threads:
             told = str(seen.value(row, "statuscode"))
-            await ctx.threads.follow(Following(place=ctx.place, principal=ctx.principal, case=ref, told=told))
+            await ctx.threads.follow(
+                Following(place=ctx.place, principal=ctx.principal, case=ref, told=told, env=ctx.env)
+            )
         card = seen.record(row, notes=["Case created from the message.", *missing], also=values)
         return Reply(card=card, stub=seen.stub(row), reaction="ticket")
 
@@ -158,11 +165,34 @@ class CaptureCase(
         return []
 
 
-async def begin(ctx: Context, *, at_once: bool) -> CaptureCase | Reply:
-    """What *Create case* on `ctx.quote` leads to: the case that it is already, the form, or (`at_once`) the command.
+async def begin(ctx: Context) -> Reply:
+    """What *Create case* on `ctx.quote` leads to: the case that it is already, or the form.
 
     Raises CrmError; UserError where there is no message.
     """
+    begun = await _begun(ctx)
+    if isinstance(begun, Reply):
+        return begun
+    quote, args = begun
+    return Reply(form=await _form(ctx, quote, args))
+
+
+async def complete(ctx: Context) -> CaptureCase:
+    """The command that makes a case of `ctx.quote` with defaults.
+
+    Raises Question with the case that it is already, or for the customer; else like `begin`.
+    """
+    begun = await _begun(ctx)
+    if isinstance(begun, Reply):
+        raise Question(begun)
+    _, args = begun
+    if "customer" not in args and "contact" not in args:
+        raise Question(Reply(card=_ask_customer(ctx, args)))
+    return CaptureCase.read(args)
+
+
+async def _begun(ctx: Context) -> tuple[Quote, dict[str, str]] | Reply:
+    """The message and what follows from it, or the case that it is already."""
     quote = ctx.quote
     if quote is None:
         raise UserError("There is no message here to make a case from.", "Pick Create case in a message's menu.")
@@ -173,12 +203,7 @@ async def begin(ctx: Context, *, at_once: bool) -> CaptureCase | Reply:
         guessed = replace(guessed, case=await _read(ctx, linked, seen))
     if guessed.case:
         return await _exists(ctx, seen, guessed.case)
-    args = _prefill(ctx, quote, guessed, seen.info)
-    if not at_once:
-        return Reply(form=await _form(ctx, quote, args))
-    if "customer" not in args and "contact" not in args:
-        return Reply(card=_ask_customer(ctx, args))
-    return CaptureCase.read(args)
+    return quote, _prefill(ctx, quote, guessed, seen.info)
 
 
 async def _read(ctx: Context, ref: Ref, seen: Look) -> Row | None:

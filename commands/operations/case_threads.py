@@ -47,7 +47,8 @@ class CaseThread(Operation, verb="case thread", table=CASE, example="case thread
         seen_by = "Customers see replies" if following.for_customer else "Replies are internal"
         other = Replies.INTERNAL if following.for_customer else Replies.CUSTOMER
         label = "Make replies internal" if following.for_customer else "Show replies to the customer"
-        show = Press(do=Do.RUN, verb="case get", args={"record": str(following.case.id)})
+        where = {"env": following.env} if following.env else {}
+        show = Press(do=Do.RUN, verb="case get", args={"record": str(following.case.id), **where})
         card = Card(
             kind=CardKind.NOTICE,
             title="This thread follows a case",

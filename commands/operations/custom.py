@@ -33,7 +33,7 @@ _COMMON = """
     timezoneruleversionnumber utcconversiontimezonecode transactioncurrencyid
 """
 _SYSTEM: Final = frozenset(_COMMON.split())
-_RESERVED: Final = {"record", "columns", "clear", "user_id", "status", "state", "id"}
+_RESERVED: Final = {"record", "columns", "clear", "user_id", "env", "status", "state", "id"}
 
 
 class TableProblem(ValueError):

@@ -38,11 +38,10 @@ async def card(ctx: Context) -> Card:
     sections = [_section(seen, results[part].rows()) for seen, part in zip(looks, parts, strict=True)]
     recent = (await Recent().run(ctx)).card
     if recent and recent.rows:
-        sections.append(replace(recent, rows=recent.rows[:_EACH], badge=""))
+        sections.append(replace(recent, rows=recent.rows[:_EACH]))
     return Card(
         kind=CardKind.HOME,
         title="My Dynamics 365",
-        badge=ctx.org,
         sections=tuple(sections),
         actions=(
             Action(label="New case", press=Press(do=Do.FORM, verb="case create"), style=Style.PRIMARY),

@@ -84,7 +84,6 @@ class List(Record):
         return Card(
             kind=CardKind.LIST,
             title=title,
-            badge=seen.org,
             text=self._said(),
             rows=tuple(seen.line(row, columns=shown) for row in page.rows),
             actions=tuple(self._paging(page)),
@@ -121,9 +120,7 @@ class List(Record):
             actions.insert(0, Action(label=f"All {view.plural}", press=Press(do=Do.RUN, verb=self.verb)))
         said = self._said() or (f"There are no {view.plural} that you may see.",)
         hint = ("Leave out a condition, or write less of a name.",) if narrowed else ()
-        return Card(
-            kind=CardKind.LIST, title=f"No {view.plural}", badge=seen.org, text=(*said, *hint), actions=tuple(actions)
-        )
+        return Card(kind=CardKind.LIST, title=f"No {view.plural}", text=(*said, *hint), actions=tuple(actions))
 
     def _with(self, **changed: str) -> Press:
         args = {k: v for k, v in {**self.args(), **changed}.items() if v}
@@ -153,13 +150,12 @@ class Search(Record):
                 Action(label=f"Create {view.noun}", press=create),
             )
             title = f"No {view.noun} matches “{self.text}”"
-            return Reply(card=Card(kind=CardKind.LIST, title=title, badge=seen.org, actions=actions))
+            return Reply(card=Card(kind=CardKind.LIST, title=title, actions=actions))
         if len(page.rows) == 1:
             return Reply(card=seen.record(page.rows[0]))
         card = Card(
             kind=CardKind.LIST,
             title=f"{page.count or len(page.rows)} {view.plural} match “{self.text}”",
-            badge=seen.org,
             rows=tuple(seen.line(row) for row in page.rows),
         )
         return Reply(card=card)

@@ -41,7 +41,7 @@ class SearchEverywhere(Operation, verb="search", example="search contoso", words
             tip = "Write less of the name, or look in one place: account search …, case search …"
             return Reply(card=Card(kind=CardKind.LIST, title=f"Nothing matches “{self.text}”", text=(tip,)))
         rows = tuple(_with_noun(looks[hit.row.ref.table], hit.row) for hit in hits)
-        return Reply(card=Card(kind=CardKind.LIST, title=f"Matches for “{self.text}”", badge=ctx.org, rows=rows))
+        return Reply(card=Card(kind=CardKind.LIST, title=f"Matches for “{self.text}”", rows=rows))
 
 
 class Recent(Operation, verb="recent", example="recent"):
@@ -52,7 +52,7 @@ class Recent(Operation, verb="recent", example="recent"):
         shown = await ctx.memory.recent(_LISTED)
         rows = tuple(_remembered(VIEWS[s.ref.table], s.ref, s.title) for s in shown if s.ref.table in VIEWS)
         if rows:
-            return Reply(card=Card(kind=CardKind.LIST, title="Recent records", badge=ctx.org, rows=rows))
+            return Reply(card=Card(kind=CardKind.LIST, title="Recent records", rows=rows))
         tip = "Records that you open appear here. Try: my cases"
         return Reply(card=Card(kind=CardKind.LIST, title="No recent records", text=(tip,)))
 
@@ -73,7 +73,7 @@ class WhoAmI(Operation, verb="whoami", example="whoami", also=("who am i",)):
             shapes.Fact("Here", ctx.principal.name or ctx.principal.user),
         )
         name = str(rows[0].get(USER.full_name.logical) or "You")
-        return Reply(card=Card(kind=CardKind.NOTICE, title=name, subtitle="User", badge=ctx.org, facts=facts))
+        return Reply(card=Card(kind=CardKind.NOTICE, title=name, subtitle="User", facts=facts))
 
 
 async def cards(ctx: Context, text: str, nouns: Sequence[str]) -> list[Card]:
@@ -109,7 +109,7 @@ async def unfurl(ctx: Context, url: str) -> Card | None:
     if not view.public:
         show = Action(label="Show details", press=seen.press("show", ref))
         title = f"{seen.info.label(seen.language)} in Dynamics 365"
-        return Card(kind=CardKind.STUB, title=title, badge=ctx.org, actions=(show,), record=f"{ref.table}/{ref.id}")
+        return Card(kind=CardKind.STUB, title=title, actions=(show,), record=f"{ref.table}/{ref.id}")
     try:
         return seen.stub(await ctx.crm.get(ref, select=_listed(seen)))
     except NotFound:

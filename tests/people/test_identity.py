@@ -36,7 +36,7 @@ async def customer(bot: Bot, name: str) -> None:
 
 async def test_nothing_leaves_under_anothers_name(bot: Bot) -> None:
     mark, rounds = uuid.uuid4().hex[:8], 3
-    people = bot.app.dispatcher._people
+    people = bot.app.dispatcher.environments.first.people
     await customer(bot, f"Customer {mark}")
     bot.emulator.requests.clear()
     stop = asyncio.Event()
@@ -114,7 +114,7 @@ async def test_three_roles_see_and_change_what_their_role_allows(bot: Bot, face:
 @asynccontextmanager
 async def as_in_production(bot: Bot) -> AsyncIterator[None]:
     """Without the demo's fallback for people whom the organisation does not know."""
-    people = bot.app.dispatcher._people
+    people = bot.app.dispatcher.environments.first.people
     people._unknown_as_application = False
     people._known.clear()
     try:

@@ -1,0 +1,155 @@
+"""The organisations that the bot works in: to which one a command goes, and how an answer says where it comes from.
+
+A command goes to the environment that it names (`env=sandbox`), else to the one whose record it points at by address,
+else to the conversation's own, else to the first, which is DATAVERSE_URL's. Buttons and forms carry the name of the
+environment in which they were made, and so does journalled work: what was begun in one ends in the same.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from crm.client import Dataverse
+from crm.tables import Kind
+
+from .cards import Action, Card, Form
+from .errors import BadInput, UserError
+from .membership import Memberships
+from .operation import Operation
+from .people import People
+from .press import Press
+from .request import Place, Reply
+
+_MENTIONED = re.compile(r"(?:^|\s)env\s*=\s*[\"'“„«]?([\w-]+)", re.IGNORECASE)
+FIELD = "env"
+"""The argument of every command that names the environment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """One organisation, and the people in it."""
+
+    dataverse: Dataverse
+    people: People
+    memberships: Memberships
+    name: str = ""
+    """As people write it; empty where the policy file names no environments."""
+    badge: str = ""
+    """Stands on every card from here; empty where there is only one environment."""
+    confirm: bool = False
+    """A change here is asked back before it is made."""
+    conversations: frozenset[str] = frozenset()
+    """Where it is the default, by the platforms' ids."""
+    first: bool = False
+    """It is DATAVERSE_URL's, and so what was kept before environments had names is of it."""
+
+    @property
+    def known_as(self) -> frozenset[str]:
+        """The names under which things of it may have been kept."""
+        return frozenset({self.name, ""} if self.first else {self.name})
+
+    def key(self, key: str) -> str:
+        """The intent key of what is made here: one message may become a case in each of two organisations."""
+        return f"{key}@{self.name}" if self.name else key
+
+    def mark(self, reply: Reply) -> Reply:
+        """The reply with its badge, and with buttons and forms that stay in this environment."""
+        if not self.name:
+            return reply
+        return replace(
+            reply,
+            card=self.mark_card(reply.card) if reply.card else None,
+            form=self._mark_form(reply.form) if reply.form else None,
+            stub=self.mark_card(reply.stub) if reply.stub else None,
+        )
+
+    def mark_card(self, card: Card) -> Card:
+        """The same of a card alone."""
+        return replace(self._buttons(card), badge=self.badge) if self.name else card
+
+    def _buttons(self, card: Card) -> Card:
+        return replace(
+            card,
+            env=self.name,
+            actions=tuple(map(self._action, card.actions)),
+            more=tuple(map(self._action, card.more)),
+            rows=tuple(replace(r, action=self._action(r.action)) if r.action else r for r in card.rows),
+            sections=tuple(map(self._buttons, card.sections)),
+            stub=self.mark_card(card.stub) if card.stub else None,
+        )
+
+    def _action(self, action: Action) -> Action:
+        return replace(action, press=self._press(action.press)) if action.press else action
+
+    def _press(self, press: Press) -> Press:
+        return replace(press, args={**press.args, FIELD: press.args.get(FIELD) or self.name}) if press.verb else press
+
+    def _mark_form(self, form: Form) -> Form:
+        more = self._press(form.more) if form.more else None
+        return replace(form, submit=self._press(form.submit), more=more, badge=self.badge)
+
+
+class Environments:
+    """All of them; the first one is DATAVERSE_URL's."""
+
+    def __init__(self, *environments: Environment) -> None:
+        self.first = environments[0]
+        self._all = environments
+
+    def __iter__(self) -> Iterator[Environment]:
+        return iter(self._all)
+
+    @property
+    def several(self) -> bool:
+        """Whether there is anything to choose from."""
+        return len(self._all) > 1
+
+    @property
+    def names(self) -> list[str]:
+        """As people write them."""
+        return [e.name for e in self._all]
+
+    def here(self, place: Place) -> Environment:
+        """The conversation's own. Teams appends the thread to a channel's id: `19:…@thread.tacv2;messageid=…`."""
+        conversation = place.conversation.partition(";")[0]
+        return next((e for e in self._all if conversation in e.conversations), self.first)
+
+    def named(self, name: str) -> Environment:
+        """By name; no name means the first. Raises BadInput with the known names."""
+        if not name:
+            return self.first
+        found = next((e for e in self._all if e.name.casefold() == name.strip().casefold()), None)
+        if found is None:
+            there = f"There are: {', '.join(self.names)}." if self.first.name else "There is only one: leave out env."
+            raise BadInput(f"There is no environment “{name[:40]}” here.", there)
+        return found
+
+    def at(self, url: str) -> Environment | None:
+        """The one that an address of a record belongs to."""
+        address = url.casefold()
+        return next(
+            (e for e in self._all if address.startswith(tuple(f"{e.dataverse.url}{c}".casefold() for c in "/?"))), None
+        )
+
+    def mentioned(self, text: str) -> Environment | None:
+        """The one that a typed command seems to name, before it is read: its columns are needed for that."""
+        found = _MENTIONED.search(text)
+        return next((e for e in self._all if found and e.name.casefold() == found[1].casefold()), None)
+
+    def of_work(self, args: Mapping[str, str], resumed: bool) -> Environment:
+        """Where journalled work goes on. Raises UserError where its environment has been taken out of the settings."""
+        try:
+            return self.named(args.get(FIELD, ""))
+        except BadInput as e:
+            done = "may have been done there before that; look before you do it again" if resumed else "was not done"
+            raise UserError(f"{e.sentence} It has been taken out of the settings, and this {done}.", e.remedy) from e
+
+    def of(self, operation: type[Operation], args: Mapping[str, str], place: Place) -> Environment:
+        """To which one a command goes. Raises BadInput where the name that it says is none."""
+        if args.get(FIELD):
+            return self.named(args[FIELD])
+        for name, text in args.items():
+            parameter = operation.parameters.get(name)
+            if parameter and parameter.kind in {Kind.ID, Kind.LOOKUP} and (found := self.at(text.strip())):
+                return found
+        return self.here(place)
