@@ -21,7 +21,7 @@ How it hangs together, for whoever adds to it:
 from .faults import Fault
 from .protection import Limits
 from .server import Emulator, run
+from .steps import Webhook
 from .store import StoreError
-from .webhooks import Webhook
 
 __all__ = ["Emulator", "Fault", "Limits", "StoreError", "Webhook", "run"]

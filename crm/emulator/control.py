@@ -24,8 +24,8 @@ from .organization import ROOT_UNIT_ID
 from .protection import Limits
 from .roles import ROLES_META, SHIPPED
 from .session import Session
+from .steps import Webhook
 from .store import Transaction
-from .webhooks import Webhook
 
 if TYPE_CHECKING:
     from .server import Emulator

@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from . import metadata_versions as versions
+from . import write
 from .catalog import Collection, Column, Option, Table, dump_table, read_table
 from .errors import NOT_SUPPORTED, DataverseError, bad_payload, bad_request
 from .metadata_columns import changed_column, custom_only, other_name, read_column, schema_name
 from .metadata_labels import BASE_LANGUAGE, Document, read_label
+from .organization import register_messages
 from .session import Session
 from .store import quote, twins
 
@@ -108,6 +110,7 @@ def create_table(session: Session, document: Any) -> Table:
     if document.get("HasActivities"):
         for activity in _ACTIVITIES:
             _regarding(session, table, activity, "regardingobjectid")
+    register_messages(session.tx)
     return session.table(logical)
 
 
@@ -253,8 +256,23 @@ def delete_table(session: Session, table: Table) -> None:
         if other.logical_name != table.logical_name and (trimmed := _without(other, table.logical_name)) is not None:
             save(session, trimmed)
     authorise(session)
+    _forget_messages(session, table)
     session.tx.drop_table(table.logical_name)
     versions.record_deleted_table(session.tx, table.logical_name)
+
+
+def _forget_messages(session: Session, table: Table) -> None:
+    """Remove a table's `sdkmessagefilters` and the steps on them."""
+    if "sdkmessagefilter" not in session.catalog:
+        return
+    steps = session.tx.execute(
+        "SELECT sdkmessageprocessingstepid FROM sdkmessageprocessingstep WHERE sdkmessagefilterid IN "
+        "(SELECT sdkmessagefilterid FROM sdkmessagefilter WHERE primaryobjecttypecode = ?)",
+        (table.logical_name,),
+    ).fetchall()
+    for (step,) in steps:
+        write.delete(session, session.table("sdkmessageprocessingstep"), step)
+    session.tx.execute("DELETE FROM sdkmessagefilter WHERE primaryobjecttypecode = ?", (table.logical_name,))
 
 
 def _without(table: Table, gone: str) -> Table | None:

@@ -12,6 +12,7 @@ MODULES: tuple[str, ...] = (
     "multiple",
     "sales",
     "search",
+    "steps",
     "totals",
 )
 

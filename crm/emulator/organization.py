@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .catalog import Catalog, Table
+from .steps import message_rows
 from .store import ACTIVITY_VIEW, Transaction, create_activity_view, create_table, is_stored, quote, twins
 from .text import fold
 
@@ -42,6 +43,19 @@ def bootstrap(tx: Transaction) -> None:
         if tx.execute(f"SELECT 1 FROM {quote(logical_name)} WHERE {quote(table.primary_id)} = ?", (key,)).fetchone():
             continue
         _insert(tx, table, values)
+    register_messages(tx)
+
+
+def register_messages(tx: Transaction) -> None:
+    """Insert the messages of tables (`sdkmessages`, `sdkmessagefilters`) that are not there yet."""
+    if "sdkmessagefilter" not in tx.catalog:
+        return
+    held = {key for (key,) in tx.execute("SELECT sdkmessagefilterid FROM sdkmessagefilter")}
+    held |= {key for (key,) in tx.execute("SELECT sdkmessageid FROM sdkmessage")}
+    for name, values in message_rows(tx.catalog):
+        table = tx.catalog[name]
+        if values[table.primary_id] not in held:
+            _insert(tx, table, values)
 
 
 def wipe(tx: Transaction, schema: Catalog) -> None:

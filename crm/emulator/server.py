@@ -135,6 +135,7 @@ class Emulator:
 
         await self.webhooks.clear()
         await self.service.run(self.base, begin_again)
+        await self.webhooks.follow_steps()
         self.requests.clear()
         self.faults.clear()
         self.protection.clear()

@@ -12,19 +12,17 @@ import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import aiohttp
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from yarl import URL
 
 from .messages import message
 from .registry import EVERY_TABLE
 from .service import Service
 from .session import Change, Session
+from .steps import TABLES, Webhook, registered_steps
 from .store import Transaction
-from .wire import sendable
 
 log = logging.getLogger(__name__)
 
@@ -39,57 +37,6 @@ CREATE INDEX IF NOT EXISTS _ix_outbox ON _outbox (webhook, id)
 """
 
 
-class Webhook(BaseModel):
-    """An endpoint (Dataverse: a service endpoint with contract 8) and the steps registered on it.
-
-    Of `headers` (HttpHeader), `key` (WebhookKey, sent as `?code=`) and `query` (HttpQueryString) one may be given.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    url: str = Field(max_length=2000)
-    tables: tuple[str, ...] = ()
-    """Logical names; empty for every table."""
-    messages: tuple[Literal["Create", "Update", "Delete"], ...] = Field(("Create", "Update", "Delete"), min_length=1)
-    columns: tuple[str, ...] = ()
-    """Filtering columns: an update counts only when it writes one of them; empty for any."""
-    headers: dict[str, str] = Field(default_factory=dict)
-    key: str | None = None
-    query: dict[str, str] = Field(default_factory=dict)
-
-    @field_validator("url")
-    @classmethod
-    def _is_web_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("must be an http or https address")
-        return url
-
-    @field_validator("headers")
-    @classmethod
-    def _can_be_sent(cls, headers: dict[str, str]) -> dict[str, str]:
-        return sendable(headers)
-
-    @model_validator(mode="after")
-    def _one_authentication(self) -> Self:
-        if bool(self.headers) + (self.key is not None) + bool(self.query) > 1:
-            raise ValueError("give one of headers, key and query")
-        return self
-
-    def wants(self, change: Change) -> bool:
-        return (
-            (not self.tables or change.table.logical_name in self.tables)
-            and change.message in self.messages
-            and (change.message != "Update" or not self.columns or not change.values.keys().isdisjoint(self.columns))
-        )
-
-    @property
-    def address(self) -> URL:
-        """Where to post, with what authenticates in the query."""
-        more = self.query if self.key is None else {"code": self.key}
-        return URL(self.url).extend_query(more)
-
-
 @dataclass(slots=True)
 class Tally:
     """What became of a webhook's messages since the start."""
@@ -100,7 +47,7 @@ class Tally:
 
 
 class Webhooks:
-    """The registered webhooks and their deliveries.
+    """The webhooks, registered here or by rows of Dataverse's tables (`steps`), and their deliveries.
 
     Attributes:
         timeout: seconds that an endpoint has for its answer.
@@ -112,6 +59,11 @@ class Webhooks:
         self.retry_delay = retry_delay
         self._store = service.store
         self._registered: dict[str, Webhook] = {}  # replaced, never changed: the writer's thread reads it
+        self._steps: dict[str, Webhook] = {}
+        """Those of rows that are delivered to; `_told` may know newer ones."""
+        self._told: WeakKeyDictionary[Transaction, dict[str, Webhook]] = WeakKeyDictionary()
+        self._following: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
         self._tallies: dict[str, Tally] = {}
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._news: dict[str, asyncio.Event] = {}
@@ -131,10 +83,14 @@ class Webhooks:
 
         self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         for key, definition in await self._store.write(read):
-            self._begin(key, Webhook.model_validate_json(definition))
+            self._register(key, Webhook.model_validate_json(definition))
+        await self.follow_steps()
 
     async def stop(self) -> None:
         """End deliveries; what was not delivered stays in the file for the next start."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         await self._end_workers(*self._workers)
         if self._http is not None:
             await self._http.close()
@@ -156,23 +112,44 @@ class Webhooks:
         await self._store.write(
             lambda tx: tx.execute("INSERT INTO _webhook VALUES (?, ?)", (key, webhook.model_dump_json()))
         )
-        self._begin(key, webhook)
+        self._register(key, webhook)
         return key
 
+    def _register(self, key: str, webhook: Webhook) -> None:
+        self._registered = {**self._registered, key: webhook}
+        self._begin(key, webhook)
+
     async def remove(self, *keys: str) -> None:
-        """Forget webhooks with what is not yet delivered to them. Raises: KeyError."""
+        """Forget webhooks registered here, with what is not yet delivered to them. Raises: KeyError."""
         missing = [key for key in keys if key not in self._registered]
         if missing:
             raise KeyError(missing[0])
         self._registered = {key: hook for key, hook in self._registered.items() if key not in keys}
         await self._end_workers(*keys)
+        await self._forget(*keys)
 
+    async def _forget(self, *keys: str) -> None:
         def forget(tx: Transaction) -> None:
             for key in keys:
                 tx.execute("DELETE FROM _webhook WHERE id = ?", (key,))
                 tx.execute("DELETE FROM _outbox WHERE webhook = ?", (key,))
 
         await self._store.write(forget)
+        for key in keys:
+            self._tallies.pop(key, None)
+
+    async def follow_steps(self) -> None:
+        """Deliver to the steps that there are now, and to no others."""
+        async with self._changing:
+            steps = await self._store.read(registered_steps)
+            changed = [key for key, hook in self._steps.items() if steps.get(key) != hook]
+            await self._end_workers(*changed)
+            if gone := [key for key in changed if key not in steps]:
+                await self._forget(*gone)
+            self._steps = steps
+            for key, hook in steps.items():
+                if key not in self._workers:
+                    self._begin(key, hook)
 
     async def clear(self) -> None:
         await self.remove(*self._registered)
@@ -187,6 +164,7 @@ class Webhooks:
         return [
             {
                 "id": key,
+                "step": key in self._steps,
                 "url": hook.url,
                 "tables": hook.tables,
                 "messages": hook.messages,
@@ -197,14 +175,20 @@ class Webhooks:
                 "failed": self._tallies[key].failed,
                 "last_failure": self._tallies[key].last_failure,
             }
-            for key, hook in self._registered.items()
+            for key, hook in {**self._registered, **self._steps}.items()
         ]
 
     # -- in the transaction -------------------------------------------------------------------------------------
 
     def _note(self, session: Session, change: Change) -> None:
         """Write down what will have to be sent."""
-        for key, hook in self._registered.items():
+        if change.table.logical_name in TABLES:
+            self._told.pop(session.tx, None)
+            return
+        steps = self._told.get(session.tx)
+        if steps is None:
+            steps = self._told[session.tx] = registered_steps(session.tx)
+        for key, hook in (*self._registered.items(), *steps.items()):
             if hook.wants(change):
                 headers, body = message(session, change, key)
                 session.tx.execute(
@@ -214,13 +198,18 @@ class Webhooks:
     # -- deliveries ---------------------------------------------------------------------------------------------
 
     def _wake(self, changes: Sequence[Change]) -> None:
-        del changes
+        if any(change.table.logical_name in TABLES for change in changes):
+            self._following = asyncio.create_task(self._follow_after(self._following))
         for event in self._news.values():
             event.set()
 
+    async def _follow_after(self, earlier: asyncio.Task[None] | None) -> None:
+        if earlier is not None:
+            await asyncio.gather(earlier, return_exceptions=True)
+        await self.follow_steps()
+
     def _begin(self, key: str, hook: Webhook) -> None:
-        self._registered = {**self._registered, key: hook}
-        self._tallies[key] = Tally()
+        self._tallies.setdefault(key, Tally())
         self._news[key] = asyncio.Event()
         self._workers[key] = asyncio.create_task(self._work(key, hook), name=f"webhook {hook.url}")
 

@@ -180,7 +180,7 @@ def delete(session: Session, table: Table, key: str) -> None:
     session.rules.after(session, change)
 
 
-_UNDELETABLE = frozenset({"systemuser", "organization"})
+_UNDELETABLE = frozenset({"systemuser", "organization", "sdkmessage", "sdkmessagefilter"})
 _BELONGS = frozenset({"regardingobjectid", "objectid", "activityid"})
 
 

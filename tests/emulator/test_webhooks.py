@@ -326,3 +326,171 @@ async def test_beginning_again_forgets_webhooks(dataverse: Api, endpoint: Endpoi
     await dataverse.create("accounts", {"name": "A"})
     assert await dataverse.emulator.webhooks.describe() == []
     assert endpoint.bodies == []
+
+
+# -- as in Dataverse: rows of its own tables --------------------------------------------------------------------
+
+
+async def endpoint_row(dataverse: Api, endpoint: Endpoint, **more: Any) -> str:
+    record = {"name": "crmchat", "url": endpoint.url, "contract": 8, "authtype": 4, "authvalue": "s3cr3t", **more}
+    return await dataverse.create("serviceendpoints", record)
+
+
+async def step_row(dataverse: Api, service_endpoint: str, message: str, table: str, **more: Any) -> str:
+    """Register a step as other programs do: look the message and its filter up, then bind them."""
+    query = f"primaryobjecttypecode eq '{table}' and sdkmessageid/name eq '{message}'"
+    [found] = (
+        await dataverse.get("sdkmessagefilters", select="sdkmessagefilterid,_sdkmessageid_value", filter=query)
+    ).value
+    record = {
+        "name": f"{message} of {table}", "mode": 1, "stage": 40, "rank": 1, "supporteddeployment": 0,
+        "asyncautodelete": True, "eventhandler_serviceendpoint@odata.bind": f"/serviceendpoints({service_endpoint})",
+        "sdkmessageid@odata.bind": f"/sdkmessages({found['_sdkmessageid_value']})",
+        "sdkmessagefilterid@odata.bind": f"/sdkmessagefilters({found['sdkmessagefilterid']})", **more,
+    }  # fmt: skip
+    return await dataverse.create("sdkmessageprocessingsteps", record)
+
+
+async def test_steps_are_registered_as_in_dataverse(dataverse: Api, endpoint: Endpoint) -> None:
+    where = await endpoint_row(dataverse, endpoint)
+    step = await step_row(dataverse, where, "Update", "account", filteringattributes="telephone1, fax")
+    key = await dataverse.create("accounts", {"name": "A", "telephone1": "1"})
+    for change in ({"name": "B"}, {"fax": "2"}):
+        await dataverse("PATCH", f"accounts({key})", change, headers={"If-Match": "*"})
+    [body] = await endpoint.seen(1)
+    assert (body["MessageName"], body["OwningExtension"]["Id"]) == ("Update", step)
+    assert attributes(body)["fax"] == "2"
+    assert endpoint.received[0].query["code"] == "s3cr3t"
+    hook = await settled(dataverse)
+    assert (hook["id"], hook["step"], hook["delivered"], hook["authentication"]) == (step, True, 1, "key")
+    row = (await dataverse.get(f"serviceendpoints({where})")).body
+    assert "authvalue" not in row
+    assert row["isauthvalueset"] is True
+
+
+async def test_a_step_is_switched_off_on_and_away(dataverse: Api, endpoint: Endpoint) -> None:
+    where = await endpoint_row(dataverse, endpoint)
+    step = await step_row(dataverse, where, "Create", "account")
+    switch = {"If-Match": "*"}
+
+    async def names(*expected: str) -> None:
+        assert [attributes(body)["name"] for body in await endpoint.seen(len(expected))] == list(expected)
+
+    await dataverse.create("accounts", {"name": "On"})
+    await names("On")
+    await dataverse("PATCH", f"sdkmessageprocessingsteps({step})", {"statecode": 1}, headers=switch)
+    await dataverse.create("accounts", {"name": "Off"})
+    await dataverse("PATCH", f"sdkmessageprocessingsteps({step})", {"statecode": 0}, headers=switch)
+    await dataverse.create("accounts", {"name": "On again"})
+    await names("On", "On again")
+    async with receiving() as elsewhere:
+        await dataverse("PATCH", f"serviceendpoints({where})", {"url": elsewhere.url}, headers=switch)
+        await dataverse.create("accounts", {"name": "Elsewhere"})
+        assert attributes((await elsewhere.seen(1))[0])["name"] == "Elsewhere"
+        assert (await dataverse("DELETE", f"serviceendpoints({where})")).status == 204
+        await dataverse.create("accounts", {"name": "Nobody"})
+        await until(lambda: not dataverse.emulator.webhooks._workers)
+        assert (await dataverse.get("sdkmessageprocessingsteps")).value == []
+        assert await dataverse.emulator.webhooks.describe() == []
+        assert len(elsewhere.bodies) == 1
+    await names("On", "On again")
+
+
+async def test_a_step_of_a_batch_that_fails_tells_nobody(dataverse: Api, endpoint: Endpoint) -> None:
+    where = await endpoint_row(dataverse, endpoint)
+    messages = {row["name"]: row["sdkmessageid"] for row in (await dataverse.get("sdkmessages")).value}
+    assert sorted(messages) == ["Create", "Delete", "Update"]
+    step = {
+        "name": "x", "mode": 1, "stage": 40, "eventhandler_serviceendpoint@odata.bind": f"/serviceendpoints({where})",
+        "sdkmessageid@odata.bind": f"/sdkmessages({messages['Create']})",
+    }  # fmt: skip
+    parts = [("sdkmessageprocessingsteps", step), ("accounts", {"name": "Undone"}), ("accounts", {"nothing": 1})]
+    inner = "".join(
+        f"--c\r\nContent-Type: application/http\r\nContent-ID: {number}\r\n\r\nPOST /api/data/v9.2/{path} HTTP/1.1\r\n"
+        f"Content-Type: application/json\r\n\r\n{json.dumps(record)}\r\n"
+        for number, (path, record) in enumerate(parts)
+    )
+    data = f"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n{inner}--c--\r\n--b--\r\n"
+    await dataverse("POST", "$batch", data=data, headers={"Content-Type": "multipart/mixed; boundary=b"})
+    await dataverse.create("accounts", {"name": "Untold"})
+    await dataverse.create("sdkmessageprocessingsteps", step)
+    await dataverse.create("accounts", {"name": "Told"})  # of every table, as there is no filter
+    assert [attributes(body)["name"] for body in await endpoint.seen(1)] == ["Told"]
+    await settled(dataverse)
+    assert len(endpoint.bodies) == 1
+
+
+async def test_steps_outlive_the_process(tmp_path: Path, endpoint: Endpoint) -> None:
+    headers = '<settings><setting name="x-secret" value="s3cr3t" /></settings>'
+    async with api(db=tmp_path / "a.db") as dataverse:
+        where = await endpoint_row(dataverse, endpoint, authtype=5, authvalue=headers)
+        await step_row(dataverse, where, "Delete", "account")
+        key = await dataverse.create("accounts", {"name": "A"})
+    async with api(db=tmp_path / "a.db") as dataverse:
+        await dataverse("DELETE", f"accounts({key})")
+        [body] = await endpoint.seen(1)
+        await dataverse.emulator.reset()
+        assert await dataverse.emulator.webhooks.describe() == []
+    assert (body["MessageName"], body["PrimaryEntityId"]) == ("Delete", key)
+    assert endpoint.received[0].headers["x-secret"] == "s3cr3t"
+
+
+async def test_a_custom_table_has_messages_while_it_is_there(dataverse: Api, endpoint: Endpoint) -> None:
+    name = {
+        "@odata.type": "Microsoft.Dynamics.CRM.StringAttributeMetadata",
+        "SchemaName": "new_Name",
+        "IsPrimaryName": True,
+    }
+    table = {"SchemaName": "new_Region", "Attributes": [name]}
+    assert (await dataverse("POST", "EntityDefinitions", table)).status == 204
+    where = await endpoint_row(dataverse, endpoint)
+    await step_row(dataverse, where, "Create", "new_region")
+    await dataverse.create("new_regions", {"new_name": "EMEA"})
+    assert attributes((await endpoint.seen(1))[0])["new_name"] == "EMEA"
+    assert (await dataverse("DELETE", "EntityDefinitions(LogicalName='new_region')")).status == 204
+    assert (await dataverse.get("sdkmessageprocessingsteps")).value == []
+    assert (await dataverse.get("sdkmessagefilters", filter="primaryobjecttypecode eq 'new_region'")).value == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint_change", "step_change", "status", "said"),
+    [
+        ({"contract": 1}, {}, 501, "contract"),
+        ({"url": "ftp://x"}, {}, 400, "http"),
+        ({"url": None}, {}, 400, "http"),
+        ({"authtype": 2}, {}, 400, "authtype"),
+        ({"authtype": 5, "authvalue": "x-secret=1"}, {}, 400, "<settings>"),
+        ({"authtype": 5, "authvalue": '<!DOCTYPE a [<!ENTITY b "c">]><settings/>'}, {}, 400, "<settings>"),
+        ({}, {"mode": 0}, 501, "synchronous"),
+        ({}, {"stage": 20}, 400, "stage 40"),
+        ({}, {"filteringattributes": "nothing"}, 400, "nothing"),
+        ({}, {"sdkmessageid@odata.bind": "create"}, 400, "does not belong"),
+    ],
+)
+async def test_a_registration_that_cannot_be_kept_is_refused(
+    dataverse: Api,
+    endpoint: Endpoint,
+    endpoint_change: dict[str, Any],
+    step_change: dict[str, Any],
+    status: int,
+    said: str,
+) -> None:
+    where = await endpoint_row(dataverse, endpoint)
+    step = await step_row(dataverse, where, "Update", "account")
+    if "sdkmessageid@odata.bind" in step_change:
+        [other] = (await dataverse.get("sdkmessages", filter="name eq 'Create'")).value
+        step_change = {"sdkmessageid@odata.bind": f"/sdkmessages({other['sdkmessageid']})"}
+    path, change = (f"serviceendpoints({where})", endpoint_change)
+    if step_change:
+        path, change = f"sdkmessageprocessingsteps({step})", step_change
+    answer = await dataverse("PATCH", path, change, headers={"If-Match": "*"})
+    assert answer.status == status, answer.text
+    assert said.lower() in answer.message.lower()
+
+
+async def test_only_administrators_register(endpoint: Endpoint) -> None:
+    async with api(seed="contoso") as dataverse:
+        ben = {"CallerObjectId": "00000000-0000-4000-8000-0000000000a2"}
+        record = {"name": "x", "url": endpoint.url, "contract": 8, "authtype": 4, "authvalue": "x"}
+        answer = await dataverse("POST", "serviceendpoints", record, headers=ben)
+        assert (answer.status, answer.code) == (403, "0x80040220")
