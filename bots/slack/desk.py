@@ -67,16 +67,26 @@ class Desk:
     tasks: Tasks
     seen: SeenEvents
 
-    async def ask(self, ask: Ask, principal: Principal, place: Place, key: str) -> Reply:
-        """Hand it to the command layer; it answers within the acknowledgement window."""
+    async def ask(
+        self, ask: Ask, principal: Principal, place: Place, key: str, *, sent: "asyncio.Future[bool] | None" = None
+    ) -> Reply:
+        """Hand it to the command layer; it answers within the acknowledgement window. `sent`: see `Request.sent`."""
         principal = await self.people.known(principal)
-        return await self.dispatcher.dispatch(Request(ask=ask, principal=principal, place=place, key=key))
+        return await self.dispatcher.dispatch(Request(ask=ask, principal=principal, place=place, key=key, sent=sent))
 
-    def send(self, place: Place, principal: Principal, reply: Reply) -> None:
-        """Deliver behind the acknowledgement."""
-        self.tasks.start(self._deliver(place, principal, reply), "deliver an answer in Slack")
+    def send(
+        self, place: Place, principal: Principal, reply: Reply, sent: "asyncio.Future[bool] | None" = None
+    ) -> None:
+        """Deliver behind the acknowledgement, and say in `sent` whether it arrived."""
 
-    async def _deliver(self, place: Place, principal: Principal, reply: Reply) -> None:
+        async def sending() -> None:
+            arrived = await self._deliver(place, principal, reply)
+            if sent and not sent.done():
+                sent.set_result(arrived)
+
+        self.tasks.start(sending(), "deliver an answer in Slack")
+
+    async def _deliver(self, place: Place, principal: Principal, reply: Reply) -> bool:
         principal = await self.people.known(principal)
         for pause in (*AGAIN, None):
             try:
@@ -84,10 +94,11 @@ class Desk:
             except DeliveryFailed as error:
                 log.warning("an answer for %s was not delivered: %s", principal.key, error.sentence)
                 if not error.again or pause is None:
-                    return
+                    break
                 await asyncio.sleep(max(pause, error.retry_after or 0.0))
             else:
-                return
+                return True
+        return False
 
     async def open(self, view: dict[str, Any], trigger: str, place: Place, *, push: bool = False) -> str:
         """Open (or push) a view; its hash, or empty where Slack would not: mostly an expired trigger."""

@@ -174,8 +174,9 @@ class Events:
         principal = await desk.people.known(desk.people.principal(origin))
         if principal.standing is Standing.BOT:
             return
-        reply = await desk.ask(ask, principal, where, f"{origin.key}:{body.get('event_id') or ''}")
-        desk.send(where, principal, reply)
+        sent = asyncio.get_running_loop().create_future()
+        reply = await desk.ask(ask, principal, where, f"{origin.key}:{body.get('event_id') or ''}", sent=sent)
+        desk.send(where, principal, reply, sent)
 
     def _place(self, origin: Origin, body: Body, *, thread: str, message_ts: str = "") -> Place:
         event = body["event"]

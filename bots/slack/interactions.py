@@ -115,14 +115,16 @@ class Interactions:
             return
         if press.do is Do.SHARE and where.kind is not PlaceKind.PERSONAL:
             where = replace(where, shared=await desk.reading.shared(origin.workspace, where.conversation))
-        reply = await desk.ask(Pressed(press), principal, where, gesture(origin, body))
+        # In a view what is asked may lead to another view, which is no place for an answer to be kept for.
+        sent = None if kind else asyncio.get_running_loop().create_future()
+        reply = await desk.ask(Pressed(press), principal, where, gesture(origin, body), sent=sent)
         await ack()
         if not kind:
             if reply.form:
                 work = desk.open_reply(reply, trigger, principal, in_view(where, trigger))
                 desk.tasks.start(work, "open a form")
-            else:
-                desk.send(where, principal, reply)
+                reply = Reply()
+            desk.send(where, principal, reply, sent)
         else:
             desk.tasks.start(self._answer_in_view(reply, body, principal, where, trigger), "answer in a view")
 
@@ -212,7 +214,12 @@ class Interactions:
             )
             return
         key = f"{origin.key}:{view.get('id', '')}:{view.get('hash', '')}"
-        reply = await desk.ask(Submitted(press, submission(view)), principal, where, key)
+        sent = asyncio.get_running_loop().create_future()
+        reply = await desk.ask(Submitted(press, submission(view)), principal, where, key, sent=sent)
+        card = reply.card
+        stays = card and (reply.pending or card.kind in _ASKS_ON or where.conversation == principal.user)
+        if (reply.form or stays) and not sent.done():
+            sent.set_result(True)  # it travels in the acknowledgement
         if reply.form:
             if errors := field_errors(reply.form, view):
                 await ack(response_action="errors", errors=errors)
@@ -220,13 +227,11 @@ class Interactions:
                 known = await desk.people.known(principal)
                 await ack(response_action="update", view=desk.modals.form(reply.form, known, where))
             return
-        card = reply.card
-        stays = card and (reply.pending or card.kind in _ASKS_ON or where.conversation == principal.user)
         if card and stays:
             await self._keep_modal(ack, reply, view, principal, where)
             return
         await ack(response_action="clear")
-        desk.send(without_view(where), principal, reply)
+        desk.send(without_view(where), principal, reply, sent)
 
     async def _keep_modal(self, ack: AsyncAck, reply: Reply, view: Any, principal: Principal, where: Place) -> None:
         desk, card = self._desk, reply.card

@@ -9,7 +9,8 @@ import pytest
 from commands import forms
 from commands.cards import Form, Input, Submission, to_text
 from commands.context import Context
-from commands.operations.case_from_message import CaptureCase, begin
+from commands.errors import Question
+from commands.operations.case_from_message import CaptureCase, begin, complete
 from commands.request import Message, Person, Quote, QuotedFile, Reply
 from crm.query import Query, lookup
 from crm.records import Row
@@ -67,8 +68,7 @@ async def _notes(desk: Desk, reply: Reply) -> list[Row]:
 async def test_the_form_is_filled_from_the_message(desk: Desk) -> None:
     quote = Quote(message=_message("m1", "Boiler is cold\nSince this morning.\n", "photo.txt"), in_thread=True)
     with desk.requests() as calls:
-        reply = await begin(_context(desk, quote), at_once=False)
-    assert isinstance(reply, Reply)
+        reply = await begin(_context(desk, quote))
     assert reply.form
     assert len(calls) == 1
     assert _input(reply.form, "title").value == "Boiler is cold"
@@ -82,8 +82,7 @@ async def test_the_form_is_filled_from_the_message(desk: Desk) -> None:
 
 async def test_one_request_makes_the_case_with_its_transcript(desk: Desk) -> None:
     quote = Quote(message=_message("m2", "Leaks", "a.txt", "lost.txt"), in_thread=True)
-    begun = await begin(_context(desk, quote), at_once=False)
-    assert isinstance(begun, Reply)
+    begun = await begin(_context(desk, quote))
     assert begun.form
     with desk.requests() as calls:
         reply = await _submitted(desk, begun.form, take="thread")
@@ -108,8 +107,7 @@ async def test_one_request_makes_the_case_with_its_transcript(desk: Desk) -> Non
 
 async def test_two_people_at_once_make_one_case(desk: Desk) -> None:
     quote = Quote(message=_message("m3", "Both saw it"))
-    begun = await begin(_context(desk, quote), at_once=False)
-    assert isinstance(begun, Reply)
+    begun = await begin(_context(desk, quote))
     assert begun.form
     first, second = await asyncio.gather(_submitted(desk, begun.form), _submitted(desk, begun.form, title="Mine!"))
     assert first.card
@@ -121,12 +119,10 @@ async def test_two_people_at_once_make_one_case(desk: Desk) -> None:
 
 async def test_the_same_message_again_shows_its_case(desk: Desk) -> None:
     quote = Quote(message=_message("m4", "Again"))
-    made = await begin(_context(desk, quote), at_once=True)
-    assert isinstance(made, CaptureCase)
+    made = await complete(_context(desk, quote))
     reply = await made.run(_context(desk, quote))
     desk.links.by_message.clear()  # even where the link was lost, the id follows from the message
-    again = await begin(_context(desk, quote), at_once=False)
-    assert isinstance(again, Reply)
+    again = await begin(_context(desk, quote))
     assert again.card
     assert reply.card
     assert again.card.record == reply.card.record
@@ -136,8 +132,7 @@ async def test_the_same_message_again_shows_its_case(desk: Desk) -> None:
 
 async def test_running_again_after_a_crash_adds_nothing(desk: Desk) -> None:
     quote = Quote(message=_message("m5", "Crash", "b.txt"))
-    made = await begin(_context(desk, quote), at_once=True)
-    assert isinstance(made, CaptureCase)
+    made = await complete(_context(desk, quote))
     first = await made.run(_context(desk, quote))
     again = await CaptureCase.read(made.args()).run(_context(desk, quote))
     assert first.card
@@ -149,8 +144,7 @@ async def test_running_again_after_a_crash_adds_nothing(desk: Desk) -> None:
 @pytest.mark.parametrize("email", ["someone@gmail.com", "somebody.else@contoso.example", ""])
 async def test_nobody_is_guessed_from_free_mail_colleagues_or_nothing(desk: Desk, email: str) -> None:
     quote = Quote(message=_message(f"guess-{email}", "Whose?", author=Person(name="X", email=email)))
-    begun = await begin(_context(desk, quote), at_once=False)
-    assert isinstance(begun, Reply)
+    begun = await begin(_context(desk, quote))
     assert begun.form
     assert _input(begun.form, "customer").value == ""
     assert _input(begun.form, "contact").value == ""
@@ -160,16 +154,16 @@ async def test_the_company_of_the_domain_is_guessed(desk: Desk) -> None:
     account = await desk.say("account create 'Domain Co' website=https://www.domain-co.example/")
     assert account.card
     quote = Quote(message=_message("m6", "Hi", author=Person(name="New", email="new@domain-co.example")))
-    begun = await begin(_context(desk, quote), at_once=False)
-    assert isinstance(begun, Reply)
+    begun = await begin(_context(desk, quote))
     assert begun.form
     assert account.card.record.partition("/")[2] in _input(begun.form, "customer").value
 
 
 async def test_at_once_without_a_customer_asks_whose_it_is(desk: Desk) -> None:
     quote = Quote(message=_message("m7", "Whose?", author=Person(name="Nobody")))
-    reply = await begin(_context(desk, quote), at_once=True)
-    assert isinstance(reply, Reply)
+    with pytest.raises(Question) as asked:
+        await complete(_context(desk, quote))
+    reply = asked.value.reply
     assert reply.card
     press = reply.card.actions[0].press
     assert press
@@ -181,8 +175,7 @@ async def test_at_once_without_a_customer_asks_whose_it_is(desk: Desk) -> None:
 async def test_nasty_messages_are_taken_as_they_are(desk: Desk) -> None:
     for number, text in enumerate(("🔥" * 300, "", "x" * 9000, "<!channel> <@U1> *b* _i_ `c`", "\n\n  \nsecond")):
         quote = Quote(message=_message(f"nasty-{number}", text))
-        made = await begin(_context(desk, quote), at_once=True)
-        assert isinstance(made, CaptureCase)
+        made = await complete(_context(desk, quote))
         reply = await made.run(_context(desk, quote))
         assert reply.card
         assert reply.card.title
@@ -190,8 +183,7 @@ async def test_nasty_messages_are_taken_as_they_are(desk: Desk) -> None:
 
 async def test_files_chosen_in_the_form_go_along_and_others_do_not(desk: Desk) -> None:
     quote = Quote(message=_message("m8", "Two files", "one.txt", "two.txt"))
-    begun = await begin(_context(desk, quote), at_once=False)
-    assert isinstance(begun, Reply)
+    begun = await begin(_context(desk, quote))
     assert begun.form
     reply = await _submitted(desk, begun.form, files="F-two.txt")
     assert [n["filename"] for n in await _notes(desk, reply) if n["filename"]] == ["two.txt"]
@@ -199,8 +191,7 @@ async def test_files_chosen_in_the_form_go_along_and_others_do_not(desk: Desk) -
 
 async def test_none_chosen_takes_none(desk: Desk) -> None:
     quote = Quote(message=_message("m9", "No files please", "one.txt"))
-    begun = await begin(_context(desk, quote), at_once=False)
-    assert isinstance(begun, Reply)
+    begun = await begin(_context(desk, quote))
     assert begun.form
     values = {i.name: i.value for i in begun.form.inputs if i.value and i.name != "files"}
     operation = CaptureCase.read(forms.filled(begun.form.submit, Submission(values)))
@@ -210,8 +201,7 @@ async def test_none_chosen_takes_none(desk: Desk) -> None:
 
 async def test_the_queue_takes_the_case(desk: Desk) -> None:
     quote = Quote(message=_message("m10", "Queue"))
-    begun = await begin(_context(desk, quote), at_once=False)
-    assert isinstance(begun, Reply)
+    begun = await begin(_context(desk, quote))
     assert begun.form
     with desk.requests() as calls:
         await _submitted(desk, begun.form, queue="Support")
