@@ -13,6 +13,7 @@ from aiohttp import web
 
 from . import adaptive
 from .answer import Wire
+from .teams_contract import OAUTH_CARD, sign_in_problems
 from .teams_issuer import Issuer
 from .teams_world import MAX_MESSAGE_BYTES, ConnectorError, Conversation, Post, World
 
@@ -232,6 +233,8 @@ class Connector:
         for attachment in activity.get("attachments") or ():
             if attachment.get("contentType") == adaptive.CONTENT_TYPE:
                 self.card_problems += adaptive.problems(attachment.get("content"))
+            if attachment.get("contentType") == OAUTH_CARD:
+                self.card_problems += sign_in_problems(attachment.get("content"))
 
     # -- people and teams
 

@@ -10,6 +10,7 @@ from . import adaptive
 # seconds that Teams waits for the answer to an invoke, and for that to a message
 DEADLINES = {"composeExtension": 5.0, "task": 5.0, "adaptiveCard": 10.0, "application": 5.0, "signin": 5.0}
 MESSAGE_SECONDS = 15.0
+OAUTH_CARD = "application/vnd.microsoft.card.oauth"
 _PREVIEWS = {"application/vnd.microsoft.card.hero", "application/vnd.microsoft.card.thumbnail"}
 
 
@@ -21,6 +22,18 @@ def problems(name: str, answer: Any) -> list[str]:
     """What is wrong with the body of a 200 answer to this invoke."""
     check = _CHECKS.get(name)
     return list(check(answer)) if check else []
+
+
+def sign_in_problems(card: Any) -> Iterator[str]:
+    """What is wrong with an OAuthCard's content."""
+    if not isinstance(card, Mapping) or not card.get("connectionName"):
+        yield "an OAuthCard needs a connectionName"
+        return
+    resource = card.get("tokenExchangeResource") or {}
+    if not resource.get("id") or not str(resource.get("uri", "")).startswith("api://"):
+        yield "tokenExchangeResource needs id and uri"
+    if not any(b.get("type") == "signin" and b.get("value") for b in card.get("buttons") or ()):
+        yield "an OAuthCard needs a signin button with an address"
 
 
 def _compose(answer: Any) -> Iterator[str]:

@@ -10,6 +10,7 @@ from . import adaptive, teams_contract
 from .answer import Answer
 from .seed import Person
 from .teams_buttons import find_action, gather
+from .teams_contract import OAUTH_CARD
 from .teams_dialogs import TROUBLE, TeamsDialogs
 from .teams_world import BOT_NAME, Post, new_guid, said
 
@@ -179,6 +180,15 @@ class TeamsPeople(TeamsDialogs):
             self.world.toasts[who.teams] = body["value"].get("message", TROUBLE)
         self.world.changed()
         return answer
+
+    async def sign_on(self, post: Post, token: str, *, user: str = "anna") -> Answer:
+        """What each of the person's clients does with an OAuthCard, once Entra gave it a token; 412: it asks for
+        consent, or shows the card's button."""
+        content = next(a["content"] for a in post.activity["attachments"] if a["contentType"] == OAUTH_CARD)
+        exchange = {"id": content["tokenExchangeResource"]["id"], "connectionName": content["connectionName"]}
+        return await self.invoke(
+            "signin/tokenExchange", exchange | {"token": token}, user=user, conversation=post.conversation
+        )
 
     async def typeahead(
         self, dataset: str, typed: str, *, user: str = "anna", conversation: str = "personal", data: Any = None

@@ -11,6 +11,7 @@ what breaks the invoke's contract). `user` takes a key of `seed.json` ("anna"), 
     task_fetch(data) · task_submit(data)              dialogs
     compose_fetch_task(post, command="createCase") · compose_submit(data) · preview_send()
     submit_dialog(inputs, button="", user=)           fill in and submit whatever dialog is open
+    sign_on(post, token)                              single sign-on: a client answers an OAuthCard
     query(command, text) · insert(index, conversation=) · query_link(url) · typeahead(dataset, typed)
     invoke(name, value, user=, conversation=, reply_to=)   any other invoke
     redeliver(answer.delivery) · raw(activity, authorization) · authorization(exp=, aud=, iss=, key=, algorithm=)

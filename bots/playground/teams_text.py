@@ -100,6 +100,7 @@ def post_lines(post: Post, world: World, user: str = "") -> list[str]:
         if attachment.get("contentType") not in (adaptive.CONTENT_TYPE, "text/html"):
             content = attachment.get("content") or {}
             body += [str(content[key]) for key in ("title", "subtitle", "text") if content.get(key)]
+            body += [_buttons(content["buttons"])] if content.get("buttons") else []
     body += [f"({kind}: {len(people)})" for kind, people in post.reactions.items()]
     private = " (only visible to you)" if post.to else ""
     if len(body) == 1:

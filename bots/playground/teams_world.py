@@ -103,6 +103,8 @@ class World:
         self.drafts: dict[str, dict[str, Any]] = {}
         self.toasts: dict[str, str] = {}
         self.results: dict[str, dict[str, Any]] = {}
+        self.roster: dict[str, dict[str, Any]] = {}
+        """What the roster says otherwise of a person, by key: `{"ben": {"tenantId": "another"}}`."""
         self.watchers: list[Callable[[], None]] = []
         self.skew = 0.0
         self._last_id = 0
@@ -158,6 +160,7 @@ class World:
             "userPrincipalName": person.email,
             "tenantId": self.tenant,
             "userRole": "guest" if person.external else "user",
+            **self.roster.get(person.key, {}),
         }
 
     # -- messages

@@ -73,6 +73,12 @@ def note(text: str) -> Answer:
     return _extension({"type": "message", "text": one_line(text, 400)})
 
 
+def sign_in(url: str, title: str) -> Answer:
+    """To a message extension: the person must sign in first, at this address; then Teams asks again."""
+    action = {"type": "openUrl", "value": url, "title": one_line(title, 40)}
+    return _extension({"type": "auth", "suggestedActions": {"actions": [action]}})
+
+
 def _extension(value: dict[str, Any]) -> Answer:
     return Answer(200, {"composeExtension": value})
 

@@ -99,6 +99,11 @@ class Connector:
         answer = await self._call("GET", service_url, f"teams/{quote(team, safe='')}", "", None)
         return str(answer.get("aadGroupId") or "")
 
+    async def member(self, service_url: str, conversation: str, user: str) -> Mapping[str, Any]:
+        """Somebody as the conversation's roster has them: `userRole`, `tenantId`, `userPrincipalName`, …"""
+        path = f"conversations/{quote(conversation, safe='')}/members/{quote(user, safe='')}"
+        return await self._call("GET", service_url, path, "", None)
+
     async def _headers(self, url: str) -> dict[str, str]:
         if not may_send_to(url, self._settings.addresses, loopback=self._settings.loopback):
             raise ConnectorError(0, f"NotAllowed: {url[:100]!r} is not an address of Microsoft Teams")

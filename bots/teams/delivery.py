@@ -15,8 +15,10 @@ from .adaptive import Element, Reader, render
 from .connector import Connector, ConnectorError
 from .forms import render_form
 from .memory import Recent, Waiting
-from .port import Message, Port, Turn
+from .port import OAUTH_CARD, Message, Port, Turn
 from .requests import reader, reference
+from .settings import TeamsSettings
+from .signin import oauth_card
 
 REMEMBERED: Final = 10_000
 HELP: Final = 200
@@ -30,8 +32,8 @@ log = logging.getLogger(__name__)
 class Delivery:
     """Sends replies into conversations, live in a turn or later by reference."""
 
-    def __init__(self, port: Port, connector: Connector, seal: Seal, *, targeted: bool) -> None:
-        self._port, self._connector, self._seal, self._targeted = port, connector, seal, targeted
+    def __init__(self, port: Port, connector: Connector, seal: Seal, settings: TeamsSettings) -> None:
+        self._port, self._connector, self._seal, self._settings = port, connector, seal, settings
         self._waiting = Waiting()
         self._gone = Recent(REMEMBERED)
         self._private = Recent(REMEMBERED)
@@ -86,6 +88,8 @@ class Delivery:
 
     async def put(self, turn: Turn, place: Place, principal: Principal, reply: Reply) -> str:
         """The reply as messages of this turn; returns the id of the one with the card. Raises ConnectorError."""
+        if self._settings.sso_resource and turn.activity and (asking := _asks_alone(reply, place)):
+            return await turn.send(self._sign_in(asking, place, principal))
         message = self.message(place, principal, reply)
         posted = ""
         if message is not None:
@@ -128,6 +132,11 @@ class Delivery:
         if reply.card is None:
             return None
         return self._of_card(reply.card, place, principal, shown_to_all=self.for_all(reply, place))
+
+    def _sign_in(self, card: Card, place: Place, principal: Principal) -> Message:
+        """A sign-in card that Teams answers by itself where it can."""
+        content = oauth_card(card, self._settings.sso_resource, principal, place.address.get("gesture", ""), self._seal)
+        return Message(card=content, card_type=OAUTH_CARD, summary=card.title[:200])
 
     def card(self, card: Card, place: Place, principal: Principal) -> Element:
         """A card for this person's eyes alone."""
@@ -220,7 +229,7 @@ class Delivery:
     async def _post_private(self, turn: Turn, place: Place, message: Message) -> str:
         """Only the person may see it: within the conversation where Teams can do that, else in their own chat."""
         user = place.address.get("user", "")
-        if self._targeted and user:
+        if self._settings.targeted and user:
             try:
                 posted = await turn.send(replace(message, private_to=user))
             except ConnectorError as e:
@@ -254,6 +263,12 @@ class Delivery:
             if len(self._personal) > REMEMBERED:
                 self._personal.popitem(last=False)
         return replace(where, conversation=self._personal[name], kind=PERSONAL)
+
+
+def _asks_alone(reply: Reply, place: Place) -> Card | None:
+    """The sign-in card of a reply, where nobody else reads along and the client knows single sign-on."""
+    alone = place.kind is PlaceKind.PERSONAL and place.address.get("client") != "basic"
+    return reply.card if alone and reply.card and reply.card.kind is CardKind.SIGN_IN else None
 
 
 def _sent_away() -> DeliveryFailed:

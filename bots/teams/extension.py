@@ -7,8 +7,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from commands.cards import Card
+from commands.cards import Card, CardKind
 from commands.dispatch import Dispatcher
+from commands.errors import Question
 from commands.explain import explain
 
 from . import answers, requests
@@ -51,8 +52,7 @@ class Extension:
         except TimeoutError:
             return answers.note("Dynamics 365 takes long to answer. Type on, or try again in a moment.")
         except Exception as e:
-            problem = explain(e)
-            return answers.note(" ".join((problem.title, *problem.text)))
+            return _trouble(e)
         if not found:
             return answers.note("Nothing found.")
         return answers.results([(card, self._for_all(gesture, card)) for card in found[:RESULTS]])
@@ -90,6 +90,16 @@ class Extension:
         public = card.public() or Card(kind=card.kind, title=card.title, subtitle=card.subtitle, url=card.url)
         reader = requests.reader(gesture.who, gesture.where, shown_to_all=True)
         return render(public, self._dispatcher.seal, reader)
+
+
+def _trouble(e: Exception) -> Answer:
+    """Why nothing can be found; or where to sign in first."""
+    asked = e.reply.card if isinstance(e, Question) else None
+    problem = asked or explain(e)
+    page = next((action for action in problem.actions if action.url), None)
+    if page and page.url and problem.kind is CardKind.SIGN_IN:
+        return answers.sign_in(page.url, page.label)
+    return answers.note(" ".join((problem.title, *problem.text)))
 
 
 def _asked(value: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:

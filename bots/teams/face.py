@@ -39,6 +39,7 @@ from .memory import Once
 from .port import Answer, Port, Turn
 from .settings import TeamsSettings
 from .signin import Exchange, SignIn
+from .standing import Roster
 from .tokens import KeysUnavailable, SigningKeys, TokenCheck, Unauthorised
 
 BODY_LIMIT: Final = 512 * 1024
@@ -49,6 +50,8 @@ RETRIES: Final = (2.0, 10.0, 30.0)
 """Seconds between tries to send an answer that Teams did not take."""
 
 _CHANGES: Final = {"messageUpdate": Happened.EDITED, "messageDelete": Happened.DELETED}
+
+_OF_PEOPLE: Final = frozenset({"message", "invoke", "messageUpdate", "messageDelete"})
 
 log = logging.getLogger(__name__)
 
@@ -84,9 +87,11 @@ class TeamsFace:
             )
         self._connector = Connector(session, settings, tokens)
         self._port = Port(self._connector)
+        self._roster = Roster(self._connector, settings.tenants)
         self._graph = Graph(session, settings, tokens)
-        self._delivery = Delivery(self._port, self._connector, dispatcher.seal, targeted=settings.targeted)
-        self._invokes = Invokes(dispatcher, self._delivery, Extension(dispatcher), SignIn(exchange))
+        self._delivery = Delivery(self._port, self._connector, dispatcher.seal, settings)
+        sign_in = SignIn(exchange if settings.sso_resource else None, dispatcher.seal)
+        self._invokes = Invokes(dispatcher, self._delivery, Extension(dispatcher), sign_in)
         self._once: Once[Answer] = Once()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -174,6 +179,8 @@ class TeamsFace:
 
     async def _act(self, turn: Turn, activity: Activity, *, basic: bool) -> Answer:
         gesture = Gesture(turn, activity, basic=basic)
+        if not basic and activity.type in _OF_PEOPLE:
+            gesture.who = await self._roster.placed(gesture.who, activity)
         conversation = gesture.where.conversation
         match activity.type:
             case "invoke":
@@ -202,7 +209,9 @@ class TeamsFace:
             if ask is None:
                 await self._send(gesture, Reply(card=self._dispatcher.stale()))
                 return
-            await self._send(gesture, await self._dispatcher.dispatch(gesture.request(ask)))
+            sent = asyncio.get_running_loop().create_future()
+            reply = await self._dispatcher.dispatch(replace(gesture.request(ask), sent=sent))
+            await self._send(gesture, reply, sent)
             return
         if gesture.activity.addressed:
             # Alone with the bot nobody talks about a case; among others what is no command may be a note on it.
@@ -219,34 +228,42 @@ class TeamsFace:
             await self._send(gesture, reply)
 
     async def _say(self, gesture: Gesture, words: Typed, *, for_all: bool = False) -> None:
-        request = Request(ask=words, principal=gesture.who, place=gesture.where, key=gesture.key)
+        sent = asyncio.get_running_loop().create_future()
+        request = Request(ask=words, principal=gesture.who, place=gesture.where, key=gesture.key, sent=sent)
         reply = await self._dispatcher.dispatch(request)
         if for_all:
             reply = Reply(card=reply.card, visibility=Visibility.EVERYONE)
-        await self._send(gesture, reply)
+        await self._send(gesture, reply, sent)
 
-    async def _send(self, gesture: Gesture, reply: Reply) -> None:
-        """Sends within the request where that is quick; else, and after a failure, behind it."""
-        sending = self._spawn(self._deliver_surely(gesture, reply))
-        await asyncio.wait({sending}, timeout=SENDING)
+    async def _send(self, gesture: Gesture, reply: Reply, sent: "asyncio.Future[bool] | None" = None) -> None:
+        """Sends within the request where that is quick, else behind it; `sent` says whether it arrived."""
 
-    async def _deliver_surely(self, gesture: Gesture, reply: Reply) -> None:
+        async def sending() -> None:
+            arrived = await self._deliver_surely(gesture, reply)
+            if sent and not sent.done():
+                sent.set_result(arrived)
+
+        await asyncio.wait({self._spawn(sending())}, timeout=SENDING)
+
+    async def _deliver_surely(self, gesture: Gesture, reply: Reply) -> bool:
         try:
             await self._delivery.put(gesture.turn, gesture.where, gesture.who, reply)
         except ConnectorError as e:
             log.warning("an answer was not taken: %s", e)
             if e.gone:
                 self._delivery.sent_away(gesture.where.conversation)
-            if e.again and not e.unknown:
-                await self._deliver_later(gesture, reply)
+            # What may have arrived is not sent again.
+            return e.unknown or (e.again and await self._deliver_later(gesture, reply))
+        return True
 
-    async def _deliver_later(self, gesture: Gesture, reply: Reply) -> None:
+    async def _deliver_later(self, gesture: Gesture, reply: Reply) -> bool:
         for pause in RETRIES:
             await asyncio.sleep(pause)
             with suppress(DeliveryFailed):
                 await self._delivery.deliver(gesture.where, gesture.who, reply)
-                return
+                return True
         log.error("an answer was given up after %d tries: %s", len(RETRIES) + 1, gesture.key)
+        return False
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)

@@ -121,6 +121,9 @@ class Invokes:
 
     async def _execute_alone(self, gesture: Gesture, ask: Pressed | Submitted, reply: Reply) -> Answer:
         """In a personal chat, what a form becomes takes the form's place; other answers follow as messages."""
+        if reply.card and reply.card.kind is CardKind.SIGN_IN:
+            # The card that was pressed will be needed again.
+            return await self._post(gesture, replace(reply, replace=False))
         if isinstance(ask, Submitted):
             reply = replace(reply, replace=True)
         if reply.replace and not reply.pending:
@@ -188,7 +191,7 @@ class Invokes:
         if ask.press.do is Do.DISMISS:
             return CLOSED
         reply = await self._dispatcher.dispatch(gesture.request(ask))
-        failed = reply.card is not None and reply.card.kind is CardKind.ERROR
+        failed = reply.card is not None and reply.card.kind in {CardKind.ERROR, CardKind.SIGN_IN}
         if reply.form is not None or failed or not (reply.card or reply.stub):
             return self._dialog(gesture, reply)
         if gesture.personal or self._delivery.for_all(reply, gesture.where):

@@ -20,6 +20,7 @@ from .connector import Connector
 
 _PRIVATE: Final = "private"
 CARD: Final = "application/vnd.microsoft.card.adaptive"
+OAUTH_CARD: Final = "application/vnd.microsoft.card.oauth"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,8 @@ class Message:
     """What the bot says: a card (Adaptive Card JSON) or text, and how a notification sums it up."""
 
     card: Json | None = None
+    card_type: str = CARD
+    """The card's content type."""
     text: str = ""
     summary: str = ""
     private_to: str = ""
@@ -38,7 +41,7 @@ class Message:
         """The activity's own part of the wire form; addressing is added by the turn."""
         wire: dict[str, Any] = {"type": "message"}
         if self.card is not None:
-            wire["attachments"] = [{"contentType": CARD, "content": self.card}]
+            wire["attachments"] = [{"contentType": self.card_type, "content": self.card}]
         if self.text:
             wire |= {"text": self.text, "textFormat": "plain"}
         if self.summary:

@@ -23,6 +23,8 @@ class TeamsSettings:
     allowed_tenants: frozenset[str] = frozenset()
     """Entra tenants whose people may use the bot; empty: `tenant_id` alone."""
     cloud: str = "public"
+    sso_resource: str = ""
+    """Application ID URI for which Teams hands over people's tokens; empty: no single sign-on."""
     loopback: bool = False
     """Service URLs on this machine are honoured (demo, emulator, tests)."""
     metadata_url: str = ""
@@ -67,6 +69,11 @@ class TeamsSettings:
                     "or listen on 127.0.0.1 with DATAVERSE_URL on this machine."
                 )
             return tuple(found)
+        if self.sso_resource and not self.sso_resource.startswith("api://"):
+            found.append(
+                f"MICROSOFT_SSO_RESOURCE is {self.sso_resource!r}: set it to the app's Application ID URI, "
+                f"like api://botid-{self.app_id}."
+            )
         if not self.app_password:
             found.append("MICROSOFT_APP_PASSWORD is empty: set it to the client secret of the Azure bot's app.")
         if self.app_type == SINGLE_TENANT and not self.tenant_id:

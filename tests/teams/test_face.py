@@ -612,24 +612,6 @@ async def test_the_group_of_a_team_is_asked_for_where_it_is_not_sent(face, teams
     assert quote.missing  # the fake Teams has no Graph
 
 
-async def test_single_sign_on(teams, session, script):
-    tokens: list[str] = []
-
-    async def exchange(principal, token):
-        tokens.append(f"{principal.entra_id}:{token}")
-        await asyncio.sleep(0)
-        return token == "good"
-
-    async with serving(TeamsFace(settings_for(teams), script, session, exchange=exchange), teams):
-        value = {"id": "1", "connectionName": "crm", "token": "good"}
-        answers = await asyncio.gather(*(teams.invoke("signin/tokenExchange", value) for _ in range(3)))
-        assert [a.status for a in answers] == [200, 200, 200]
-        assert len(tokens) == 1
-        bad = await teams.invoke("signin/tokenExchange", value | {"id": "2", "token": "bad"})
-        assert bad.status == 412
-        assert bad.json["id"] == "2"
-
-
 async def test_without_an_app_id_only_this_machine_is_heard(session, script):
     from bots.playground.teams_server import FakeTeams
 

@@ -1,0 +1,78 @@
+"""Whether a sender belongs to the organisation: the activity says who they are, the conversation's roster what.
+
+An activity names the conversation's tenant, not its sender's. In a channel that is shared with other organisations, and
+for guests, only the roster tells: `userRole` (`user`, `guest`, `anonymous`), `tenantId`, and a `userPrincipalName` with
+`#EXT#`. Somebody who signed in nowhere has no `aadObjectId`. Source: Microsoft, "Get member details", "Build apps for
+shared channels", "Apps for anonymous users".
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from commands.request import Principal, Standing
+
+from .activity import Activity
+from .connector import Connector, ConnectorError
+from .requests import THREAD
+
+AGE: Final = 300.0
+"""Seconds for which a person's standing in a conversation is believed."""
+OLD: Final = 24 * 3600.0
+"""Seconds for which it serves while Teams does not say it anew."""
+PATIENCE: Final = 1.5
+_KEPT: Final = 20_000
+_ELSEWHERE: Final = frozenset({"MemberNotFoundInConversation", "ConversationNotFound", "BotNotInConversationRoster"})
+"""The bot is no member there, or the sender none of its roster: Teams still vouches for the Entra id."""
+
+log = logging.getLogger(__name__)
+
+
+class Roster:
+    """Standings by person and conversation."""
+
+    def __init__(self, connector: Connector, tenants: frozenset[str]) -> None:
+        self._connector, self._tenants = connector, frozenset(t.lower() for t in tenants)
+        self._known: OrderedDict[tuple[str, str], tuple[float, Standing]] = OrderedDict()
+
+    async def placed(self, who: Principal, activity: Activity) -> Principal:
+        """The sender with their standing; UNKNOWN where Teams should have said it, and did not in time."""
+        if not activity.sender.entra:
+            return replace(who, standing=Standing.STRANGER)
+        key = (activity.reference.conversation.partition(THREAD)[0], activity.sender.id)
+        now = time.monotonic()
+        until, standing = self._known.get(key, (0.0, Standing.UNKNOWN))
+        if now > until:
+            try:
+                standing = await self._asked(activity.reference.service_url, *key)
+                until = now + AGE
+            except (ConnectorError, TimeoutError) as e:
+                log.info("Teams does not say who somebody is: %s", type(e).__name__)
+                if now > until + OLD - AGE:
+                    return replace(who, standing=Standing.UNKNOWN)
+            self._known[key] = (until, standing)
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+        return replace(who, standing=standing)
+
+    async def _asked(self, service_url: str, conversation: str, sender: str) -> Standing:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                member = await self._connector.member(service_url, conversation, sender)
+        except ConnectorError as e:
+            if e.code in _ELSEWHERE or e.status in (403, 404):
+                return Standing.MEMBER
+            raise
+        return self._read(member)
+
+    def _read(self, member: Mapping[str, Any]) -> Standing:
+        role = str(member.get("userRole") or "user").lower()
+        tenant = str(member.get("tenantId") or "").lower()
+        if role not in ("user", "guest") or (tenant and self._tenants and tenant not in self._tenants):
+            return Standing.STRANGER
+        guest = role == "guest" or "#ext#" in str(member.get("userPrincipalName") or "").lower()
+        return Standing.GUEST if guest else Standing.MEMBER
