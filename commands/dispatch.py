@@ -50,11 +50,13 @@ from .request import (
     Visibility,
 )
 from .state import State
-from .threads import Happened, Threads, case_news, thread_reply
+from .threads import Happened, Threads, case_news, reply_key, thread_reply
 from .vocabulary import MetadataVocabulary
 
 log = logging.getLogger(__name__)
 
+_THREAD_REPLY = "thread reply"
+"""What the journal calls a message of a thread on its way to the case; nobody types it."""
 _GRACE = 0.3
 """Seconds past the window that preparing an answer may take before it counts as late."""
 _STATE_AWAY = 5.0
@@ -194,17 +196,27 @@ class Dispatcher:
     ) -> Reply | None:
         """A message in a thread that was not addressed to us: told to the case that the thread follows, if any.
 
-        None where there is nothing to say or to do. The same message again changes nothing.
+        It is journalled when this returns, and what there is to say of it comes through `Face.deliver`; only what was
+        refused is returned. The same message again changes nothing.
         """
         if self._threads is None or message.author.bot or not (following := await self._threads.followed(place)):
             return None
         try:
             environment = self.environments.named(following.env)
             self._policy.check_kind(CATALOG["case note"], await self._person(principal, environment), place)
-            crm = await environment.people.session(principal)
-            return await thread_reply(self._threads, crm, self._faces.get(place.platform), place, message, happened)
+            work = Work(
+                key=reply_key(message, happened),
+                verb=_THREAD_REPLY,
+                args={"happened": happened.value, FIELD: following.env},
+                principal=principal,
+                place=place,
+                quote=Quote(message=message),
+            )
+            reply = await self.jobs.run(work, window=self._window)
         except Exception as e:
             return Reply(card=explain(e))
+        # Within `dispatch` the answer travels with the acknowledgement; elsewhere the job delivers it itself.
+        return (reply or _pending()) if RECEIPT.get() else None
 
     async def follows(self, place: Place) -> bool:
         """Whether this thread follows a case; a face that asks first need not read what is said elsewhere."""
@@ -492,7 +504,23 @@ class Dispatcher:
         await self._note(work.principal, work.place, work.verb, work.key, answer.outcome, work.args, answer.reply)
         return answer
 
+    async def _tell_case(self, work: Work) -> Answer:
+        """A journalled message of a thread. Its note has the message's own id, so that repeating it is harmless."""
+        if self._threads is None or work.quote is None:
+            return Answer(Outcome.DONE, Reply())
+        face, happened = self._faces.get(work.place.platform), Happened(work.args["happened"])
+        try:
+            crm = await self.environments.named(work.args[FIELD]).people.session(work.principal)
+            reply = await thread_reply(self._threads, crm, face, work.place, work.quote.message, happened)
+        except Exception as e:
+            later = (e.retry_after or 0.0) if isinstance(e, CrmError) and e.repeatable else None
+            later = _STATE_AWAY if isinstance(e, SQLAlchemyError) else later
+            return Answer(Outcome.FAILED, Reply(card=explain(e)), later)
+        return Answer(Outcome.DONE, reply or Reply())
+
     async def _attempt(self, work: Work, resumed: bool) -> Answer:
+        if work.verb == _THREAD_REPLY:
+            return await self._tell_case(work)
         environment = None
         try:
             environment = self.environments.of_work(work.args, resumed)
