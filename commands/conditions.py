@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from crm.definitions import ColumnInfo, TableInfo
+from crm.languages import language_code
 from crm.lifecycle import State, state_number
 from crm.payload import find_choice, find_column
 from crm.query import Col, Condition, Literal, all_of, any_of, col, lookup
@@ -14,8 +15,8 @@ from crm.tables import TABLES, Column, Kind
 
 from .context import Context
 from .errors import BadInput
-from .fields import Form, Named, Reading
-from .filters import And, Compare, Expr, Flag, Is, Not, Op, Or, Term
+from .fields import Form, Named, PastMark, Reading
+from .filters import And, Compare, Expr, Flag, Is, Not, Op, Or, Term, compared
 from .language import dates
 from .language.reading import Unreadable
 from .operation import CATALOG, Operation
@@ -25,7 +26,6 @@ from .values import plain, read, reading
 from .views import View
 
 _PERIOD = re.compile(r"(?:this|last|next|previous)\s+(?:week|month|quarter|year)", re.IGNORECASE)
-_AGE = re.compile(r"\d{1,4}\s*[^\W\d_]{1,7}")
 
 Again = Callable[[str, str], Press]
 """The pending list with one text of its filter replaced by another."""
@@ -152,7 +152,7 @@ class Conditions:
             begin, end = self._span(column, text)
             match op:
                 case Op.GT:
-                    return name >= (begin if _AGE.fullmatch(text.strip()) else end)
+                    return name >= (begin if dates.age(text) else end)
                 case Op.GE:
                     return name >= begin
                 case Op.LT:
@@ -172,14 +172,56 @@ class Conditions:
                 return name < value
         return name <= value
 
+    def _is_past(self, column: ColumnInfo) -> bool:
+        """What Dataverse records lies behind us, and what a declaration says so of; what people plan lies ahead."""
+        own = (p for op in _of_table(self._view) for p in op.parameters.values() if p.column)
+        declared = any(p.marked(PastMark) for p in own if p.column and p.column.logical == column.logical)
+        return declared or not column.updatable
+
+    # -- in words -----------------------------------------------------------------------------------------------
+
+    def said(self, compare: Compare) -> str:
+        """The comparison as it was understood, for a filter that `of` has taken."""
+        column = self.column(compare.key)
+        if compare.values and column.kind in {Kind.DATE, Kind.DATETIME}:
+            return f"{compare.key} {' or '.join(self._when(column, compare.op, text) for text in compare.values)}"
+        if compare.op in {Op.EQ, Op.NE} and column.kind in {Kind.CHOICE, Kind.BOOLEAN} and column.choices:
+            language = language_code(self._ctx.principal.locale)
+            found = [find_choice(self._info, column, text).label(language) for text in compare.values]
+            return compared(compare, found)
+        return compared(compare)
+
+    def _when(self, column: ColumnInfo, op: Op, text: str) -> str:
+        age = dates.age(text)
+        if age and self._is_past(column) and op not in {Op.EQ, Op.NE}:
+            number, unit = age
+            span = f"{number} {unit}s" if number != 1 else unit
+            return (
+                f"in the last {span}" if op in {Op.GT, Op.GE} else f"more than {number} {unit}{'s' * (number != 1)} ago"
+            )
+        begin, end = self._span(column, text)
+        days = not isinstance(begin, datetime) or end - begin >= timedelta(days=1)
+        first = _moment(begin)
+        last = _moment(end - timedelta(days=1)) if days else first
+        match op:
+            case Op.GT:
+                return f"from {first} on" if age else f"after {last}"
+            case Op.GE:
+                return f"from {first} on"
+            case Op.LT:
+                return f"before {first}"
+            case Op.LE:
+                return f"until {last}"
+        during = first if first == last else f"from {first} to {last}"
+        return f"is {'not ' if op is Op.NE else ''}{during}"
+
     def _value(self, column: ColumnInfo, text: str) -> Literal:
         value = plain(read(column, text, self._ctx))
         return value if isinstance(value, str | int | Decimal | date | datetime | bool) else str(value)
 
     def _span(self, column: ColumnInfo, text: str) -> tuple[date, date]:
         """The first moment that the text means, and the first one after it."""
-        # What was recorded lies behind us; what is planned lies ahead.
-        toward: dates.Toward = "past" if column.kind is Kind.DATETIME else "future"
+        toward: dates.Toward = "past" if self._is_past(column) else "future"
         now = reading(self._ctx)
         try:
             if _PERIOD.fullmatch(text.strip()):
@@ -209,6 +251,11 @@ def replaced(expr: Expr, old: str, new: str) -> Expr:
         case Compare(key, op, values):
             return Compare(key, op, tuple(new if v == old else v for v in values))
     return expr
+
+
+def _moment(at: date) -> str:
+    clock = "" if not isinstance(at, datetime) or at.time() == time(0) else f" {at:%H:%M}"
+    return f"{at.day} {at:%b %Y}{clock}"
 
 
 def _side(column: ColumnInfo) -> Col:

@@ -5,7 +5,7 @@ text. Whoever runs the list resolves both through metadata, so no value can beco
 """
 
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from typing import Annotated, Final
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
@@ -29,6 +29,7 @@ __all__ = [
     "Or",
     "Term",
     "canonical",
+    "compared",
     "describe",
     "extract",
     "parse",
@@ -136,9 +137,9 @@ _WORDS: Final = {
     Op.NE: "is not",
     Op.HAS: "contains",
     Op.HAS_NOT: "does not contain",
-    Op.GT: "is after or above",
+    Op.GT: "is above",
     Op.GE: "is at least",
-    Op.LT: "is before or below",
+    Op.LT: "is below",
     Op.LE: "is at most",
 }
 _FLAG_WORDS: Final = {
@@ -149,20 +150,25 @@ _FLAG_WORDS: Final = {
 }
 
 
-def describe(expr: Expr) -> str:
-    """The tree in words, for explanations and empty results."""
+def compared(compare: Compare, values: Sequence[str] = ()) -> str:
+    """One comparison in words; `values` as they are to be shown, else as they were typed."""
+    if not compare.values:
+        return f"{compare.key} {'is empty' if compare.op is Op.EQ else 'is not empty'}"
+    return f"{compare.key} {_WORDS[compare.op]} {' or '.join(values or map(shown, compare.values))}"
+
+
+def describe(expr: Expr, said: Callable[[Compare], str] = compared) -> str:
+    """The tree in words, for explanations and empty results; `said` words each comparison."""
     if isinstance(expr, Compare):
-        if not expr.values:
-            return f"{expr.key} {'is empty' if expr.op is Op.EQ else 'is not empty'}"
-        return f"{expr.key} {_WORDS[expr.op]} {' or '.join(shown(v) for v in expr.values)}"
+        return said(expr)
     if isinstance(expr, Term):
         return f"the name contains {shown(expr.text)}"
     if isinstance(expr, Is):
         return _FLAG_WORDS[expr.flag]
     if isinstance(expr, Not):
-        return f"not ({describe(expr.part)})"
+        return f"not ({describe(expr.part, said)})"
     word = " and " if isinstance(expr, And) else " or "
-    return word.join(f"({describe(p)})" if isinstance(p, Or) else describe(p) for p in expr.parts)
+    return word.join(f"({describe(p, said)})" if isinstance(p, Or) else describe(p, said) for p in expr.parts)
 
 
 def canonical(expr: Expr) -> str:

@@ -95,9 +95,9 @@ def instant(text: str, reading: Reading, toward: Toward = "future") -> datetime:
     words = " ".join(text.split())
     if words.casefold() in ("now", "jetzt", "сейчас"):
         return reading.now
-    ahead = _clock_step(words.casefold(), reading)
-    if ahead:
-        return ahead
+    step = _clock_step(words.casefold(), reading, toward)
+    if step:
+        return step
     found = _TIME.search(words) if len(words) <= _LONGEST else None
     if not found:
         return _at(day(words, reading, toward), time(0), reading)
@@ -138,12 +138,21 @@ def _clock(found: re.Match[str]) -> time:
     return time(hour, int(found["m"] or 0), int(found["s"] or 0), int(fraction))
 
 
-def _clock_step(words: str, reading: Reading) -> datetime | None:
+def age(text: str) -> tuple[int, str] | None:
+    """(7, "day") of `7d` or `7 days`: a span that says no direction; None for any other text."""
+    found = _BACK.fullmatch(" ".join(text.split()).casefold())
+    if found is None or found["ago"] or found[0][0] == "-" or found[0].startswith("vor"):
+        return None
+    unit = _UNITS.get(found["unit"]) or _CLOCK_UNITS.get(found["unit"], "").rstrip("s")
+    return (_count(found["n"]), unit) if unit else None
+
+
+def _clock_step(words: str, reading: Reading, toward: Toward) -> datetime | None:
     for pattern in (_AHEAD, _BACK):
         found = pattern.fullmatch(words)
         unit = _CLOCK_UNITS.get(found["unit"]) if found else None
         if found and unit:
-            back = pattern is _BACK and (found["ago"] or words[0] == "-" or words.startswith("vor"))
+            back = pattern is _BACK and (found["ago"] or words[0] == "-" or words.startswith("vor") or toward == "past")
             return reading.now + timedelta(**{unit: _count(found["n"]) * (-1 if back else 1)})
     return None
 

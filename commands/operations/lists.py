@@ -56,7 +56,7 @@ class List(Record):
         if self.page and not self.page.startswith(f"{ctx.crm.url}/"):
             raise BadInput("This is no page of a list here.", f"Ask for the list again: {self.verb}")
         page = await ctx.crm.page(query.count(), next_link=self.page, page_size=size)
-        return Reply(card=self._card(seen, page, shown), replace=bool(self.page))
+        return Reply(card=self._card(seen, page, shown, self._said(conditions)), replace=bool(self.page))
 
     async def _query(self, seen: Look, conditions: Conditions, shown: list[str]) -> Query:
         query = Query(self.of.logical).select(*_listed(seen, shown))
@@ -71,10 +71,10 @@ class List(Record):
             query = query.order(column.logical, desc=word.startswith("-"))
         return query if query.ordering else _newest_first(query, seen.info)
 
-    def _card(self, seen: Look, page: Page, shown: list[str]) -> Card:
+    def _card(self, seen: Look, page: Page, shown: list[str], said: tuple[str, ...]) -> Card:
         view = seen.view
         if not page.rows:
-            return self._empty(seen)
+            return self._empty(seen, said)
         # A page of a list knows how many there are in all; with `top`, what came is all that was asked for.
         count = f"{page.count}{'+' if page.count_exceeded else ''}" if page.count is not None else str(len(page.rows))
         noun = view.noun if count == "1" else view.plural
@@ -84,14 +84,17 @@ class List(Record):
         return Card(
             kind=CardKind.LIST,
             title=title,
-            text=self._said(),
+            text=said,
             rows=tuple(seen.line(row, columns=shown) for row in page.rows),
             actions=tuple(self._paging(page)),
             more=tuple(self._sorting(seen)),
         )
 
-    def _said(self) -> tuple[str, ...]:
-        parts = [describe(self.where) if self.where != And() else "", f"OData: {self.filter}" if self.filter else ""]
+    def _said(self, conditions: Conditions) -> tuple[str, ...]:
+        parts = [
+            describe(self.where, conditions.said) if self.where != And() else "",
+            f"OData: {self.filter}" if self.filter else "",
+        ]
         said = "; ".join(filter(None, parts))
         return (said[:1].upper() + said[1:],) if said else ()
 
@@ -111,14 +114,14 @@ class List(Record):
             if column in has and self.sort != word:
                 yield Action(label=label, press=self._with(sort=word, page=""))
 
-    def _empty(self, seen: Look) -> Card:
+    def _empty(self, seen: Look, said: tuple[str, ...]) -> Card:
         view = seen.view
         create = Press(do=Do.FORM, verb=f"{view.noun} create")
         actions = [Action(label=f"Create {view.noun}", press=create)]
-        narrowed = bool(self._said())
+        narrowed = bool(said)
         if narrowed:
             actions.insert(0, Action(label=f"All {view.plural}", press=Press(do=Do.RUN, verb=self.verb)))
-        said = self._said() or (f"There are no {view.plural} that you may see.",)
+        said = said or (f"There are no {view.plural} that you may see.",)
         hint = ("Leave out a condition, or write less of a name.",) if narrowed else ()
         return Card(kind=CardKind.LIST, title=f"No {view.plural}", text=(*said, *hint), actions=tuple(actions))
 

@@ -6,7 +6,7 @@ import pytest
 
 from commands.errors import UnknownCommand
 from commands.fields import Reading
-from commands.grammar import Parsed, Problem, parse
+from commands.grammar import OfLast, Parsed, Problem, of_last, parse
 from commands.operation import CATALOG, by_slug
 
 # ruff: noqa: E501 - a command and its meaning stand on one line
@@ -90,7 +90,10 @@ def test_the_toolkits_names_for_an_id(tool: str, name: str) -> None:
         ("lead create name='Jane Smith' city=Berlin", "lead create", {"first_name": "Jane", "last_name": "Smith", "city": "Berlin"}),
         ("list cases for Contoso", "case list", {"where": "Contoso"}),
         ("show all my open tickets", "case list", {"where": "mine open"}),
-        ("update it priority=high", None, {}),
+        ("add it priority=high", None, {}),
+        ("open CAS-01042", "case get", {"record": "CAS-01042"}),
+        (f"assign /accounts({GUID}) to me", "account assign", {"record": f"/accounts({GUID})", "to": "me"}),
+        (f"note <https://org.example/main.aspx?etn=lead&amp;id={GUID}> called", "lead note", {"record": f"https://org.example/main.aspx?etn=lead&id={GUID}", "text": "called"}),
         ("lead update 'Jane Smith' phone= email=\"\" city=Berlin", "lead update", {"record": "Jane Smith", "city": "Berlin", "clear": "phone,email"}),
         ("lead update 'Jane Smith' clear=city phone=", "lead update", {"record": "Jane Smith", "clear": "city,phone"}),
     ],
@@ -103,6 +106,40 @@ def test_everyday_commands(text: str, verb: str | None, args: dict[str, str]) ->
         return
     assert isinstance(said, Parsed), said
     assert (said.operation.verb, said.args) == (verb, args)
+
+
+@pytest.mark.parametrize(
+    ("text", "table", "verb", "args"),
+    [
+        ("assign it to Ben Carter", "incident", "case assign", {"record": "it", "to": "Ben Carter"}),
+        ("give it to me", "account", "account assign", {"record": "it", "to": "me"}),
+        ('note it "Called back"', "lead", "lead note", {"record": "it", "text": "Called back"}),
+        ("add a note to it: called back", "incident", "case note", {"record": "it", "text": "called back"}),
+        ("update it priority=high", "incident", "case update", {"record": "it", "priority": "high"}),
+        ("cancel it", "salesorder", "order cancel", {"record": "it"}),
+        ("open it", "contact", "contact get", {"record": "it"}),
+        ("it", "invoice", "invoice get", {"record": "it"}),
+        ("show me this one", "opportunity", "opportunity get", {"record": "this one"}),
+    ],
+)  # fmt: skip
+def test_a_verb_for_it_waits_for_the_record_shown_last(text: str, table: str, verb: str, args: dict[str, str]) -> None:
+    said = parse(text)
+    assert isinstance(said, OfLast)
+    command = of_last(said, table)
+    assert isinstance(command, Parsed), command
+    assert (command.operation.verb, command.args) == (verb, args)
+
+
+def test_a_verb_for_it_says_what_is_missing() -> None:
+    said = parse("cancel it")
+    assert isinstance(said, OfLast)
+    nothing, unfit = of_last(said, ""), of_last(said, "account")
+    assert isinstance(nothing, Problem)
+    assert (nothing.error.sentence, nothing.error.remedy) == (
+        "No record was shown to you here in the last 30 minutes.", "Name it, like: case cancel CAS-01008",
+    )  # fmt: skip
+    assert isinstance(unfit, Problem)
+    assert unfit.error.sentence == "I do not know what to do with account cancel."
 
 
 @pytest.mark.parametrize("noun", ["lead", "account", "contact", "opportunity", "order", "invoice", "case"])

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from commands.fields import ColumnsMark, RawMark, Reading
 from commands.filters import FilterMark
-from commands.grammar import HelpAsked, Menu, Parsed, Problem, parse, unparse
+from commands.grammar import HelpAsked, Menu, OfLast, Parsed, Problem, of_last, parse, unparse
 from commands.operation import CATALOG, Operation, Parameter
 from crm.tables import Kind
 
@@ -157,6 +157,8 @@ def cost(text: str) -> float:
     begin = time.thread_time()
     said = parse(text)
     spent = time.thread_time() - begin
+    if isinstance(said, OfLast):
+        said = of_last(said, "incident")
     assert isinstance(said, Parsed | HelpAsked | Menu | Problem)
     if isinstance(said, Parsed):
         with contextlib.suppress(ValidationError):

@@ -1,6 +1,8 @@
 """What people ask for, against the emulator: answers, round trips, repetition, changes by others."""
 
 import re
+from datetime import UTC, date, datetime
+from urllib.parse import unquote_plus
 
 import pytest
 
@@ -299,3 +301,43 @@ async def test_a_record_that_is_gone_is_said_to_be(desk: Desk) -> None:
     assert reply.card
     assert reply.card.kind is CardKind.ERROR
     assert reply.card.title.startswith("This lead does not exist")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("lead list created>7d rating=1", r"Created in the last 7 days and rating is Hot"),
+        ("lead list created<1w", r"Created more than 1 week ago"),
+        ("lead list created>=2h", r"Created in the last 2 hours"),
+        ("lead list created=2026-06-01", r"Created is 1 Jun 2026"),
+        ("lead list close<30d", r"Close before \d{1,2} \w{3} \d{4}"),
+        ("lead list close>2026-06-01 OR close=", r"Close after 1 Jun 2026 or close is empty"),
+        ("lead list close=this quarter", r"Close is from 1 \w{3} \d{4} to 3[01] \w{3} \d{4}"),
+        (
+            "case list due<='tomorrow 14:00' NOT priority=high",
+            r"Due until \d+ \w+ \d+ 14:00 and not \(priority is High\)",
+        ),
+        ("opportunity list value>100k customer~contoso", r"Value is above “100k” and customer contains “contoso”"),
+    ],
+)
+async def test_a_list_says_in_words_what_it_looked_for(desk: Desk, text: str, says: str) -> None:
+    reply = await desk.say(text)
+    assert reply.card
+    assert re.match(says, reply.card.text[0]), reply.card.text
+
+
+async def test_a_span_reaches_back_for_what_is_recorded_and_ahead_for_what_is_planned(desk: Desk) -> None:
+    with desk.requests() as calls:
+        for text in ("lead list created>7d", "lead list created<3h", "lead list close<30d", "case list due<3d"):
+            await desk.say(text)
+    now = datetime.now(UTC)
+    told = [re.search(r"(\w+) (ge|lt) (\d{4}-\d\d-\d\d)", unquote_plus(c.path)) for c in calls]
+    found = [(m[1], m[2], (date.fromisoformat(m[3]) - now.date()).days) for m in told if m]
+    assert [(column, op) for column, op, _ in found] == [
+        ("createdon", "ge"), ("createdon", "lt"), ("estimatedclosedate", "lt"), ("resolveby", "lt"),
+    ]  # fmt: skip
+    days = [n for *_, n in found]
+    assert days[0] in (-8, -7, -6)
+    assert days[1] in (-1, 0)
+    assert days[2] in (29, 30, 31)
+    assert days[3] in (2, 3, 4)
