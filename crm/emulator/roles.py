@@ -95,6 +95,8 @@ class RoleSecurity:
             if privilege == "read":
                 return
             privilege = "write"  # whoever could append to roles could give themselves one
+        elif table.is_intersect:
+            return  # the rights on the two rows that it joins decide
         reach = self._reach(session)
         governed, row = _governed(session, table, row)
         depth = reach.depth(governed.logical_name, privilege)

@@ -30,7 +30,7 @@ from .session import Session
 from .sqlquery import run_sql
 from .values import to_wire
 from .wire import Request, Response, Segment, created_headers, json_response, no_content, parse_prefer
-from .write import associate, create, delete, disassociate, fetch_row, update
+from .write import associate, create, create_under, delete, disassociate, fetch_row, update
 
 _WRITE_OPTIONS = frozenset({"$select", "$expand"})
 
@@ -279,10 +279,12 @@ def _answer_collection(
         other = find_row(session, target, parse_key(rest[0].args))
         if other is None:
             raise not_found(target.logical_name, rest[0].args)
-        disassociate(session, row_id, collection, other)
+        disassociate(session, table, row_id, collection, other)
         return no_content()
     if tail == ["$ref"]:
         return _collection_reference(session, table, row_id, collection, request)
+    if request.method == "POST" and not tail:
+        return _create_related(session, table, row_id, collection, request)
     if request.method != "GET":
         raise method_not_allowed(request)
     get_row(session, table, row_id, [table.primary_id])
@@ -295,6 +297,18 @@ def _answer_collection(
         raise no_segment(tail[0])
     _, kept = collection_scope(session, table, row_id, collection)
     return list_rows(session, target, request, kept, path=f"{table.entity_set}({row_id})/{collection.name}")
+
+
+def _create_related(session: Session, table: Table, row_id: str, collection: Collection, request: Request) -> Response:
+    """Create a row and put it into the collection."""
+    check_options(request, _WRITE_OPTIONS)
+    target = session.table(collection.table)
+    if collection.intersect:
+        key = create(session, target, request.record())
+        associate(session, table, row_id, collection, key)
+    else:
+        key = create_under(session, table, row_id, collection, request.record())
+    return _written(session, target, key, request, created=True)
 
 
 def _collection_reference(
@@ -311,7 +325,7 @@ def _collection_reference(
         return no_content()
     if request.method == "DELETE" and "$id" in request.query:
         row = resolve_reference(session, request.query["$id"])
-        disassociate(session, row_id, collection, row.id)
+        disassociate(session, table, row_id, collection, row.id)
         return no_content()
     if request.method == "GET":
         _, kept = collection_scope(session, table, row_id, collection)

@@ -59,11 +59,19 @@ def create(
             if collection.intersect:
                 associate(session, table, key, collection, create(session, target, nested, depth=depth + 1))
             else:
-                create(session, target, nested, preset=_under(table, key, target, collection), depth=depth + 1)
+                create_under(session, table, key, collection, nested, depth=depth + 1)
     for collection, targets in payload.associated:
         for row in targets:
             associate(session, table, key, collection, row.id)
     return key
+
+
+def create_under(
+    session: Session, table: Table, key: str, collection: Collection, record: Mapping[str, Any], *, depth: int = 0
+) -> str:
+    """Create a row whose lookup leads to this one, as a member of its one-to-many collection; see `create`."""
+    target = session.table(collection.table)
+    return create(session, target, record, preset=_under(table, key, target, collection), depth=depth)
 
 
 def _under(table: Table, key: str, target: Table, collection: Collection) -> Row:
@@ -218,8 +226,7 @@ def associate(session: Session, table: Table, key: str, collection: Collection, 
     if not collection.intersect:
         modify(session, target, row, _under(table, key, target, collection))
         return
-    middle = session.table(collection.intersect)
-    session.security.authorise(session, target, "append", row)
+    middle = _joining(session, table, key, target, row, collection.intersect)
     session.tx.execute(
         f"INSERT INTO {quote(middle.logical_name)} ({quote(middle.primary_id)}, {quote(collection.near)}, "
         f"{quote(collection.far)}, versionnumber) SELECT ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM "
@@ -228,18 +235,31 @@ def associate(session: Session, table: Table, key: str, collection: Collection, 
     )
 
 
-def disassociate(session: Session, key: str, collection: Collection, other_id: str) -> None:
+def _joining(session: Session, table: Table, key: str, target: Table, row: Row, intersect: str) -> Table:
+    """The middle table of a many-to-many relationship, whose two rows the caller may join or part.
+
+    Raises: DataverseError 403.
+    """
+    middle = session.table(intersect)
+    session.security.authorise(session, middle, "append", None)
+    session.security.authorise(session, target, "append", row)
+    session.security.authorise(session, table, "append", fetch_row(session, table, key))
+    return middle
+
+
+def disassociate(session: Session, table: Table, key: str, collection: Collection, other_id: str) -> None:
     """Detach a row from a collection.
 
-    Raises: DataverseError 400, 404.
+    Raises: DataverseError 400, 403, 404.
     """
     target = session.table(collection.table)
     row = fetch_row(session, target, other_id)
     if row is None:
         raise not_found(target.logical_name, other_id)
     if collection.intersect:
+        middle = _joining(session, table, key, target, row, collection.intersect)
         session.tx.execute(
-            f"DELETE FROM {quote(collection.intersect)} "
+            f"DELETE FROM {quote(middle.logical_name)} "
             f"WHERE {quote(collection.near)} = ? AND {quote(collection.far)} = ?",
             (key, other_id),
         )

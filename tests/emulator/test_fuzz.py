@@ -189,8 +189,44 @@ async def test_malformed_requests_are_refused_and_change_nothing(dataverse: Api)
     assert sum(n for status, n in tally.items() if status >= 400) > 700
 
 
+async def check_control(dataverse: Api, seed: int, count: int) -> dict[int, int]:
+    """The same for the control plane: no request that is wrong changes faults, limits, roles, webhooks or rows."""
+    rng = random.Random(seed)
+    fuzzer = Fuzzer(dataverse, rng)
+    emulator = dataverse.emulator
+    paths = ["requests", "faults", "limits", "roles", "webhooks", "webhooks/x", "seed/no", "log", "tables/account"]
+    bodies = [
+        '{"status": 429, "count": 2}', '{"drop": "after"}', '{"requests": 5}', '{"R": {"lead": {"read": "user"}}}',
+        '{"url": "http://127.0.0.1/x", "tables": ["account"]}',
+    ]  # fmt: skip
+    before = await state(dataverse)
+    tally: dict[int, int] = {}
+    for number in range(count):
+        method = rng.choice(["GET", "POST", "PUT", "DELETE", "PATCH"])
+        path = fuzzer.mutated(rng.choice(paths))
+        body = fuzzer.mutated(rng.choice(bodies)) + "]"  # never a whole document
+        url = f"{emulator.url}/_emulator/{quote(path, safe='/?=&', errors='replace')}"
+        data = None if method == "GET" else body.encode("utf-8", "surrogatepass")
+        answer = await dataverse(method, url, data=data)
+        tally[answer.status] = tally.get(answer.status, 0) + 1
+        assert answer.status < 500, (
+            f"seed {seed}, request {number}: {method} {url} {body[:500]!r}\n-> {answer.text[:500]}"
+        )
+    assert (emulator.faults.waiting, emulator.protection.limits) == ([], None)
+    assert await emulator.webhooks.describe() == []
+    assert await state(dataverse) == before
+    return tally
+
+
+async def test_malformed_requests_to_the_control_plane_change_nothing(dataverse: Api) -> None:
+    tally = await check_control(dataverse, 20261124, 500)
+    assert sum(n for status, n in tally.items() if status >= 400) > 200
+
+
 @pytest.mark.soak
 async def test_fifty_thousand_malformed_requests(dataverse: Api) -> None:
     seed = int(os.environ.get("SOAK_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"SOAK_SEED={seed}")
-    print(await check(dataverse, seed, 50_000))
+    count = int(os.environ.get("SOAK_REQUESTS") or 50_000)
+    print(f"SOAK_SEED={seed} SOAK_REQUESTS={count}")
+    print(await check(dataverse, seed, count))
+    print(await check_control(dataverse, seed, count // 10))

@@ -80,3 +80,37 @@ async def test_a_batch_acts_as_its_caller_too(contoso: Api) -> None:
     headers = {"Content-Type": 'multipart/mixed; boundary="b"', **_as(DMITRI)}
     answer = await contoso("POST", "$batch", data=body, headers=headers)
     assert "prvReadLead" in answer.text
+
+
+async def test_nobody_gives_themselves_rights(contoso: Api) -> None:
+    ben = await _user(contoso, BEN)
+    roles = {row["name"]: row["roleid"] for row in (await contoso.get("roles", headers=_as(BEN))).value}
+    mine, admin = roles["Salesperson"], roles["System Administrator"]
+    [team, *_] = (await contoso.get("teams", headers=_as(BEN))).value
+    me, role, my_team = f"systemusers({ben})", f"roles({admin})", f"teams({team['teamid']})"
+    attempts = [
+        ("POST", f"{me}/systemuserroles_association/$ref", {"@odata.id": role}),
+        ("POST", f"{role}/systemuserroles_association/$ref", {"@odata.id": me}),
+        ("POST", f"{my_team}/teamroles_association/$ref", {"@odata.id": role}),
+        ("POST", f"{my_team}/teammembership_association/$ref", {"@odata.id": me}),
+        ("POST", f"{me}/systemuserroles_association", {"name": "Mine", "businessunitid@odata.bind": "/businessunits"}),
+        ("DELETE", f"{me}/systemuserroles_association({mine})/$ref", None),
+        ("PATCH", me, {"systemuserroles_association@odata.bind": [role]}),
+        ("PATCH", role, {"name": "Salesperson"}),
+        ("POST", "systemuserrolescollection", {"systemuserid": ben, "roleid": admin}),
+    ]
+    before = (await contoso.get(f"{me}/systemuserroles_association", select="name")).value
+    for method, path, record in attempts:
+        refused = await contoso(method, path, record, headers=_as(BEN))
+        assert refused.status in {400, 403}, (method, path, refused.text)
+    assert (await contoso.get(f"{me}/systemuserroles_association", select="name")).value == before
+    assert [row["name"] for row in before] == ["Salesperson"]
+    given = await contoso(
+        "POST", f"{me}/systemuserroles_association/$ref", {"@odata.id": f"roles({roles['Sales Manager']})"}
+    )
+    assert given.status == 204
+    held = await contoso.names(f"{me}/systemuserroles_association")
+    assert sorted(held) == ["Sales Manager", "Salesperson"]
+    taken = await contoso("DELETE", f"{me}/systemuserroles_association({roles['Sales Manager']})/$ref")
+    assert taken.status == 204
+    assert await contoso.names(f"{me}/systemuserroles_association") == ["Salesperson"]

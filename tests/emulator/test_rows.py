@@ -164,6 +164,23 @@ async def test_one_customer_takes_the_place_of_the_other(dataverse: Api) -> None
     assert row["customerid_contact"]["fullname"] == "Ann Lee"
 
 
+async def test_a_row_is_created_into_a_collection(dataverse: Api) -> None:
+    account = await dataverse.create("accounts", {"name": "Contoso"})
+    path = f"accounts({account})/Account_Tasks"
+    task = await dataverse.create(path, {"subject": "Call back"})
+    row = (await dataverse.get(f"tasks({task})")).body
+    assert row["_regardingobjectid_value"] == account
+    answer = await dataverse("POST", f"{path}?$select=subject", {"subject": "Write"}, headers=REPRESENTATION)
+    assert (answer.status, answer.body["subject"]) == (201, "Write")
+    assert await dataverse.names(path, "subject", orderby="subject") == ["Call back", "Write"]
+    lead = await dataverse.create("leads", {"lastname": "A"})
+    joined = await dataverse.create(f"leads({lead})/accountleads_association", {"name": "Joined"})
+    assert [r["accountid"] for r in (await dataverse.get(f"leads({lead})/accountleads_association")).value] == [joined]
+    for where, status in ((f"accounts({NOWHERE})/Account_Tasks", 404), (f"{path}/$count", 404), (f"{path}/x", 404)):
+        assert (await dataverse("POST", where, {"subject": "x"})).status in {status, 405}, where
+    assert (await dataverse("PUT", path, {"subject": "x"})).status == 405
+
+
 async def test_lookups_by_reference(dataverse: Api) -> None:
     account = await dataverse.create("accounts", {"name": "A"})
     contact = await dataverse.create("contacts", {"lastname": "C"})
