@@ -20,4 +20,5 @@ def under(bot: Bot, folder: Path, rules: str) -> Iterator[None]:
         yield
     finally:
         dispatcher._policy = before
-        dispatcher._memberships._known.clear()
+        for environment in dispatcher.environments:
+            environment.memberships._known.clear()
