@@ -30,6 +30,12 @@ from .transport import Answer
 
 _CRLF = b"\r\n"
 LIMIT = 1000
+ANNOTATED = 'odata.include-annotations="*"'
+
+
+def paged(size: int) -> str:
+    """The preference for pages of so many rows, with annotations."""
+    return f"odata.maxpagesize={size},{ANNOTATED}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +52,8 @@ class Part:
     action: str = ""
     """Name of an action, bound to `ref` or to the collection of `table` where `bound`."""
     bound: bool = False
+    link: str = ""
+    """The whole address, where it is known: a paging link."""
 
     @property
     def reference(self) -> str:
@@ -89,9 +97,10 @@ class Batch:
         """Read a row."""
         return self._add(ref=ref, query=Query(ref.table).select(*select), table=ref.table)
 
-    def page(self, query: Query) -> Part:
-        """Read a page of a list."""
-        return self._add(query=query, table=query.table)
+    def page(self, query: Query, *, next_link: str | None = None, page_size: int | None = None) -> Part:
+        """Read a page of a list; see `Session.page`."""
+        prefer = {"Prefer": paged(page_size)} if page_size and query.limit is None else {}
+        return self._add(query=query, table=query.table, link=next_link or "", headers=prefer)
 
     def action(self, name: str, body: Mapping[str, Json], *, table: str, bound: Ref | str | None = None) -> Part:
         """Call an action; `bound` as in `Session.action`. A batch with one is not repeated.
@@ -142,12 +151,16 @@ class Result:
             raise TypeError("This part of the batch reads no single row.")
         return value
 
-    def rows(self) -> list[Row]:
-        """The rows that were listed; raises what went wrong instead."""
+    def page(self) -> Page:
+        """The page that was listed; raises what went wrong instead."""
         value = self._done()
         if not isinstance(value, Page):
             raise TypeError("This part of the batch lists nothing.")
-        return value.rows
+        return value
+
+    def rows(self) -> list[Row]:
+        """The rows that were listed; raises what went wrong instead."""
+        return self.page().rows
 
     def answered(self) -> Json:
         """What an action answered, None for nothing; raises what went wrong instead."""
@@ -202,9 +215,10 @@ class Encoder:
             url = f"{url}/Microsoft.Dynamics.CRM.{part.action}" if part.bound else f"{self._root}/{part.action}"
         if part.query and (odata := part.query.odata(names.lookups)):
             url += f"?{odata}"
+        url = part.link or url
         headers = {"Accept": "application/json", **self._caller, **part.headers}
         if part.method == "GET":
-            headers["Prefer"] = 'odata.include-annotations="*"'
+            headers.setdefault("Prefer", ANNOTATED)
         if part.payload is not None:
             headers["Content-Type"] = "application/json; type=entry"
         lines = ["Content-Type: application/http", "Content-Transfer-Encoding: binary"]

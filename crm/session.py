@@ -10,7 +10,7 @@ import orjson
 from . import notes
 from .address import API
 from .auth import Caller, Impersonated
-from .batch import Batch, Encoder, Part, Result, decode
+from .batch import ANNOTATED, Batch, Encoder, Part, Result, decode, paged
 from .comparison import lookup_columns, same_values, scalar_columns
 from .definitions import Names
 from .errors import BadAnswer, CrmError, DuplicateId, DuplicateKey, NotFound
@@ -27,7 +27,7 @@ _READ = {
     "OData-MaxVersion": "4.0",
     "OData-Version": "4.0",
     "If-None-Match": "null",
-    "Prefer": 'odata.include-annotations="*"',
+    "Prefer": ANNOTATED,
 }
 _WRITE = {
     "Accept": "application/json",
@@ -35,7 +35,9 @@ _WRITE = {
     "OData-Version": "4.0",
     "Content-Type": "application/json; charset=utf-8",
 }
-_RETURNING = {**_WRITE, "Prefer": 'return=representation,odata.include-annotations="*"'}
+_RETURNING = {**_WRITE, "Prefer": f"return=representation,{ANNOTATED}"}
+_LONGEST = 32_768
+"""Characters of an address. Source: Microsoft, "Compose HTTP requests and handle errors"."""
 _VERSION = "@Microsoft.Dynamics.CRM.globalmetadataversion"
 
 
@@ -192,16 +194,23 @@ class Session:
         return self._row(ref.table, names, answer)
 
     async def page(self, query: Query, *, next_link: str | None = None, page_size: int | None = None) -> Page:
-        """One page. `next_link`: of the page before; `page_size`: at most 5,000, without effect beside `top`."""
+        """One page. `next_link`: of the page before; `page_size`: at most 5,000, without effect beside `top`.
+
+        A query too long for an address travels inside a batch, which takes twice as much.
+        """
         names = await self.metadata.names(query.table)
         if next_link is None:
             odata = query.odata(names.lookups)
             url = f"{self._root}/{names.entity_set}" + (f"?{odata}" if odata else "")
         else:
             url = self._own(next_link)
+        if len(url) > _LONGEST:
+            batch = Batch()
+            part = batch.page(query, next_link=next_link, page_size=page_size)
+            return (await self.batch(batch))[part].page()
         headers = _READ
         if page_size and query.limit is None:
-            headers = {**_READ, "Prefer": f'odata.maxpagesize={page_size},odata.include-annotations="*"'}
+            headers = {**_READ, "Prefer": paged(page_size)}
         answer = await self._send(Call(method="GET", url=url, verb="list", table=query.table, headers=headers))
         data = self._exchange.json(answer)
         try:

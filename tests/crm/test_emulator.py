@@ -9,6 +9,7 @@ import pytest
 from crm.auth import Application
 from crm.client import Dataverse, Session
 from crm.emulator import Emulator
+from crm.errors import CrmError
 from crm.metadata import Metadata
 from crm.query import Query, col
 from crm.records import Row
@@ -64,6 +65,22 @@ async def test_each_thing_costs_as_many_round_trips_as_it_must(emulator: Emulato
     assert await trips(emulator, case_with_transcript()) == 1
     await session.update(account, {"name": "Contoso"})
     assert await trips(emulator, named()) == 2
+
+
+async def test_a_query_too_long_for_an_address_is_asked_all_the_same(emulator: Emulator, session: Session) -> None:
+    names = [f"Long company name {number:04d}" for number in range(1200)]
+    for name in names[:5]:
+        await session.create("account", {"name": name})
+    query = Query("account").select("name").where(col("name").is_in(names)).order("name")
+
+    async def read() -> None:
+        found = [row["name"] async for row in session.list(query, page_size=2)]
+        assert found == names[:5]
+
+    assert await trips(emulator, read()) == 3
+    assert {entry.path for entry in emulator.requests.entries} == {"/api/data/v9.2/$batch"}
+    with pytest.raises(CrmError):
+        await session.page(Query("account").where(col("nothing").is_in(names)))
 
 
 async def test_metadata_comes_in_few_requests_and_a_restart_needs_one(emulator: Emulator, tmp_path: Path) -> None:
