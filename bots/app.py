@@ -3,16 +3,16 @@
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
-import httpx
 import sqlalchemy as sa
 from aiohttp import web
 
@@ -22,25 +22,21 @@ from commands.dispatch import Dispatcher
 from commands.engine import Engine, EngineError
 from commands.environments import Environment, Environments
 from commands.following import FollowedThreads
-from commands.membership import Memberships
 from commands.operations.custom import TableProblem, join_from_file
-from commands.people import NOBODY, People
+from commands.people import NOBODY
 from commands.policy import Policy
-from commands.policy_file import PolicyError
-from commands.policy_file import load as load_policy
 from commands.press import Seal
 from commands.rate import Pace, Rate, RateLimit, SharedRateLimit
 from commands.request import Face, Principal
 from commands.state import State
-from crm.client import Dataverse
 from crm.emulator import Emulator
 from crm.emulator.webhooks import Webhook as EmulatorWebhook
-from crm.entra import Certificate, Entra, Secret
 from crm.errors import CrmError
 from crm.notifications import read_change
 
 from . import settings as settings_module
 from .database import database
+from .environments import open_environments, policy_file
 from .jobs_command import look_after, open_journal, postgres_url
 from .log_filter import redact
 from .mcp.server import PLATFORM, make_server, serve_stdio
@@ -72,7 +68,7 @@ class App:
 
     site: web.Application = field(init=False)
     dispatcher: Dispatcher = field(init=False)
-    dataverse: Dataverse = field(init=False)
+    environments: Environments = field(init=False)
     state: State = field(init=False)
     audit: Audit = field(init=False)
     loading: "asyncio.Task[None]" = field(init=False)
@@ -99,22 +95,14 @@ class App:
         cipher = FernetCipher(*keys)
         self.state = State(await self.stack.enter_async_context(database(settings, folder)), cipher)
         self.audit = Audit(self.state)
-        self.dataverse = await self.stack.enter_async_context(
-            Dataverse(settings.dataverse_url, auth=application_auth(settings), cache_dir=folder)
-        )
-        people = People(
-            self.dataverse,
-            identity=settings.identity,
-            faces=self.faces,
-            unknown_as_application=self.demo and is_loopback(self.dataverse.organisation.host),
-        )
-        first = Environment(
-            dataverse=self.dataverse, people=people, memberships=Memberships(self.dataverse), first=True
+        rules = policy_file(settings)
+        self.environments = await open_environments(
+            settings, rules, folder=folder, faces=self.faces, demo=self.demo, stack=self.stack
         )
         engine = Engine(folder, cipher, url=postgres_url(settings.database_url), beside=self.agent)
         self.dispatcher = Dispatcher(
-            environments=Environments(first),
-            policy=_policy(settings),
+            environments=self.environments,
+            policy=Policy(rules),
             state=self.state,
             engine=engine,
             faces=self.faces,
@@ -128,8 +116,13 @@ class App:
         self.site = application(checks)
         if not self.agent:
             await self._start_faces(cipher)
-            webhook = Webhook(settings.dataverse_webhook_secret.get_secret_value(), self._news)
-            self.site.add_routes([web.post("/dataverse/webhook", webhook.handle)])
+            secret = settings.dataverse_webhook_secret.get_secret_value()
+            for environment in self.environments:
+                webhook = Webhook(secret, partial(self._news, environment))
+                paths = {"": environment.first, f"/{environment.name}": bool(environment.name)}
+                self.site.add_routes(
+                    [web.post(f"/dataverse/webhook{path}", webhook.handle) for path, there in paths.items() if there]
+                )
         try:
             await self.dispatcher.start()
         except EngineError as e:
@@ -146,7 +139,8 @@ class App:
     async def _start_faces(self, cipher: FernetCipher) -> None:
         settings = self.settings
         if settings.slack_signing_secret.get_secret_value() or settings.slack_app_token.get_secret_value():
-            slack = SlackFace(_slack_settings(settings, self.demo), engine=self.state.engine, cipher=cipher)
+            hosts = [e.dataverse.organisation.host for e in self.environments]
+            slack = SlackFace(_slack_settings(settings, self.demo, hosts), engine=self.state.engine, cipher=cipher)
             self.faces[slack.platform] = slack
             await slack.start(self.dispatcher)
             self.stack.push_async_callback(slack.stop)
@@ -170,12 +164,16 @@ class App:
 
     async def _load_metadata(self) -> None:
         """Before the first command needs it; a failure is mended by the first command."""
+        for environment in self.environments:
+            try:
+                await environment.dataverse.metadata.load()
+            except CrmError as e:
+                log.warning("the metadata of %s cannot be read yet: %s", environment.dataverse.url, e)
         try:
-            await self.dataverse.metadata.load()
             if self.settings.tables:
-                await join_from_file(self.settings.tables, self.dataverse.metadata)
+                await join_from_file(self.settings.tables, self.environments.first.dataverse.metadata)
         except CrmError as e:
-            log.warning("the organisation's metadata cannot be read yet: %s", e)
+            log.warning("the organisation's custom tables cannot be read yet: %s", e)
         except TableProblem as e:
             log.error("CRMCHAT_TABLES: %s", e)  # noqa: TRY400  the sentence says it all
 
@@ -191,8 +189,8 @@ class App:
         gone = await self.state.forget_old() + await self.audit.forget_old(self.settings.audit_days)
         return gone + (await self._shared_rate.forget_old() if self._shared_rate else 0)
 
-    async def _news(self, body: Mapping[str, Any]) -> int:
-        return await self.dispatcher.news(read_change(body))
+    async def _news(self, environment: Environment, body: Mapping[str, Any]) -> int:
+        return await self.dispatcher.news(read_change(body), environment)
 
     async def _database_check(self) -> str:
         async with self.state.engine.connect() as db:
@@ -209,22 +207,7 @@ def build(settings: Settings, *, demo: bool = False, agent: bool = False) -> App
     return App(settings, demo=demo, agent=agent)
 
 
-def application_auth(settings: Settings) -> httpx.Auth | None:
-    """The application user's sign-in; None without credentials (an emulator)."""
-    if not settings.azure_client_id:
-        return None
-    secret = settings.azure_client_secret.get_secret_value()
-    certificate = settings.azure_client_certificate_path
-    entra = Entra(
-        tenant=settings.azure_tenant_id,
-        client_id=settings.azure_client_id,
-        credential=Certificate(certificate) if certificate else Secret(secret) if secret else None,
-        authority_host=settings.azure_authority_host,
-    )
-    return entra.application(settings.dataverse_url.rstrip("/"))
-
-
-def _slack_settings(settings: Settings, demo: bool) -> SlackSettings:
+def _slack_settings(settings: Settings, demo: bool, hosts: Sequence[str]) -> SlackSettings:
     return SlackSettings(
         signing_secret=settings.slack_signing_secret.get_secret_value(),
         bot_token=settings.slack_bot_token.get_secret_value(),
@@ -238,7 +221,7 @@ def _slack_settings(settings: Settings, demo: bool) -> SlackSettings:
         any_team=demo,
         case_reactions=frozenset(_words(settings.case_reactions)),
         shortcuts=dict(_pair(w) for w in _words(settings.slash_commands)),
-        unfurl_domains=(host,) if (host := urlsplit(settings.dataverse_url).hostname) else (),
+        unfurl_domains=tuple(dict.fromkeys(hosts)),
     )
 
 
@@ -262,6 +245,7 @@ def teams_settings(settings: Settings) -> TeamsSettings:
         tenant_id=settings.microsoft_app_tenant_id,
         allowed_tenants=frozenset(t for t in re.split(r"[\s,]+", settings.microsoft_allowed_tenants) if t),
         cloud=settings.microsoft_cloud,
+        sso_resource=settings.microsoft_sso_resource,
         metadata_url=settings.microsoft_openid_url,
         login_url=settings.microsoft_login_url,
         graph_url=settings.microsoft_graph_url,
@@ -271,13 +255,6 @@ def teams_settings(settings: Settings) -> TeamsSettings:
 
 def _pace(per_minute: int) -> Pace | None:
     return Pace(per_minute, max(1, per_minute // 3)) if per_minute else None
-
-
-def _policy(settings: Settings) -> Policy:
-    try:
-        return Policy(load_policy(settings.policy) if settings.policy else None)
-    except PolicyError as e:
-        raise SettingsError(f"CRMCHAT_POLICY: {e}") from e
 
 
 async def run_serve(env_file: Path) -> int:

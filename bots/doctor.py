@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,11 +20,9 @@ import crm
 from commands import operations
 from commands.operation import CATALOG
 from commands.people import Identity
-from commands.policy_file import PolicyError
-from commands.policy_file import load as load_policy
 from crm.auth import Application, Impersonated
 from crm.client import Dataverse
-from crm.errors import CrmError, Forbidden
+from crm.errors import ConfigurationError, CrmError, Forbidden
 from crm.query import Query, col
 from crm.records import Row
 from crm.session import Session
@@ -32,6 +30,7 @@ from crm.tables import USER
 
 from . import app as wiring
 from .database import database_url
+from .environments import addresses, application_auth, policy_file
 from .settings import Settings, SettingsError, is_loopback, load, private_folder
 from .slack.manifest import BOT_SCOPES
 from .teams.credentials import AppTokens, NoToken
@@ -119,8 +118,8 @@ def _settings(settings: Settings) -> list[Finding]:
         ]
     if settings.policy:
         try:
-            load_policy(settings.policy)
-        except PolicyError as e:
+            policy_file(settings)
+        except (SettingsError, ConfigurationError) as e:
             return [Finding("policy", str(e), "Mend the file; docs/policy.md says what it may hold.")]
     certificate = settings.azure_client_certificate_path
     if certificate and not os.access(certificate, os.R_OK):
@@ -300,9 +299,22 @@ async def _dataverse(settings: Settings) -> list[Finding]:
     if not settings.dataverse_url:
         return []  # said by the settings
     try:
-        async with Dataverse(
-            settings.dataverse_url, auth=wiring.application_auth(settings), deadline=_TIMEOUT.total or 15.0
-        ) as dataverse:
+        urls = addresses(settings, policy_file(settings))
+    except (SettingsError, ConfigurationError):
+        urls = {"": settings.dataverse_url}  # the policy file's problems are said by the settings
+    parts = await asyncio.gather(*(_environment(settings, url) for url in urls.values()))
+    # Where there are several, each finding says of which.
+    return [
+        replace(finding, check=f"{name}: {finding.check}") if len(urls) > 1 else finding
+        for name, found in zip(urls, parts, strict=True)
+        for finding in found
+    ]
+
+
+async def _environment(settings: Settings, url: str) -> list[Finding]:
+    try:
+        auth = application_auth(settings, url)
+        async with Dataverse(url, auth=auth, deadline=_TIMEOUT.total or 15.0) as dataverse:
             return [finding async for finding in _organisation(dataverse, settings.identity)]
     except CrmError as e:
         return [Finding("Dataverse", e.message, _ADDRESS)]

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import commands.operations  # noqa: F401  fills the catalog
 from commands.operation import CATALOG
 
+from .environments import addresses, policy_file
 from .settings import Settings, SettingsError
 from .slack import manifest as slack
 from .slack.settings import SlackSettings
@@ -18,20 +19,21 @@ def write(platform: str, settings: Settings, *, url: str, folder: Path, read_mes
 
     `read_messages` (Teams): ask for the right to read all messages where the app is installed.
     """
-    host = urlsplit(settings.dataverse_url).hostname or ""
+    urls = addresses(settings, policy_file(settings)).values()
+    hosts = tuple(dict.fromkeys(host for each in urls if (host := urlsplit(each).hostname)))
     try:
         if platform == "slack":
-            return _slack(settings, url, host, folder)
-        return _teams(settings, url, host, folder, read_messages=read_messages)
+            return _slack(settings, url, hosts, folder)
+        return _teams(settings, url, hosts, folder, read_messages=read_messages)
     except ValueError as e:
         raise SettingsError(str(e)) from e
 
 
-def _slack(settings: Settings, url: str, host: str, folder: Path) -> Path:
+def _slack(settings: Settings, url: str, hosts: tuple[str, ...], folder: Path) -> Path:
     given = SlackSettings(
         public_url=url,
         app_token="" if url else settings.slack_app_token.get_secret_value(),
-        unfurl_domains=(host,) if host else (),
+        unfurl_domains=hosts,
     )
     made = slack.manifest(given, [noun for op in CATALOG.values() if (noun := op.noun())])
     path = folder / "slack.json"
@@ -40,12 +42,12 @@ def _slack(settings: Settings, url: str, host: str, folder: Path) -> Path:
     return path
 
 
-def _teams(settings: Settings, url: str, host: str, folder: Path, *, read_messages: bool) -> Path:
+def _teams(settings: Settings, url: str, hosts: tuple[str, ...], folder: Path, *, read_messages: bool) -> Path:
     made = teams.manifest(
         app_id=settings.microsoft_app_id,
         url=url,
         catalog=CATALOG,
-        dataverse_hosts=[host] if host else [],
+        dataverse_hosts=hosts,
         read_messages=read_messages,
         sso_resource=settings.microsoft_sso_resource,
     )

@@ -13,6 +13,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from . import operations
+from .environment_settings import EnvironmentPart
+from .environment_settings import problems as environment_problems
 from .membership import ROLE, TEAM
 from .operation import CATALOG, Effect
 
@@ -76,6 +78,8 @@ class PolicyFile(_Part):
     """People who may show records to a conversation; left out: everybody."""
     share_outside: tuple[str, ...] = ()
     """People who may do so where outsiders read along."""
+    environments: dict[str, EnvironmentPart] = Field(default_factory=dict)
+    """Organisations by name, where there are several; DATAVERSE_URL's is the one without a `url`."""
 
     @property
     def names_memberships(self) -> bool:
@@ -115,7 +119,9 @@ def load(path: Path) -> PolicyFile:
 def _words(kind: str, at: Where, message: str) -> str:
     name = at[-1] if at else "the file"
     if kind == "extra_forbidden":
-        names = {*PolicyFile.model_fields, *Rule.model_fields, *Match.model_fields, "except"} - {"except_"}
+        names = {
+            *PolicyFile.model_fields, *Rule.model_fields, *Match.model_fields, *EnvironmentPart.model_fields, "except",
+        } - {"except_"}  # fmt: skip
         return f"{name!r} is not known here{_nearest(str(name), names)}."
     if kind == "missing":
         return f"{name!r} is missing."
@@ -124,6 +130,7 @@ def _words(kind: str, at: Where, message: str) -> str:
 
 def _senseless(file: PolicyFile) -> Iterator[tuple[Where, str]]:
     """What is well-formed and yet cannot mean anything."""
+    yield from environment_problems(file.environments)
     for group, members in file.groups.items():
         yield from _people_problems(members, ("groups", group), {})
     for name in ("act_for", "share", "share_outside"):

@@ -126,14 +126,14 @@ def test_mistakes_have_lines(tmp_path: Path, text: str) -> None:
 
 
 async def test_a_wrong_file_stops_the_start(bot: Bot, tmp_path: Path) -> None:
-    from bots.app import _policy
+    from bots.environments import policy_file
 
     bad = tmp_path / "policy.yaml"
     bad.write_text("version: 1\n")
     with pytest.raises(SettingsError, match="line 1"):
-        _policy(settings_for(tmp_path, bot.emulator.url, bot.slack, policy=bad))
+        policy_file(settings_for(tmp_path, bot.emulator.url, bot.slack, policy=bad))
     with pytest.raises(SettingsError, match="cannot be read"):
-        _policy(settings_for(tmp_path, bot.emulator.url, bot.slack, policy=tmp_path / "none.yaml"))
+        policy_file(settings_for(tmp_path, bot.emulator.url, bot.slack, policy=tmp_path / "none.yaml"))
 
 
 async def test_through_the_whole_bot(bot: Bot, tmp_path: Path) -> None:
