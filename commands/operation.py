@@ -4,6 +4,7 @@ From one declaration come the grammar, help, forms, MCP tools, manifests, the co
 declaration fails when its module is imported, with a sentence that contains the fix.
 """
 
+import inspect
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -101,6 +102,8 @@ class Operation(BaseModel):
     words: ClassVar[tuple[str, ...]] = ()
     also: ClassVar[tuple[str, ...]] = ()
     parameters: ClassVar[dict[str, Parameter]] = {}
+    without_account: ClassVar[bool] = False
+    """It is for those, too, who are nobody in Dynamics (yet): it touches no record, and policy has no say."""
 
     user_id: str = "me"
     """Whom to act for: `me`, or another person where policy allows it."""
@@ -110,6 +113,15 @@ class Operation(BaseModel):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # pydantic calls __pydantic_init_subclass__ with the keywords once the fields are known; swallow them here.
         super().__init_subclass__()
+        own = inspect.get_annotations(cls)
+        hidden = next(
+            (n for n, a in own.items() if "ClassVar" not in str(a) and any(hides(n, b) for b in cls.__bases__)), ""
+        )
+        if hidden:
+            raise DeclarationError(
+                f"{cls.__module__}.{cls.__qualname__}: a field cannot be called {hidden!r}, which every operation has "
+                f'for itself; call it {hidden}_text, say, and add Accepts("{hidden}") so that people may still write it'
+            )
 
     @classmethod
     def __pydantic_init_subclass__(
@@ -173,6 +185,11 @@ class Operation(BaseModel):
         Raises pydantic.ValidationError whose messages are sentences for people.
         """
         return cls.model_validate(args, context=reading)
+
+
+def hides(name: str, base: type) -> bool:
+    """Whether a field of this name would hide something of a class that is no field: `words`, `run`, `copy`."""
+    return hasattr(base, name) and name not in getattr(base, "model_fields", {})
 
 
 def _arg(value: object) -> str:

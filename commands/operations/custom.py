@@ -12,7 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 from commands import nouns
 from commands.fields import Reference
-from commands.operation import CATALOG, Accepts, Operation
+from commands.operation import CATALOG, Accepts, Operation, hides
 from commands.values import TYPES
 from commands.views import VIEWS, View, noun_view, usual_steps
 from crm.definitions import ColumnInfo, TableInfo
@@ -203,7 +203,7 @@ def _named(columns: Sequence[ColumnInfo]) -> dict[str, ColumnInfo]:
     named: dict[str, ColumnInfo] = {}
     for column in columns:
         word = column.logical.partition("_")[2] or column.logical
-        taken = word in named or word in _RESERVED or not word.isidentifier()
+        taken = word in named or word in _RESERVED or hides(word, Update) or not word.isidentifier()
         named[column.logical if taken else word] = column
     return named
 
