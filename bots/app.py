@@ -131,7 +131,7 @@ class App:
         if not self.agent:
             journal = await open_journal(settings, folder)
             self.stack.push_async_callback(journal.close)
-            upkeep = asyncio.create_task(look_after(journal, self._forget_old))
+            upkeep = asyncio.create_task(look_after(journal, engine, self._forget_old))
             self.stack.callback(upkeep.cancel)
         self.loading = asyncio.create_task(self._load_metadata())
         self.stack.callback(self.loading.cancel)

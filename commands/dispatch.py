@@ -488,7 +488,8 @@ class Dispatcher:
                 etag=wish.etag,
                 quote=wish.quote,
             )
-            answer = await self.jobs.run(work, window=self._window)
+            repeatable = request.sent is not None and work.key == request.key
+            answer = await self.jobs.run(work, window=self._window, repeatable=repeatable)
             if answer is None:
                 return _pending()
             reply = answer

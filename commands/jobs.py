@@ -166,9 +166,11 @@ class Jobs:
         """Let what runs finish for `grace` seconds; the rest stays journalled for the next process."""
         await self._engine.stop(grace)
 
-    async def run(self, work: Work, *, window: float) -> Reply | None:
+    async def run(self, work: Work, *, window: float, repeatable: bool = False) -> Reply | None:
         """Journal the work, then wait up to `window` seconds for its answer; None: it will be delivered later.
 
+        `repeatable`: the platform may bring this very gesture again, and its answer is sent apart. Where the journal
+        has it already, the job delivers or has delivered the answer, and there is nothing more to say.
         Raises NotAccepted if it could not be journalled: nothing was done then, and nothing will be. Raises UserError
         where the journal does not say in time whether it has it.
         """
@@ -181,8 +183,8 @@ class Jobs:
                 job, known, ended = await self._latest(work.key)
         except (SQLAlchemyError, EngineError, TimeoutError) as e:
             raise _not_accepted(e) from e
-        if ended:
-            return ended.reply
+        if ended or (known and repeatable):
+            return ended.reply if ended and not repeatable else Reply()
         slot = self._slots.get(job)
         if slot is None:
             slot = self._slots[job] = _Slot(asyncio.get_running_loop().create_future())
@@ -195,7 +197,8 @@ class Jobs:
             receipt.stage = Stage.JOURNALLED
         left = window - (time.monotonic() - started)
         waiting: set[asyncio.Future[Answer]] = {slot.answer}
-        poll = asyncio.create_task(self._poll(job)) if known or self._engine.elsewhere else None
+        # Where another process of ours executes it, that one delivers the answer, and a second copy would be ours.
+        poll = asyncio.create_task(self._poll(job)) if self._engine.elsewhere else None
         if poll:
             waiting.add(poll)
         try:

@@ -5,6 +5,7 @@ own `authorize` wins over that); call `auth.test` for each request; poll for ack
 (`process_before_response`); answer a non-numeric timestamp with 500; log bodies; take a signed request twice.
 """
 
+import asyncio
 import hashlib
 import logging
 import time
@@ -40,7 +41,7 @@ class Door:
 
     def __init__(self, signing_secret: str) -> None:
         self._verifier = SignatureVerifier(signing_secret) if signing_secret else None
-        self._seen: OrderedDict[bytes, float] = OrderedDict()
+        self._seen: OrderedDict[bytes, tuple[float, asyncio.Future[bool]]] = OrderedDict()
 
     def signed(self, body: bytes, timestamp: str, signature: str) -> bool:
         """Whether Slack (or who holds the secret) sent exactly these bytes in the last five minutes."""
@@ -51,15 +52,23 @@ class Door:
         except (UnicodeDecodeError, TypeError):  # bytes that are no text; a signature that is not ASCII
             return False
 
-    def replayed(self, signature: str) -> bool:
-        """Whether this signature came in before. Slack signs each delivery anew, so the same one is a copy."""
+    def first(self, signature: str) -> "tuple[bool, asyncio.Future[bool]]":
+        """Whether this signature is new, and whether its request was taken on: set by whoever comes first.
+
+        Slack signs each delivery anew, so the same signature again is a copy.
+        """
         now, key = time.monotonic(), hashlib.sha256(signature.encode()).digest()
-        while self._seen and (len(self._seen) > REMEMBERED or next(iter(self._seen.values())) < now):
+        while self._seen and (len(self._seen) > REMEMBERED or next(iter(self._seen.values()))[0] < now):
             self._seen.popitem(last=False)
-        if key in self._seen:
-            return True
-        self._seen[key] = now + 2 * SIGNED_SECONDS  # timestamps may lie up to five minutes ahead, too
-        return False
+        if known := self._seen.get(key):
+            return False, known[1]
+        taken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._seen[key] = now + 2 * SIGNED_SECONDS, taken  # timestamps may lie up to five minutes ahead, too
+        return True, taken
+
+    def forget(self, signature: str) -> None:
+        """Its request was not taken on: a copy of it may be."""
+        self._seen.pop(hashlib.sha256(signature.encode()).digest(), None)
 
 
 class Authorize(AsyncAuthorize):
@@ -182,12 +191,27 @@ class Gate:
         except (ValueError, KeyError, TypeError, AttributeError):
             return web.json_response({"error": "unreadable body"}, status=400)
         # Events are deliberately delivered again and carry an id of their own (`SeenEvents`).
-        if bolt_request.body.get("type") not in ("event_callback", "url_verification") and self._door.replayed(
-            signature
-        ):
+        if bolt_request.body.get("type") in ("event_callback", "url_verification"):
+            return await self._dispatched(bolt_request)
+        new, taken = self._door.first(signature)
+        if not new:
             log.warning("a copy of a signed request was not taken")
-            return web.Response(text="This request was already taken on; it is answered once.")
-        return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
+            # A copy must not be acknowledged before what it is a copy of.
+            if await asyncio.shield(taken):
+                return web.Response(text="This request was already taken on; it is answered once.")
+            return web.Response(status=503, text="busy")
+        try:
+            answer = await self._dispatched(bolt_request)
+            taken.set_result(answer.status < 300)
+            return answer
+        finally:
+            if not taken.done():
+                taken.set_result(False)
+            if not taken.result():
+                self._door.forget(signature)
+
+    async def _dispatched(self, request: AsyncBoltRequest) -> web.Response:
+        return await to_aiohttp_response(await self._app.async_dispatch(request))
 
 
 def _retry_headers(request: web.Request) -> dict[str, str]:

@@ -1,19 +1,24 @@
 """`crmchat serve` as a process that is killed at random points, and a tally of what became of every command.
 
-Commands go in as signed Slack bytes and as Teams activities; a platform's retry is the same bytes with the same key.
-Answers are counted where they arrive: in the acknowledgement, or posted to the sink that stands for both platforms.
+Commands go in as signed slash commands, as messages to the bot in Slack, and as Teams activities. Platforms retry: the
+same signed bytes, an event with Slack's retry headers, an activity again, some of them late and after other commands.
+Dataverse throttles, is away, and ends connections after its commit. Answers are counted where they arrive: in the
+acknowledgement, or posted to the sink that stands for both platforms.
 """
 
 import asyncio
+import json
 import os
 import random
+import re
 import signal
 import socket
 import sys
 import time
+import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +30,17 @@ from aiohttp.test_utils import TestServer
 from slack_sdk.signature import SignatureVerifier
 
 from crm.emulator import Emulator, Fault
+
+_COPIED = 0.2
+"""Of the commands that were acknowledged, how many the platform sends once more all the same."""
+_TROUBLED = 0.15
+"""Faults of Dataverse for each command."""
+_FAULTS: list[tuple[str, dict[str, object]]] = [
+    ("429", {"status": 429, "retry_after": 1}),
+    ("503", {"status": 503, "count": 2}),
+    ("dropped after commit", {"drop": "after"}),
+    ("dropped before", {"drop": "before"}),
+]
 
 SECRET = "a signing secret for the harness"
 
@@ -51,11 +67,7 @@ class Sink:
 
 def names_in(text: str) -> set[str]:
     """The people of this harness whose record card stands in the text (the card has the topic beside the name)."""
-    return {
-        word
-        for word in text.replace('"', " ").replace("*", " ").split()
-        if word.startswith("Person-") and "Topic" in text
-    }
+    return set(re.findall(r"Person-\d{5}", text)) if "Topic" in text else set()
 
 
 @dataclass
@@ -65,6 +77,9 @@ class Tally:
     commands: int
     kills: int
     requests: int = 0
+    copies: int = 0
+    """Requests that a platform sent once more after the acknowledgement."""
+    faults: Counter[str] = field(default_factory=Counter)
     refused: int = 0
     troubles: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
@@ -95,7 +110,8 @@ class Tally:
 
     def __str__(self) -> str:
         return (
-            f"{self.commands} commands in {self.requests} requests, {self.kills} kills: lost {len(self.lost)}, "
+            f"{self.commands} commands in {self.requests} requests and {self.copies} copies, {self.kills} kills, "
+            f"faults {dict(self.faults)}: lost {len(self.lost)}, "
             f"twice {len(self.twice)}, unanswered {len(self.unanswered)}, answered in the acknowledgement "
             f"{sum(1 for n in self.names if self.in_acknowledgement[n])}, second copies {self.second_copies}, "
             f"refused {self.refused}, troubles {dict(self.troubles)}"
@@ -173,22 +189,37 @@ class Outside:
         self.servers.append(server)
         return server
 
-    async def slack(self, url: str, text: str, trigger: str) -> tuple[int, str]:
-        """A signed slash command; status and body."""
+    async def slack(self, url: str, text: str, trigger: str, *, copy: bool = False) -> tuple[int, str]:
+        """A signed slash command; status and body. `copy`: the bytes of the last delivery, signature and all."""
         body = urlencode(
             {
                 "command": "/crm", "text": text, "team_id": "T1", "user_id": "U1", "channel_id": "C1",
                 "api_app_id": "A1", "trigger_id": trigger, "response_url": f"{self.sink_url}/respond",
             }
         )  # fmt: skip
-        # Never the same bytes twice: the server does not take a copy of a signed request.
-        self.stamps[trigger] = max(int(time.time()), self.stamps[trigger] + 1)
-        stamp = str(self.stamps[trigger])
+        if not copy or not self.stamps[trigger]:
+            self.stamps[trigger] = max(int(time.time()), self.stamps[trigger] + 1)
+        return await self._signed(url, body, "application/x-www-form-urlencoded", self.stamps[trigger])
+
+    async def slack_message(self, url: str, text: str, event: str, *, retry: int = 0) -> tuple[int, str]:
+        """A direct message to the bot, as an event; Slack counts its retries in a header."""
+        body = json.dumps(
+            {
+                "type": "event_callback", "event_id": event, "event_time": 1, "team_id": "T1", "api_app_id": "A1",
+                "event": {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": text,
+                          "ts": f"1.{zlib.crc32(event.encode())}"},
+            }
+        )  # fmt: skip
+        again = {"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": "http_timeout"} if retry else {}
+        return await self._signed(url, body, "application/json", int(time.time()), again)
+
+    async def _signed(
+        self, url: str, body: str, kind: str, at: int, more: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
+        signature = SignatureVerifier(SECRET).generate_signature(timestamp=str(at), body=body) or ""
         headers = {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "X-Slack-Request-Timestamp": stamp,
-            "X-Slack-Signature": SignatureVerifier(SECRET).generate_signature(timestamp=stamp, body=body) or "",
-        }
+            "Content-Type": kind, "X-Slack-Request-Timestamp": str(at), "X-Slack-Signature": signature, **(more or {}),
+        }  # fmt: skip
         async with self.session.post(f"{url}/slack/events", data=body, headers=headers) as answer:
             return answer.status, await answer.text()
 
@@ -212,6 +243,20 @@ class Outside:
             yield
         finally:
             self.emulator.faults.clear()
+
+    async def fault(self, **what: object) -> None:
+        """Through the emulator's control plane."""
+        async with self.session.post(f"{self.emulator.url}/_emulator/faults", json=what) as answer:
+            assert answer.status < 300, await answer.text()
+
+    async def command(self, url: str, number: int, tries: int) -> tuple[int, str]:
+        """Command `number`, from the platform that sends it; `tries` before this one failed or were copied."""
+        text = f"lead create Jane {name(number)} topic=Topic-{number}"
+        if number % 2:
+            return await self.teams(url, text, f"teams-{number}")
+        if number % 4:
+            return await self.slack_message(url, text, f"Ev{number}", retry=tries)
+        return await self.slack(url, text, f"trigger-{number}", copy=tries % 2 == 1)
 
     async def rows(self) -> Counter[str]:
         """Rows in Dataverse by last name."""
@@ -245,8 +290,12 @@ async def outside(folder: Path) -> AsyncIterator[Outside]:
                 await one.end()
 
 
-async def storm(world: Outside, *, commands: int, kills: int, rate: float, seed: int) -> Tally:
+async def storm(
+    world: Outside, *, commands: int, kills: int, rate: float, seed: int, targets: int | None = None
+) -> Tally:
     """Send commands at a steady rate to the servers in turn, kill one at random points, until all are acknowledged.
+
+    `targets`: only the first so many servers are killed, in turn.
 
     A server that was killed is started again at once on its port; the sender tries the next one, as a load balancer
     does, with the same key.
@@ -257,45 +306,53 @@ async def storm(world: Outside, *, commands: int, kills: int, rate: float, seed:
 
     async def send(number: int) -> None:
         await asyncio.sleep(number / rate)
-        turn = number
+        tries = 0
         while number not in acknowledged:
-            server = world.servers[turn % len(world.servers)]
-            turn += 1
-            text = f"lead create Jane {name(number)} topic=Topic-{number}"
+            server = world.servers[(number + tries) % len(world.servers)]
             tally.requests += 1
             try:
-                if number % 2:
-                    status, body = await world.teams(server.url, text, f"teams-{number}")
-                else:
-                    status, body = await world.slack(server.url, text, f"trigger-{number}")
+                status, body = await world.command(server.url, number, tries)
             except (aiohttp.ClientError, TimeoutError) as e:
                 tally.troubles[type(e).__name__] += 1
-                await asyncio.sleep(0.3)
-                continue
-            if "not accepted" in body:
-                tally.refused += 1
-            elif status < 300:
-                acknowledged.add(number)
-                tally.in_acknowledgement.update(names_in(body))
-                return
             else:
-                tally.troubles[f"{status} {body[:60]}"] += 1
+                if "not accepted" in body:
+                    tally.refused += 1
+                elif status < 300:
+                    acknowledged.add(number)
+                    tally.in_acknowledgement.update(names_in(body))
+                else:
+                    tally.troubles[f"{status} {body[:60]}"] += 1
+            tries += 1
             await asyncio.sleep(0.3)
+        if chance.random() < _COPIED:  # out of order: others came in between
+            await asyncio.sleep(chance.uniform(0, 3))
+            tally.copies += 1
+            with suppress(aiohttp.ClientError, TimeoutError):
+                await world.command(chance.choice(world.servers).url, number, 1)
+
+    async def trouble() -> None:
+        while len(acknowledged) < commands:
+            await asyncio.sleep(chance.expovariate(rate * _TROUBLED))
+            if world.emulator.faults.waiting:
+                continue  # one at a time, and none piled up while a killed server starts again
+            kind, what = chance.choice(_FAULTS)
+            tally.faults[kind] += 1
+            await world.fault(match="^POST .*/leads", **what)
 
     async def reap() -> None:
         span = commands / rate
-        for moment in sorted(chance.uniform(0.05, 0.95) * span for _ in range(kills)):
+        for turn, moment in enumerate(sorted(chance.uniform(0.05, 0.95) * span for _ in range(kills))):
             due = started + moment - asyncio.get_running_loop().time()
             await asyncio.sleep(max(due, chance.uniform(0.0, 0.2)))
-            server = chance.choice(world.servers)
+            server = world.servers[turn % (targets or len(world.servers))]
             await server.end()
             await server.start()
             await server.ready(world.session)
 
     started = asyncio.get_running_loop().time()
     async with asyncio.timeout(commands / rate + 15 * kills + 120):
-        await asyncio.gather(reap(), *(send(n) for n in range(commands)))
-    await settle(world, tally)
+        await asyncio.gather(reap(), trouble(), *(send(n) for n in range(commands)))
+    await settle(world, tally, seconds=120)
     return tally
 
 

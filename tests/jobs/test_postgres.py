@@ -8,6 +8,7 @@ import pytest
 
 from .harness import Outside, Server, Tally, name, names_in, outside, settle, storm
 from .postgres import postgres
+from .test_crash import COMMANDS, KILLS
 
 pytestmark = pytest.mark.postgres
 
@@ -58,9 +59,9 @@ async def test_a_dead_process_is_replaced_and_a_lost_database_survived(tmp_path:
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
-async def test_three_processes_killed_in_turn(tmp_path: Path) -> None:
+async def test_three_processes_of_which_two_are_killed_in_turn(tmp_path: Path) -> None:
     async with postgres() as database, outside(tmp_path) as world:
         await _started(world, database.url, 3)
-        tally = await storm(world, commands=2000, kills=50, rate=10.0, seed=8)
+        tally = await storm(world, commands=COMMANDS, kills=KILLS, rate=10.0, seed=8, targets=2)
         print(f"\n{tally}")
         assert not tally.lost + tally.twice + tally.unanswered
