@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client import Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
 from commands.cipher import FernetCipher
+from commands.engine import Engine
 from commands.journal import Entry, Journal
 
 from . import settings as settings_module
@@ -19,7 +21,6 @@ log = logging.getLogger(__name__)
 _DEPTH = Gauge("crmchat_jobs_depth", "Jobs that wait or run, in the whole journal.")
 _OLDEST = Gauge("crmchat_jobs_oldest_seconds", "Age of the oldest of them.")
 _LOOK = 15.0
-_CLEAN = 3600.0
 
 
 async def open_journal(settings: Settings, folder: Path) -> Journal:
@@ -64,19 +65,19 @@ def _line(entry: Entry) -> str:
     return f"{entry.id}  {entry.status}  since {entry.created:%Y-%m-%d %H:%M:%S}Z  by {entry.executor or '-'}"
 
 
-async def look_after(journal: Journal, forget_state: Callable[[], Awaitable[int]]) -> None:
-    """Until cancelled: measure the journal every 15 seconds, and every hour drop what is too old."""
-    next_clean = 0.0
-    clock = asyncio.get_running_loop().time
+async def look_after(journal: Journal, engine: Engine, forget_state: Callable[[], Awaitable[int]]) -> None:
+    """Until cancelled: measure the journal every 15 seconds; every hour one of the processes drops what is too old."""
+
+    async def clean() -> None:
+        jobs, rows = await journal.forget_old(), await forget_state()
+        log.info("cleaned up: %d ended jobs, %d rows of state", jobs, rows)
+
     while True:
         try:
             load = await journal.load()
             _DEPTH.set(load.depth)
             _OLDEST.set(load.oldest)
-            if clock() >= next_clean:
-                next_clean = clock() + _CLEAN
-                jobs, rows = await journal.forget_old(), await forget_state()
-                log.info("cleaned up: %d ended jobs, %d rows of what was shown", jobs, rows)
+            await engine.once(f"upkeep/{datetime.now(UTC):%Y-%m-%dT%H}", clean)
         except Exception as e:
             log.warning("looking after the journal failed: %s", type(e).__name__)
         await asyncio.sleep(_LOOK)

@@ -13,6 +13,8 @@ from .errors import NotAllowed
 from .request import Face, Place, Principal, Quote
 
 if TYPE_CHECKING:
+    from .reminders import Reminders
+    from .signing_in import SignIn
     from .threads import Threads
 
 _NAMESPACE = uuid.UUID("8f6f1b1e-6c1c-5f0e-9f43-6a1d0f5d3c77")
@@ -67,10 +69,14 @@ class Context:
     links: Links
     threads: "Threads | None" = None
     """Which chat thread follows which case; None where none can."""
+    reminders: "Reminders | None" = None
+    """Sets what is shown later; None where nothing can be."""
     face: Face | None = None
     """The chat platform of `place`; None for agents."""
     quote: Quote | None = None
     """The message that this case is made from."""
+    sign_in: "SignIn | None" = None
+    """How people connect their own account; None where nobody does."""
     etag: str = "*"
     """What an update sends as If-Match: the version seen on the card that it came from, or `*`."""
     hidden: Mapping[str, NotAllowed] = field(default_factory=dict)

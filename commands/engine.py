@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 QUEUE: Final = "crm"
 JOB_NAME: Final = "crm_job"
+CHORE_NAME: Final = "crm_chore"
 LIVING: Final = ("PENDING", "ENQUEUED", "DELAYED")
 """The states of a job that has not ended."""
 _APPLICATION_VERSION: Final = "jobs-1"
@@ -117,6 +118,17 @@ async def _crm_job(argument: str) -> str:
     if exhausted:
         raise JobAbandoned(f"begun {_RUNS} times, and each time its process died")
     return result
+
+
+_chores: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
+"""What this process is about to do for all; a chore whose process died is not made up for, the next one comes soon."""
+
+
+@DBOS.workflow(name=CHORE_NAME)
+async def _crm_chore(name: str) -> str:
+    if chore := _chores.get(name):
+        await chore()
+    return name
 
 
 async def _runs(job: str) -> int:
@@ -218,6 +230,29 @@ class Engine:
         _WATCHERS.add(watcher)
         watcher.add_done_callback(_WATCHERS.discard)
 
+    async def once(self, name: str, chore: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        """Do it unless a process that shares the journal has begun a chore of this name; whether this one did.
+
+        `name` says when, too (`upkeep/2026-11-24T07`). Raises what the chore raises, EngineError or SQLAlchemyError.
+        """
+        if self._client or await self.status(name):
+            return False
+        mine = False
+
+        async def noted() -> None:
+            nonlocal mine
+            mine = True
+            await chore()
+
+        _chores[name] = noted
+        try:
+            with SetWorkflowID(name):
+                handle = await DBOS.start_workflow_async(_crm_chore, name)
+            await handle.get_result()
+        finally:
+            del _chores[name]
+        return mine
+
     async def _watch(self, handle: Any) -> None:
         try:
             await handle.get_result()
@@ -236,6 +271,16 @@ class Engine:
         else:
             found = await DBOS.get_workflow_status_async(job)
         return Status(found.status not in LIVING, found.output) if found else None
+
+    async def waiting(self, job: str) -> str | None:
+        """The argument of a job that nobody has begun to execute; None where there is none (any more)."""
+        lister = self._client or DBOS
+        found = await lister.list_workflows_async(workflow_ids=[job], name=JOB_NAME, status=["DELAYED", "ENQUEUED"])
+        return str(found[0].input["args"][0]) if found and found[0].input else None
+
+    async def cancel(self, job: str) -> None:
+        """End a job that waits."""
+        await (self._client or DBOS).cancel_workflow_async(job)
 
     async def step(self, name: str, call: Callable[[], Coroutine[Any, Any, str]]) -> str:
         """Inside a job: do it and remember its result, so that a resumed job does not do it again."""

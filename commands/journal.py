@@ -12,7 +12,7 @@ from typing import Any
 
 from dbos import DBOSClient
 
-from .engine import JOB_NAME, LIVING, QUEUE, open_client
+from .engine import CHORE_NAME, JOB_NAME, LIVING, QUEUE, open_client
 from .state import Cipher
 
 KEPT_FOR = 72 * 3600.0
@@ -103,6 +103,10 @@ class Journal:
         """Delete the jobs that ended more than `age` seconds ago; how many."""
         before = datetime.fromtimestamp(time.time() - age, UTC).isoformat()
         gone = 0
+        chores = await self._client.list_workflows_async(
+            name=CHORE_NAME, end_time=before, load_input=False, load_output=False
+        )
+        await self._client.delete_workflows_async([w.workflow_id for w in chores])
         while True:
             found = await self._client.list_workflows_async(
                 name=JOB_NAME, status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],

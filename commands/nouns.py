@@ -52,6 +52,7 @@ VERBS: Final[dict[str, tuple[str, ...]]] = {
     "fulfil": ("fulfill", "ship", "deliver"),
     "invoice": ("bill",),
     "assign": ("reassign", "give", "hand over"),
+    "remind": ("remind me about", "remind me of", "remind me"),
     "note": ("comment", "add note", "add a note", "add comment", "annotate"),
 }
 """Other ways to say a verb, whole; a word may stand for several verbs, and the first that a noun has wins."""

@@ -6,7 +6,7 @@ To add a feature, add a module here and name it below.
 # The order is that of help and of the command reference.
 # isort: off
 from . import cases, leads, opportunities, accounts, contacts, orders, invoices
-from . import notes, search, home, case_from_message, case_threads
+from . import notes, reminders, search, home, case_from_message, case_threads, connecting
 
 # isort: on
 
@@ -15,6 +15,7 @@ __all__ = [
     "case_from_message",
     "case_threads",
     "cases",
+    "connecting",
     "contacts",
     "home",
     "invoices",
@@ -22,5 +23,6 @@ __all__ = [
     "notes",
     "opportunities",
     "orders",
+    "reminders",
     "search",
 ]

@@ -1,0 +1,35 @@
+"""Reminders of one person in one place: journalled at once, shown when their time comes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .environments import FIELD
+from .jobs import Jobs, Work
+from .request import Place, Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Reminders:
+    """What an operation may ask for in `Context.reminders`."""
+
+    jobs: Jobs
+    principal: Principal
+    place: Place
+    key: str
+    """The intent key of the request."""
+    env: str = ""
+
+    async def set(self, verb: str, args: dict[str, str], at: datetime, said: str) -> str:
+        """Show what the reading command `verb` gives at `at`, under the sentence `said`; the reminder's id.
+
+        Raises NotAccepted if it could not be journalled.
+        """
+        key = f"{self.key}/reminder"
+        given = {**args, FIELD: self.env} if self.env else args
+        work = Work(key=key, verb=verb, args=given, principal=self.principal, place=self.place, remark=said)
+        await self.jobs.later(work, at.timestamp())
+        return key
+
+    async def call_off(self, reminder: str) -> bool:
+        """Take it back; False where this person has no such reminder, or it has been shown."""
+        return await self.jobs.call_off(reminder, self.principal.key)
