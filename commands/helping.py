@@ -40,9 +40,11 @@ or its label.
 
 Lists take conditions: `{_CONDITIONS}`,
 with `=`, `!=`, `~` (contains), `!~`, `>`, `>=`, `<`, `<=`, AND, OR, NOT and parentheses, and `sort=-created top=20`.
+A span of time reaches back for what Dynamics records and ahead for what people plan: `created>7d` is the last seven
+days, `created<7d` longer ago than that; `close<30d` is before the day 30 days from now.
 
 A record is named by its number, its name, an e-mail address, its id or its address in Dynamics; `it` is the one shown
-last."""
+last, and then needs no word for its kind: `note it "Called back"`, `assign it to me`."""
 
 
 def usage(operation: type[Operation]) -> str:
@@ -84,6 +86,7 @@ def _menu(_operations: tuple[type[Operation], ...], _nouns: tuple[Noun, ...]) ->
         title="What can I do for you?",
         text=("Write a command, or press a button. “help case” tells more about cases. For example:", *_examples()),
         rows=(*rows, *alone),
+        actions=(Action(label="My records", press=Press(do=Do.RUN, verb="home")),),
     )
 
 

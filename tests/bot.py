@@ -31,8 +31,14 @@ class Bot:
     folder: Path
 
 
-def settings_for(folder: Path, emulator_url: str, slack: FakeSlack, **changes: object) -> Settings:
-    """Settings of a bot on loopback, independent of the environment."""
+APP = "00000000-0000-0000-0000-00000000b0b0"
+APP_PASSWORD = "a password for tests"
+
+
+def settings_for(
+    folder: Path, emulator_url: str, slack: FakeSlack, teams: FakeTeams | None = None, **changes: object
+) -> Settings:
+    """Settings of a bot on loopback, independent of the environment. Without `teams` nobody there has to sign."""
     given: dict[str, object] = {
         "dataverse_url": emulator_url,
         "data_dir": folder,
@@ -41,6 +47,15 @@ def settings_for(folder: Path, emulator_url: str, slack: FakeSlack, **changes: o
         "slack_bot_token": SecretStr(slack.bot_token),
         "slack_api_url": slack.api_url,
     }
+    if teams:
+        given |= {
+            "microsoft_app_id": teams.issuer.app_id,
+            "microsoft_app_password": SecretStr(teams.issuer.app_password),
+            "microsoft_app_tenant_id": teams.world.tenant,
+            "microsoft_openid_url": teams.openid_url,
+            "microsoft_login_url": teams.service_url,
+            "microsoft_graph_url": f"{teams.service_url}graph",
+        }
     return Settings.model_construct(**{**Settings.model_construct().model_dump(), **given, **changes})
 
 
@@ -50,8 +65,9 @@ async def running(folder: Path, **changes: object) -> AsyncIterator[Bot]:
     async with AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(Emulator(seed="contoso"))
         slack = await stack.enter_async_context(FakeSlack())
-        teams = await stack.enter_async_context(FakeTeams())
-        app = await stack.enter_async_context(build(settings_for(folder, emulator.url, slack, **changes), demo=True))
+        teams = await stack.enter_async_context(FakeTeams(app_id=APP, app_password=APP_PASSWORD))
+        settings = settings_for(folder, emulator.url, slack, teams, **changes)
+        app = await stack.enter_async_context(build(settings, demo=True))
         server = TestServer(app.site)
         await server.start_server()
         stack.push_async_callback(server.close)

@@ -120,6 +120,7 @@ class TeamsFace:
         try:
             raw = await request.read()
             activity = parse(orjson.loads(raw))
+            requests.key(activity)
         except (orjson.JSONDecodeError, BadActivity) as e:
             return _problem(400, str(e) if isinstance(e, BadActivity) else "the body is not JSON")
         if self._check is not None:

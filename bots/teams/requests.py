@@ -13,7 +13,7 @@ import orjson
 
 from commands.request import Message, Person, Place, PlaceKind, Principal, Quote, QuotedFile
 
-from .activity import CHANNEL, GROUP, Activity, Json, Reference
+from .activity import CHANNEL, GROUP, Activity, BadActivity, Json, Reference
 from .adaptive import Reader
 from .plain import plain, tidy
 
@@ -110,12 +110,15 @@ def reader(who: Principal, where: Place, *, shown_to_all: bool = False) -> Reade
 
 
 def key(activity: Activity) -> str:
-    """What Teams calls this gesture: the same when it is delivered again."""
+    """What Teams calls this gesture: the same when it is delivered again. Raises BadActivity."""
     own = activity.id
     if not own and isinstance(activity.value, Mapping):
         own = str(activity.value.get("requestId") or "")
     if not own:
-        own = hashlib.sha256(orjson.dumps(dict(activity.raw), option=orjson.OPT_SORT_KEYS)).hexdigest()
+        try:
+            own = hashlib.sha256(orjson.dumps(dict(activity.raw), option=orjson.OPT_SORT_KEYS)).hexdigest()
+        except orjson.JSONEncodeError as e:
+            raise BadActivity("the activity has no id, and nests too deeply") from e
     return f"{PLATFORM}:{activity.tenant}:{activity.reference.conversation}:{own}"
 
 

@@ -10,6 +10,7 @@ from commands.press import Do, Press
 from commands.record_cards import Look, look
 from commands.request import Reply
 from crm.batch import Batch
+from crm.errors import Forbidden
 from crm.lifecycle import State, state_number
 from crm.query import Query, col
 from crm.records import Row
@@ -34,8 +35,16 @@ async def card(ctx: Context) -> Card:
     looks = [await look(ctx, table) for table in _MINE]
     batch = Batch()
     parts = [batch.page(_mine(seen)) for seen in looks]
-    results = await ctx.crm.batch(batch)
-    sections = [_section(seen, results[part].rows()) for seen, part in zip(looks, parts, strict=True)]
+    results = await ctx.crm.batch(batch, continue_on_error=True)
+    sections = []
+    refused: Forbidden | None = None
+    for seen, part in zip(looks, parts, strict=True):
+        try:
+            sections.append(_section(seen, results[part].rows()))
+        except Forbidden as e:
+            refused = e  # who works with cases alone has a home too
+    if refused and not sections:
+        raise refused
     recent = (await Recent().run(ctx)).card
     if recent and recent.rows:
         sections.append(replace(recent, rows=recent.rows[:_EACH]))
