@@ -57,6 +57,8 @@ class Work:
     etag: str = "*"
     quote: Quote | None = None
     """The message that it is about. Without `args` the job fills them from it, and asks where that is not enough."""
+    remark: str = ""
+    """A sentence to stand above the answer: a reminder's."""
 
 
 class Outcome(StrEnum):
@@ -212,6 +214,27 @@ class Jobs:
             if job not in self._executing and (known or self._engine.elsewhere):
                 self._slots.pop(job, None)
         return answer.reply if answer and answer.outcome is not Outcome.LATER else None
+
+    async def later(self, work: Work, at: float) -> None:
+        """Journal it to be done at `at` (seconds since 1970), its answer delivered then; once for each key.
+
+        Raises NotAccepted if it could not be journalled.
+        """
+        new = _Job(1, work, since=at)
+        try:
+            async with asyncio.timeout(_JOURNAL):
+                await self._engine.begin(new.id, _JOB.dump_json(new).decode(), delay=max(at - time.time(), 0.1))
+        except (SQLAlchemyError, EngineError, TimeoutError) as e:
+            raise _not_accepted(e) from e
+
+    async def call_off(self, key: str, person: str) -> bool:
+        """Take back what `later` journalled for this person (`Principal.key`); False where nothing of it waits."""
+        job = f"{key}~1"
+        argument = await self._engine.waiting(job)
+        if argument is None or _JOB.validate_json(argument).work.principal.key != person:
+            return False
+        await self._engine.cancel(job)
+        return True
 
     async def _begin(self, job: str, work: Work, patience: float) -> None:
         """Journal a new job, once for all who ask for it. See `run` for what is raised."""
