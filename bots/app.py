@@ -23,7 +23,7 @@ from commands.engine import Engine, EngineError
 from commands.environments import Environment, Environments
 from commands.following import FollowedThreads
 from commands.operations.custom import TableProblem, join_from_file
-from commands.people import NOBODY
+from commands.people import NOBODY, Identity
 from commands.policy import Policy
 from commands.press import Seal
 from commands.rate import Pace, Rate, RateLimit, SharedRateLimit
@@ -42,6 +42,7 @@ from .log_filter import redact
 from .mcp.server import PLATFORM, make_server, serve_stdio
 from .playground.page import Playground
 from .settings import Settings, SettingsError, is_loopback, kept_secret, private_folder
+from .signin import SignInPages, open_sign_in
 from .slack.face import SlackFace
 from .slack.settings import SlackSettings
 from .teams.face import TeamsFace
@@ -96,8 +97,9 @@ class App:
         self.state = State(await self.stack.enter_async_context(database(settings, folder)), cipher)
         self.audit = Audit(self.state)
         rules = policy_file(settings)
+        sign_in = None if self.agent else open_sign_in(settings, self.state)
         self.environments = await open_environments(
-            settings, rules, folder=folder, faces=self.faces, demo=self.demo, stack=self.stack
+            settings, rules, folder=folder, faces=self.faces, demo=self.demo, stack=self.stack, sign_in=sign_in
         )
         engine = Engine(folder, cipher, url=postgres_url(settings.database_url), beside=self.agent)
         self.dispatcher = Dispatcher(
@@ -108,6 +110,7 @@ class App:
             faces=self.faces,
             seal=Seal(*keys),
             threads=FollowedThreads(self.state),
+            sign_in=sign_in,
             audit=self.audit,
             rate=None if self.demo or self.agent else self._rate(),
             window=_AGENT_WINDOW if self.agent else settings.ack_window,
@@ -138,6 +141,8 @@ class App:
 
     async def _start_faces(self, cipher: FernetCipher) -> None:
         settings = self.settings
+        if self.dispatcher.sign_in:
+            self.site.add_routes(SignInPages(self.dispatcher.sign_in, settings.public_url).routes)
         if settings.slack_signing_secret.get_secret_value() or settings.slack_app_token.get_secret_value():
             hosts = [e.dataverse.organisation.host for e in self.environments]
             slack = SlackFace(_slack_settings(settings, self.demo, hosts), engine=self.state.engine, cipher=cipher)
@@ -154,7 +159,8 @@ class App:
         if settings.microsoft_app_id or settings.only_loopback:
             session = await self.stack.enter_async_context(aiohttp.ClientSession())
             try:
-                teams = TeamsFace(teams_settings(settings), self.dispatcher, session)
+                exchange = self.dispatcher.exchange if self.dispatcher.sign_in else None
+                teams = TeamsFace(teams_settings(settings), self.dispatcher, session, exchange=exchange)
             except ValueError as e:
                 raise SettingsError(str(e)) from e
             self.faces[teams.platform] = teams
@@ -187,6 +193,7 @@ class App:
 
     async def _forget_old(self) -> int:
         gone = await self.state.forget_old() + await self.audit.forget_old(self.settings.audit_days)
+        gone += await self.dispatcher.sign_in.forget_old() if self.dispatcher.sign_in else 0
         return gone + (await self._shared_rate.forget_old() if self._shared_rate else 0)
 
     async def _news(self, environment: Environment, body: Mapping[str, Any]) -> int:
@@ -279,6 +286,8 @@ async def run_mcp(env_file: Path, *, allow_writes: bool) -> int:
     if not settings.dataverse_url:
         raise SettingsError("DATAVERSE_URL is not set; an emulator will do: crmchat emulator")
     alone = is_loopback(urlsplit(settings.dataverse_url).hostname or "")
+    if settings.identity is Identity.DELEGATED:
+        raise SettingsError("CRMCHAT_IDENTITY=delegated is for people in a chat; agents need impersonation.")
     who = settings.mcp_user
     if not who and not alone:
         raise SettingsError("CRMCHAT_MCP_USER is not set: the Entra object id or e-mail address to act for.")

@@ -11,6 +11,7 @@ from commands.membership import Memberships
 from commands.people import People
 from commands.policy_file import PolicyError, PolicyFile, load
 from commands.request import Faces
+from commands.signing_in import SignIn
 from crm.address import organisation
 from crm.client import Dataverse
 from crm.entra import Certificate, Entra, Secret
@@ -36,7 +37,14 @@ def addresses(settings: Settings, file: PolicyFile | None) -> dict[str, str]:
 
 
 async def open_environments(
-    settings: Settings, file: PolicyFile | None, *, folder: Path, faces: Faces, demo: bool, stack: AsyncExitStack
+    settings: Settings,
+    file: PolicyFile | None,
+    *,
+    folder: Path,
+    faces: Faces,
+    demo: bool,
+    stack: AsyncExitStack,
+    sign_in: SignIn | None = None,
 ) -> Environments:
     """A client and the people of each; `stack` closes them. Raises crm.errors.ConfigurationError."""
     urls = addresses(settings, file)
@@ -54,6 +62,7 @@ async def open_environments(
                     identity=settings.identity,
                     faces=faces,
                     unknown_as_application=demo and dataverse.organisation.loopback,
+                    sign_in=sign_in,
                 ),
                 memberships=Memberships(dataverse),
                 name=name,

@@ -99,6 +99,20 @@ class Settings(BaseSettings):
         """CRMCHAT_SECRET_KEY, newest first."""
         return [k.strip().encode() for k in self.secret_key.get_secret_value().split(",") if k.strip()]
 
+    def _require_for_signing_in(self) -> None:
+        secret = self.azure_client_secret.get_secret_value() or self.azure_client_certificate_path
+        wanted = {
+            "PUBLIC_URL": self.public_url,
+            "AZURE_TENANT_ID": "" if self.azure_tenant_id in _SEVERAL_TENANTS else self.azure_tenant_id,
+            "AZURE_CLIENT_ID": self.azure_client_id,
+            "AZURE_CLIENT_SECRET": secret,
+        }
+        if missing := [name for name, value in wanted.items() if not value]:
+            raise SettingsError(
+                f"CRMCHAT_IDENTITY=delegated needs {', '.join(missing)}: people sign in through one tenant's app "
+                "registration, and come back to PUBLIC_URL/auth/callback. See docs/configuration.md."
+            )
+
     def require_for_serving(self) -> None:
         """Refuse to serve where a missing setting would leave a door open. Raises SettingsError."""
         if not self.dataverse_url:
@@ -106,6 +120,8 @@ class Settings(BaseSettings):
                 "DATAVERSE_URL is not set. Put your organisation's address there, like "
                 "https://contoso.crm.dynamics.com, or run `crmchat demo`, which needs no settings."
             )
+        if self.identity is Identity.DELEGATED:
+            self._require_for_signing_in()
         if not self.secret_keys and not self.only_loopback:
             raise SettingsError(
                 "CRMCHAT_SECRET_KEY is not set. Make one with `openssl rand -hex 32` and keep it: buttons and stored "
@@ -116,6 +132,9 @@ class Settings(BaseSettings):
                 "Neither SLACK_SIGNING_SECRET nor MICROSOFT_APP_ID is set, so no platform could be checked. "
                 "See docs/slack.md and docs/teams.md."
             )
+
+
+_SEVERAL_TENANTS = frozenset({"common", "organizations", "consumers"})
 
 
 def load(env_file: Path | None = Path(".env"), **given: object) -> Settings:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from crm.auth import Application
-from crm.errors import CrmError
+from crm.errors import CrmError, SignInRequired
 from crm.languages import language_code
 from crm.notifications import Change
 
@@ -26,7 +26,7 @@ from .context import Context
 from .delivery import Delivery
 from .engine import Engine
 from .environments import FIELD, Environment, Environments
-from .errors import BadInput, NotAccepted, NotAllowed, Question, StaleButton, UnknownCommand, UserError
+from .errors import BadInput, NotAccepted, NotAllowed, Question, SignInNeeded, StaleButton, UnknownCommand, UserError
 from .explain import explain
 from .fields import Reading
 from .grammar import HelpAsked, Meaning, Menu, OfLast, Parsed, Problem, of_last, parse
@@ -36,6 +36,7 @@ from .operations import case_from_message, home, search
 from .policy import Policy
 from .press import Do, Press, Seal
 from .rate import Rate
+from .reminders import Reminders
 from .request import (
     Faces,
     FromMessage,
@@ -49,9 +50,12 @@ from .request import (
     Typed,
     Visibility,
 )
+from .sign_in_flow import SignInFlow
+from .signing_in import SignIn
 from .state import State
 from .threads import Happened, Threads, case_news, reply_key, thread_reply
 from .vocabulary import MetadataVocabulary
+from .waiting import Command
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +99,7 @@ class Dispatcher:
         audit: Audit | None = None,
         rate: Rate | None = None,
         window: float = 1.5,
+        sign_in: SignIn | None = None,
     ) -> None:
         self.seal = seal
         """Faces put `seal.seal(action.press)` on their buttons and forms, and give back what `seal.open(token)`
@@ -105,6 +110,11 @@ class Dispatcher:
         self._policy = policy
         self._state, self._faces, self._window = state, faces, window
         self._threads, self._audit, self._rate = threads, audit, rate
+        self._signing_in = sign_in
+        self.sign_in = (
+            SignInFlow(sign_in, state, self._delivery, self._resume, self._changes) if sign_in is not None else None
+        )
+        """What the sign-in pages talk to; None where nobody signs in."""
 
     # -- the door -----------------------------------------------------------------------------------------------
 
@@ -218,6 +228,14 @@ class Dispatcher:
         # Within `dispatch` the answer travels with the acknowledgement; elsewhere the job delivers it itself.
         return (reply or _pending()) if RECEIPT.get() else None
 
+    async def exchange(self, principal: Principal, token: str) -> bool:
+        """Connect with a token that the person's client gave to our app (Teams' single sign-on).
+
+        True: connected, and what waited for that runs. False: the person must consent first. Raises UserError and
+        CrmError where the account is not theirs, or the provider is away.
+        """
+        return self.sign_in is not None and await self.sign_in.exchange(principal, token)
+
     async def follows(self, place: Place) -> bool:
         """Whether this thread follows a case; a face that asks first need not read what is said elsewhere."""
         return self._threads is not None and await self._threads.followed(place) is not None
@@ -249,6 +267,8 @@ class Dispatcher:
     async def start(self) -> None:
         """Resume what a former process left, once the faces can deliver. Raises EngineError."""
         await self.jobs.start()
+        if self.sign_in:
+            await self.sign_in.resume()
 
     async def stop(self, grace: float = 8.0) -> None:
         """Finish or park what runs."""
@@ -258,8 +278,56 @@ class Dispatcher:
     # -- understanding ------------------------------------------------------------------------------------------
 
     async def _guarded(self, request: Request) -> Reply:
-        reply = await _explained(self._answer(request))
+        try:
+            reply = await _explained(self._answer(request))
+        except (SignInNeeded, SignInRequired) as e:
+            reply = await _explained(self._ask_to_connect(request, e))
         return await self._delivery.ready(reply, request.principal, request.place)
+
+    async def _ask_to_connect(
+        self, command: Command, e: SignInNeeded | SignInRequired, *, quietly: bool = False
+    ) -> Reply:
+        """Keep the command until its person has signed in, and ask them to; explain where that cannot help."""
+        if self.sign_in is None or (isinstance(e, SignInRequired) and not self.sign_in.keeps_tokens):
+            return Reply(card=explain(e))
+        claims = e.claims or "" if isinstance(e, SignInRequired) else ""
+        return await self.sign_in.ask(command, why=str(e), claims=claims, quietly=quietly)
+
+    async def _resume(self, command: Command) -> None:
+        """Run what waited for a sign-in, and deliver its answer."""
+        try:
+            if isinstance(command, Work):
+                RECEIPT.set(None)  # nobody waits for it: the job delivers
+                await self.jobs.run(command, window=0.0)
+                return
+            reply = await self.dispatch(command)
+        except UserError as e:
+            reply = Reply(card=explain(e))
+        if not reply.pending:
+            await self._delivery.late(command.place, command.principal, reply)
+
+    def _changes(self, command: Command) -> tuple[bool, Press | None]:
+        """Whether a command that waited changes something without a further question; a button that does the same."""
+        if isinstance(command, Work):
+            etag = "" if command.etag == "*" else command.etag
+            press = Press(do=Do.RUN, verb=command.verb, args=command.args, key=command.key, etag=etag)
+            return True, None if command.quote else replace(press, owner=command.principal.key)
+        ask = command.ask
+        if isinstance(ask, FromMessage):
+            return ask.at_once, None
+        if isinstance(ask, Typed):
+            vocabulary = MetadataVocabulary(self.environments.first.dataverse.metadata)
+            said = parse(ask.text, reading(command.principal), vocabulary)
+            if not isinstance(said, Parsed):
+                return False, None
+            press = Press(do=Do.RUN, verb=said.operation.verb, args=said.whole_args())
+        elif isinstance(ask, Submitted):
+            press = replace(ask.press, do=Do.RUN, args=forms.filled(ask.press, ask.submission))
+        else:
+            press = ask.press
+        operation = CATALOG.get(press.verb)
+        changes = operation is not None and operation.effect is not Effect.READ and press.do is not Do.FORM
+        return changes, replace(press, key=press.key or command.key, owner=command.principal.key)
 
     async def _answer(self, request: Request) -> Reply:
         if self._rate:
@@ -471,7 +539,8 @@ class Dispatcher:
         environment = wish.environment
         if (receipt := RECEIPT.get()) and wish.operation.effect is not Effect.READ:
             receipt.stage = Stage.WRITING
-        await self._allowed(operation, environment, request, public=wish.visibility is Visibility.EVERYONE)
+        if not operation.without_account:
+            await self._allowed(operation, environment, request, public=wish.visibility is Visibility.EVERYONE)
         if wish.operation.effect is Effect.READ:
             ctx = await self._context(
                 request.principal, request.place, environment, key=wish.key, user_id=operation.user_id,
@@ -502,6 +571,9 @@ class Dispatcher:
     async def perform(self, work: Work, resumed: bool) -> Answer:
         """Run one journalled attempt; every failure becomes an answer."""
         answer = await self._attempt(work, resumed)
+        if work.remark and (card := answer.reply.card):
+            card = replace(card, text=(work.remark, *card.text))
+            answer = replace(answer, reply=replace(answer.reply, card=card, replace=False))
         await self._note(work.principal, work.place, work.verb, work.key, answer.outcome, work.args, answer.reply)
         return answer
 
@@ -513,6 +585,8 @@ class Dispatcher:
         try:
             crm = await self.environments.named(work.args[FIELD]).people.session(work.principal)
             reply = await thread_reply(self._threads, crm, face, work.place, work.quote.message, happened)
+        except (SignInNeeded, SignInRequired) as e:
+            return Answer(Outcome.FAILED, await self._ask_to_connect(work, e, quietly=True))
         except Exception as e:
             later = (e.retry_after or 0.0) if isinstance(e, CrmError) and e.repeatable else None
             later = _STATE_AWAY if isinstance(e, SQLAlchemyError) else later
@@ -550,7 +624,10 @@ class Dispatcher:
             later = (e.retry_after or 0.0) if isinstance(e, CrmError) and e.repeatable else None
             if isinstance(e, SQLAlchemyError):
                 later = _STATE_AWAY
-            reply = Reply(card=explain(e, again=again))
+            if isinstance(e, (SignInNeeded, SignInRequired)):
+                reply = await _explained(self._ask_to_connect(work, e))
+            else:
+                reply = Reply(card=explain(e, again=again))
             return Answer(Outcome.FAILED, environment.mark(reply) if environment else reply, later)
 
     async def _run(self, operation: Operation, ctx: Context, resumed: bool) -> Reply:
@@ -579,7 +656,8 @@ class Dispatcher:
         operation: type[Operation] | None = None,
     ) -> Context:
         people = environment.people
-        hidden = self._policy.hidden(await self._person(principal, environment), place)
+        alone = operation is not None and operation.without_account
+        hidden = {} if alone else self._policy.hidden(await self._person(principal, environment), place)
         if operation and operation.table:
             # The policy allowed the operation, so the record that it is about may be found.
             hidden.pop(operation.table.logical, None)
@@ -587,13 +665,17 @@ class Dispatcher:
             principal=principal,
             place=place,
             key=key,
-            crm=await (people.session(principal) if user_id == "me" else people.session_of(user_id)),
+            crm=people.nobody()
+            if alone
+            else await (people.session(principal) if user_id == "me" else people.session_of(user_id)),
             now=_now(principal),
             memory=self._state.memory(principal, place, environment.known_as),
             links=self._state.links(environment.known_as),
             threads=self._threads,
+            reminders=Reminders(self.jobs, principal, place, key, environment.name),
             face=self._faces.get(place.platform),
             quote=quote,
+            sign_in=self._signing_in,
             etag=etag,
             hidden=hidden,
             env=environment.name,
@@ -611,6 +693,8 @@ async def _explained(answering: Awaitable[Reply], environment: Environment | Non
         reply = await answering
     except Question as question:
         reply = question.reply
+    except (SignInNeeded, SignInRequired):
+        raise  # the person is asked to sign in
     except Exception as e:
         reply = Reply(card=explain(e))
     return environment.mark(reply) if environment else reply

@@ -4,7 +4,8 @@
       + BadInput               a value: names the field, what is wrong, one example that works
       + UnknownCommand         no such verb or noun: the nearest ones
       + NotAllowed             policy: the rule, and whom to ask
-      + NotConnected           no Dynamics user for this person, or a sign-in is needed
+      + NotConnected           no Dynamics user for this person
+        + SignInNeeded         they can prove who they are by signing in
       + StaleButton            the button is of an old message, was changed, or belongs to somebody else
       + NotAccepted            we cannot take the work now; nothing was done
     Question                   not an error: something must be asked first; nothing was written
@@ -45,11 +46,11 @@ class NotAllowed(UserError):
 
 
 class NotConnected(UserError):
-    """Nobody in Dynamics for this person (yet). `sign_in`: where to connect, where that helps."""
+    """Nobody in Dynamics for this person (yet)."""
 
-    def __init__(self, sentence: str, remedy: str = "", *, sign_in: str = "") -> None:
-        super().__init__(sentence, remedy)
-        self.sign_in = sign_in
+
+class SignInNeeded(NotConnected):
+    """The person must prove who they are by signing in (`commands.signing_in`)."""
 
 
 class StaleButton(UserError):

@@ -12,7 +12,7 @@ from typing import Final
 from crm import errors as crm
 
 from .cards import Action, Card, CardKind, Style
-from .errors import BadInput, NotAccepted, NotConnected, StaleButton, UnknownCommand, UserError
+from .errors import BadInput, NotAccepted, NotConnected, SignInNeeded, StaleButton, UnknownCommand, UserError
 from .operation import CATALOG, Operation
 from .press import Do, Press
 from .rights import missing_right
@@ -55,8 +55,8 @@ def _of_ours(exc: UserError, again: Press | None) -> Card:
         case UnknownCommand():
             # Commands that need nothing more run at once; the others open their form.
             actions = tuple(a for verb in exc.nearest[:_NEAREST] if (a := _begin(verb)))
-        case NotConnected(sign_in=url) if url:
-            actions = (Action(label="Connect to Dynamics 365", url=url, style=Style.PRIMARY),)
+        case SignInNeeded():
+            actions = _CONNECT
         case NotAccepted() | NotConnected():
             actions = _retry(again)
         case BadInput():
@@ -76,6 +76,12 @@ def _begin(verb: str) -> Action | None:
 
 def _retry(again: Press | None) -> tuple[Action, ...]:
     return (Action(label="Try again", press=again, style=Style.PRIMARY),) if again else ()
+
+
+_CONNECT: Final = (
+    Action(label="Connect to Dynamics 365", press=Press(do=Do.RUN, verb="connect"), style=Style.PRIMARY),
+)
+"""For those who must sign in (again)."""
 
 
 def _amend(again: Press | None) -> tuple[Action, ...]:
@@ -190,6 +196,10 @@ def _sign_in(exc: crm.CrmError, again: Press | None) -> Explained:
     )
 
 
+def _sign_in_again(exc: crm.CrmError, _again: Press | None) -> Explained:
+    return exc.message, "", _CONNECT
+
+
 def _configuration(exc: crm.CrmError, _again: Press | None) -> Explained:
     log.error("configuration: %s", exc.message)
     return "This bot is not set up completely.", f"Tell the people who run it: {exc.message}", ()
@@ -206,6 +216,7 @@ _DATAVERSE: Final[dict[type[crm.CrmError], Callable[[crm.CrmError, Press | None]
     crm.Conflict: _duplicate,
     crm.Throttled: _busy,
     crm.TooLarge: _too_large,
+    crm.SignInRequired: _sign_in_again,
     crm.SignInError: _sign_in,
     crm.ConfigurationError: _configuration,
     crm.Unavailable: _away,

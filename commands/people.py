@@ -6,20 +6,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from crm.auth import Application, Caller, Impersonated
+from crm.auth import Application, Caller, Delegated, Demand, Impersonated, Token, TokenAuth
 from crm.client import Dataverse
+from crm.errors import SignInRequired
 from crm.query import Condition, Query, col
 from crm.session import Session
 from crm.tables import USER
 
-from .errors import NotAccepted, NotAllowed, NotConnected
+from .connections import Connection
+from .errors import NotAccepted, NotAllowed, NotConnected, SignInNeeded
 from .request import DeliveryFailed, Faces, Principal, Standing
+from .signing_in import SignIn
 
 
 class Identity(StrEnum):
     """CRMCHAT_IDENTITY."""
 
     IMPERSONATION = "impersonation"
+    DELEGATED = "delegated"
     APPLICATION = "application"
 
 
@@ -34,25 +38,42 @@ class _Known:
     caller: Caller
     email: str
     until: float
+    connection: str = ""
+    """Id of the connection that this was found by; empty where it was found without one."""
 
 
 class People:
     """Finds the Dynamics user of a principal, and opens a session as that user."""
 
     def __init__(
-        self, dataverse: Dataverse, *, identity: Identity, faces: Faces, unknown_as_application: bool = False
+        self,
+        dataverse: Dataverse,
+        *,
+        identity: Identity,
+        faces: Faces,
+        unknown_as_application: bool = False,
+        sign_in: SignIn | None = None,
     ) -> None:
         self._dataverse = dataverse
         self._identity = identity
         self._faces = faces
         self._unknown_as_application = unknown_as_application
+        self._sign_in = sign_in
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._auths: OrderedDict[str, TokenAuth] = OrderedDict()
+        """Tokens by the connection's id."""
 
     async def session(self, principal: Principal) -> Session:
         """Dataverse as this person. Raises NotConnected with a sentence that says how to get access."""
         if self._identity is Identity.APPLICATION:
             return self._dataverse.acting_as(Application())
+        if self._identity is Identity.DELEGATED:
+            return self._dataverse.acting_as(self._delegated(await self._connection(principal)))
         return self._dataverse.acting_as((await self._who(principal)).caller)
+
+    def nobody(self) -> Session:
+        """Dataverse as nobody: every call is refused before it leaves."""
+        return self._dataverse.acting_as(Delegated(NOBODY, TokenAuth(_no_token)))
 
     async def session_of(self, person: str) -> Session:
         """Dataverse as somebody named by an e-mail address or Entra object id; policy has allowed it. See `session`."""
@@ -71,10 +92,34 @@ class People:
             return (await face.profile(principal) if face else principal).email
         return (await self._who(principal)).email
 
+    async def _connection(self, principal: Principal) -> Connection:
+        """The account that the person connected, looked up each time: other processes disconnect, too."""
+        connection = await self._sign_in.connections.find(principal.key) if self._sign_in else None
+        own = principal.entra_id.casefold()
+        if connection is None or (own and own != connection.object_id.casefold()):
+            raise SignInNeeded("Connect your own account once, and everything you do here runs as you.")
+        return connection
+
+    def _delegated(self, connection: Connection) -> Delegated:
+        auth = self._auths.get(connection.id)
+        if auth is None:
+            assert self._sign_in is not None  # noqa: S101  it gave the connection
+            auth = self._auths[connection.id] = self._sign_in.auth(connection, self._dataverse.url)
+            while len(self._auths) > _CACHE_SIZE:
+                self._auths.popitem(last=False)
+        return Delegated(connection.object_id, auth)
+
     async def _who(self, principal: Principal) -> _Known:
+        link = None
+        if self._identity is Identity.DELEGATED:
+            link = await self._connection(principal)
+        elif self._sign_in and not principal.entra_id:
+            link = await self._sign_in.connections.find(principal.key)
+        by = link.id if link else ""
         known = self._known.get(principal.key)
-        if known is None or known.until < time.monotonic():
-            known = _Known(*await self._find(principal), time.monotonic() + _CACHED)
+        if known is None or known.until < time.monotonic() or known.connection != by:
+            found = await (self._entra_user(link.object_id, link.username) if link else self._find(principal))
+            known = _Known(*found, time.monotonic() + _CACHED, by)
             self._known[principal.key] = known
             while len(self._known) > _CACHE_SIZE:
                 self._known.popitem(last=False)
@@ -83,15 +128,26 @@ class People:
     async def _find(self, principal: Principal) -> tuple[Caller, str]:
         try:
             return await self._match(principal)
-        except NotConnected:
+        except NotConnected as e:
             nameless = principal.user == NOBODY and self._dataverse.organisation.loopback
             if self._unknown_as_application or nameless:
                 return Application(), ""
-            raise
+            raise self._or_sign_in(e, principal) from e
+        except NotAllowed as e:
+            raise self._or_sign_in(e, principal) from e
+
+    def _or_sign_in(self, refusal: NotConnected | NotAllowed, principal: Principal) -> NotConnected | NotAllowed:
+        """Whom the platform does not vouch for may prove who they are; Teams people are known by their account."""
+        if self._sign_in is None or principal.entra_id or principal.standing is Standing.BOT:
+            return refusal
+        return SignInNeeded(refusal.sentence, "If you have a Dynamics 365 account here, connect it.")
+
+    async def _entra_user(self, object_id: str, who: str) -> tuple[Caller, str]:
+        return await self._one(col(USER.entra_id.logical) == UUID(object_id), who)
 
     async def _match(self, principal: Principal) -> tuple[Caller, str]:
         if principal.entra_id and _is_guid(principal.entra_id):
-            return await self._one(col(USER.entra_id.logical) == UUID(principal.entra_id), principal.name)
+            return await self._entra_user(principal.entra_id, principal.name)
         face = self._faces.get(principal.platform)
         try:
             vouched = await face.profile(principal) if face else principal
@@ -128,6 +184,10 @@ class People:
             f"There is {found} for {who or 'you'}.",
             "Ask your Dynamics administrator for a licence and a user with this e-mail address, then try again.",
         )
+
+
+async def _no_token(_: Demand) -> Token:
+    raise SignInRequired("You are not connected to Dynamics. Please connect.")
 
 
 def _is_guid(text: str) -> bool:

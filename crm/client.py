@@ -93,7 +93,7 @@ class Dataverse:
     def acting_as(self, caller: Caller, *, deadline: float | None = None) -> "Session":
         """Calls made as somebody; cheap. `deadline`: seconds for each call, retries and waiting included."""
         if isinstance(caller, Delegated):
-            if self._auth is None:
+            if self._auth is None and not self.organisation.loopback:
                 self._reader = caller
         elif self._auth is None and not self.organisation.loopback:
             raise ConfigurationError(

@@ -18,7 +18,7 @@ import requests
 from cryptography import x509
 
 from .auth import Demand, Token, TokenAuth
-from .errors import ConfigurationError, SignInError, SignInRequired
+from .errors import ConfigurationError, SignInError, SignInRequired, Unavailable
 from .sign_in_errors import refused, unreachable
 
 T = TypeVar("T")
@@ -132,7 +132,8 @@ class Entra:
             raise ConfigurationError(f"AZURE_TENANT_ID must be a tenant id or domain, not {tenant!r}.")
         self.authority = f"https://{parts.netloc}/{tenant}"
         self.host = parts.netloc
-        self._client_id = client_id
+        self.tenant = tenant
+        self.client_id = client_id
         self._credential = credential
         self._http = _Http(verify=str(ca_file) if ca_file else None)
         self._http_cache: dict[str, Any] = {}
@@ -168,14 +169,30 @@ class Entra:
         `on_change` receives the cache whenever it changed and must keep it: refresh tokens rotate. The auth raises
         SignInRequired when the person must sign in again.
         """
+        kept = cache
+
+        async def source(demand: Demand) -> Token:
+            nonlocal kept
+            token, now = await self.renewed(organisation, kept, demand)
+            if now != kept:
+                kept = now
+                if on_change:
+                    await on_change(now)
+            return token
+
+        return TokenAuth(source)
+
+    async def renewed(self, organisation: str, cache: str, demand: Demand) -> tuple[Token, str]:
+        """A person's token from the cache that the sign-in gave, and the cache as it is now: refresh tokens rotate.
+
+        Raises SignInRequired when the person must sign in again.
+        """
         store = msal.SerializableTokenCache()
         store.deserialize(cache)
         scopes = [_scope(organisation, "user_impersonation")]
-        app: Any = None
 
-        def acquire(demand: Demand) -> Any:
-            nonlocal app
-            app = app or self._app(store)
+        def acquire() -> Any:
+            app = self._app(store)
             accounts = app.get_accounts()
             if not accounts:
                 return None
@@ -183,15 +200,10 @@ class Entra:
                 scopes, account=accounts[0], force_refresh=demand.fresh, claims_challenge=demand.claims
             )
 
-        async def source(demand: Demand) -> Token:
-            result = await self._run(acquire, demand)
-            if store.has_state_changed and on_change:
-                await on_change(store.serialize())
-            if result is None:
-                raise SignInRequired("You are not signed in to Dynamics any more. Please connect again.")
-            return self._token(result)
-
-        return TokenAuth(source)
+        result = await self._run(acquire)
+        if result is None:
+            raise SignInRequired("You are not signed in to Dynamics any more. Please connect again.")
+        return self._token(result), store.serialize() if store.has_state_changed else cache
 
     # Signing in
 
@@ -280,7 +292,7 @@ class Entra:
 
     def _options(self, store: msal.TokenCache | None) -> dict[str, Any]:
         return {
-            "client_id": self._client_id,
+            "client_id": self.client_id,
             "authority": self.authority,
             "token_cache": store,
             "http_client": self._http,
@@ -294,6 +306,10 @@ class Entra:
             return await asyncio.to_thread(call, *arguments)
         except requests.RequestException as exc:
             raise unreachable(exc, self.host) from None
+        except msal.exceptions.MsalServiceError:
+            raise Unavailable(
+                f"The sign-in service {self.host} is not available just now. Try again in a few minutes."
+            ) from None
         except ValueError as exc:
             raise refused({"error": "discovery", "error_description": str(exc)}, self.host) from None
 

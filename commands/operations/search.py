@@ -64,6 +64,7 @@ class WhoAmI(Operation, verb="whoami", example="whoami", also=("who am i",)):
         """One request."""
         query = Query(USER.logical).select(USER.full_name.logical, USER.email.logical, USER.login.logical)
         mine = query.where(col(USER.id.logical).function("EqualUserId")).top(1)
+        account = await ctx.sign_in.connections.find(ctx.principal.key) if ctx.sign_in else None
         rows = (await ctx.crm.page(mine)).rows
         if not rows:
             raise UserError("Dynamics 365 does not say who you are there.", "Ask your Dynamics administrator.")
@@ -71,6 +72,7 @@ class WhoAmI(Operation, verb="whoami", example="whoami", also=("who am i",)):
             shapes.Fact("E-mail", str(rows[0].get(USER.email.logical) or "-")),
             shapes.Fact("Organisation", shapes.Link(ctx.crm.url.partition("//")[2], ctx.crm.url)),
             shapes.Fact("Here", ctx.principal.name or ctx.principal.user),
+            *([shapes.Fact("Connected", f"by sign-in as {account.username}")] if account else []),
         )
         name = str(rows[0].get(USER.full_name.logical) or "You")
         return Reply(card=Card(kind=CardKind.NOTICE, title=name, subtitle="User", facts=facts))

@@ -74,9 +74,10 @@ def test_unknown_commands_offer_the_nearest() -> None:
     assert [(p.do, p.verb) for p in presses] == [(Do.RUN, "lead list"), (Do.FORM, "lead create")]
 
 
-def test_sign_in_is_a_link() -> None:
-    card = explain(ours.NotConnected("You are not connected.", sign_in="https://bot.example/auth"))
-    assert card.actions[0].url == "https://bot.example/auth"
+def test_who_must_sign_in_gets_a_button() -> None:
+    for needed in (ours.SignInNeeded("You are not connected."), crm.SignInRequired("Your sign-in has expired.")):
+        card = explain(needed)
+        assert card.actions[0].press == Press(do=Do.RUN, verb="connect")
 
 
 def test_the_missing_privilege_is_named() -> None:

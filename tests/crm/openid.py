@@ -49,8 +49,11 @@ KEY_ID = "test-key"
 class OpenId:
     """The provider's process, and a handle on it."""
 
-    def __init__(self, folder: Path, *, authority: Authority | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, authority: Authority | None = None, people: dict[str, dict[str, str]] | None = None
+    ) -> None:
         self.folder = folder
+        self.people = people or PEOPLE
         self.authority = authority or make_authority(folder)
         self.ca_file = self.authority.ca_file
         self.tenant = TENANT
@@ -77,7 +80,8 @@ class OpenId:
 
     def __enter__(self) -> Self:
         settings = self.folder / "openid.json"
-        settings.write_text(json.dumps({"clients": self._clients, "tls": str(self.authority.issue())}))
+        tls = str(self.authority.issue())
+        settings.write_text(json.dumps({"clients": self._clients, "people": self.people, "tls": tls}))
         command = [sys.executable, "-m", "tests.crm.openid", str(settings)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self._process.stdout
@@ -98,7 +102,8 @@ class OpenId:
         """Change it while it runs.
 
         `reset`: True, as at the start; `lifetime`: seconds, of access tokens; `refuse`: error and code by grant type;
-        `revoke`: True forgets every refresh token; `approve`: whose id approves every waiting device code.
+        `revoke`: True forgets every refresh token; `approve`: whose id approves every waiting device code;
+        `down`: a status that every request for a token gets, 0 for none.
         """
         async with self._http() as http, http.post(f"{self.host}/_control", json=changes) as answer:
             answer.raise_for_status()
@@ -130,12 +135,14 @@ class Provider:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.clients: dict[str, dict[str, Any]] = settings["clients"]
+        self.people: dict[str, dict[str, str]] = settings["people"]
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.base = ""
         self.reset()
 
     def reset(self) -> None:
         self.lifetime = 3600
+        self.down = 0
         self.refuse: dict[str, dict[str, str]] = {}
         self.codes: dict[str, dict[str, Any]] = {}
         self.refresh: dict[str, dict[str, Any]] = {}
@@ -187,10 +194,11 @@ class Provider:
             return web.Response(status=400, text="AADSTS50011: unknown application or redirect address")
         buttons = "".join(
             f'<button name="person" value="{key}">{html.escape(person["name"])}</button>'
-            for key, person in PEOPLE.items()
+            for key, person in self.people.items()
         )
         action = html.escape(str(request.rel_url))
-        page = f'<h1>Pick an account</h1><form method="post" action="{action}">{buttons}</form>'
+        deny = '<button name="deny" value="1">Cancel</button>'
+        page = f'<h1>Pick an account</h1><form method="post" action="{action}">{buttons}{deny}</form>'
         return web.Response(text=page, content_type="text/html")
 
     async def pressed(self, request: web.Request) -> web.Response:
@@ -198,12 +206,18 @@ class Provider:
         client = self.clients.get(asked.get("client_id", ""))
         if client is None or asked.get("redirect_uri") not in client["redirects"]:
             return web.Response(status=400, text="AADSTS50011: unknown application or redirect address")
+        pressed = await request.post()
+        if "deny" in pressed:
+            refused = urlencode({"error": "access_denied", "state": asked.get("state", "")})
+            raise web.HTTPFound(f"{asked['redirect_uri']}?{refused}")
         code = secrets.token_urlsafe(24)
-        self.codes[code] = {**asked, "person": (await request.post())["person"]}
+        self.codes[code] = {**asked, "person": pressed["person"]}
         answer = urlencode({"code": code, "state": asked.get("state", "")})
         raise web.HTTPFound(f"{asked['redirect_uri']}?{answer}")
 
     async def token(self, request: web.Request) -> web.Response:
+        if self.down:
+            return web.Response(status=self.down, text="<html>Service Unavailable</html>", content_type="text/html")
         form = {key: str(value) for key, value in (await request.post()).items()}
         self.log.append({k: v for k, v in form.items() if k not in {"client_secret", "client_assertion", "assertion"}})
         grant = form.get("grant_type", "")
@@ -289,7 +303,7 @@ class Provider:
     async def device_code(self, request: web.Request) -> web.Response:
         form = await request.post()
         code = secrets.token_urlsafe(16)
-        self.devices[code] = {"client": form["client_id"], "person": None}
+        self.devices[code] = {"client": form["client_id"], "scope": form.get("scope", ""), "person": None}
         return web.json_response(
             {
                 "device_code": code,
@@ -307,7 +321,8 @@ class Provider:
             return refusal("expired_token", "AADSTS70019", "The code has expired.")
         if known["person"] is None:
             return refusal("authorization_pending", "AADSTS70016", "Not approved yet.")
-        return web.json_response(self.grant(form, known["person"]))
+        # The permissions were asked for with the code; the request for the token does not repeat them.
+        return web.json_response(self.grant({**form, "scope": known["scope"]}, known["person"]))
 
     def grant(self, form: dict[str, str], person: str | None, *, nonce: str | None = None) -> dict[str, Any]:
         scopes = form.get("scope", "").split()
@@ -320,7 +335,7 @@ class Provider:
         if person is None:
             return answer
         answer["scope"] = " ".join(scope for scope in scopes if scope.startswith("http"))
-        identity = {"oid": person, "tid": TENANT, "sub": person, **PEOPLE[person]}
+        identity = {"oid": person, "tid": TENANT, "sub": person, **self.people[person]}
         answer["id_token"] = self.sign(
             {**identity, "aud": form["client_id"], "nonce": nonce} if nonce else {**identity, "aud": form["client_id"]}
         )
@@ -335,7 +350,7 @@ class Provider:
     def access_token(self, client: str, audience: str, person: str | None, claims: str | None = None) -> str:
         body: dict[str, Any] = {"aud": audience, "appid": client, "tid": TENANT, "jti": secrets.token_hex(8)}
         if person:
-            body |= {"oid": person, "scp": "user_impersonation", **PEOPLE[person]}
+            body |= {"oid": person, "scp": "user_impersonation", **self.people[person]}
         if claims:
             body["requested_claims"] = claims
         return self.sign(body)
@@ -351,6 +366,7 @@ class Provider:
             self.reset()
         self.lifetime = changes.get("lifetime", self.lifetime)
         self.refuse = changes.get("refuse", self.refuse)
+        self.down = changes.get("down", self.down)
         if changes.get("revoke"):
             self.refresh.clear()
         if approve := changes.get("approve"):

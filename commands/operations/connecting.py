@@ -1,0 +1,37 @@
+"""A person's own account: `connect`, `disconnect`."""
+
+from typing import ClassVar
+
+from commands.cards import Card, CardKind
+from commands.context import Context
+from commands.operation import Operation
+from commands.request import Reply
+from commands.signing_in import connected_card
+
+
+class Connect(Operation, verb="connect", example="connect", also=("sign in", "log in")):
+    """Connect your own Dynamics 365 account by signing in."""
+
+    without_account: ClassVar[bool] = True
+
+    async def run(self, ctx: Context) -> Reply:
+        """A fresh link each time; for those who need none, how they are known."""
+        if ctx.sign_in is None:
+            text = "Nobody signs in here: Dynamics 365 knows you by your account in this chat. Try: whoami"
+            return Reply(card=Card(kind=CardKind.NOTICE, title="There is nothing to connect", text=(text,)))
+        if connection := await ctx.sign_in.connections.find(ctx.principal.key):
+            return Reply(card=connected_card(connection, note="To use another account, disconnect first."))
+        return Reply(card=await ctx.sign_in.card(ctx.principal, ctx.place))
+
+
+class Disconnect(Operation, verb="disconnect", example="disconnect", also=("sign out", "log out")):
+    """Forget your sign-in; nothing else is lost."""
+
+    without_account: ClassVar[bool] = True
+
+    async def run(self, ctx: Context) -> Reply:
+        """Tokens and link go; records, threads and what waits stay."""
+        if ctx.sign_in is not None and await ctx.sign_in.connections.forget(ctx.principal.key):
+            text = "Your sign-in was forgotten. Nothing else was lost; to come back, type: connect"
+            return Reply(card=Card(kind=CardKind.NOTICE, title="Disconnected", text=(text,)))
+        return Reply(card=Card(kind=CardKind.NOTICE, title="You had not connected an account"))

@@ -1,0 +1,129 @@
+"""From a command that needs a sign-in to its answer: it is kept, the person is asked once, and then it runs."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Final
+from weakref import WeakValueDictionary
+
+from .cards import Action, Card, CardKind, Style
+from .connections import LINK_LASTS, Asked, Connection
+from .delivery import Delivery
+from .press import Do, Press
+from .request import Place, Principal, Reply
+from .signing_in import QUIET, SignIn, connected_card
+from .state import State
+from .waiting import Command, Waited, WaitingCommands
+
+log = logging.getLogger(__name__)
+
+AT_ONCE: Final = timedelta(minutes=30)
+"""A change that waited longer is offered, not made: the person may have thought better of it."""
+
+Run = Callable[[Command], Awaitable[None]]
+"""Runs a command and delivers its answer where it was asked. Never raises."""
+Changes = Callable[[Command], tuple[bool, Press | None]]
+"""Whether a command would change something at once, and a button that does the same."""
+
+
+class SignInFlow:
+    """Built by the dispatcher."""
+
+    def __init__(self, sign_in: SignIn, state: State, delivery: Delivery, run: Run, changes: Changes) -> None:
+        self._sign_in, self._delivery, self._run, self._changes = sign_in, delivery, run, changes
+        self._waiting = WaitingCommands(state)
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @property
+    def keeps_tokens(self) -> bool:
+        """See `SignIn.keeps_tokens`."""
+        return self._sign_in.keeps_tokens
+
+    # -- asking -------------------------------------------------------------------------------------------------
+
+    async def ask(self, command: Command, *, why: str = "", claims: str = "", quietly: bool = False) -> Reply:
+        """Keep the command, and ask its person to sign in: with one card a conversation, however many commands wait.
+
+        `quietly`: they asked nothing of us, so they are told once a day and nothing else.
+        """
+        kept = await self._waiting.keep(command)
+        principal, place = command.principal, command.place
+        async with self._asking.setdefault(principal.key, asyncio.Lock()):
+            within = QUIET if quietly else LINK_LASTS
+            if not await self._sign_in.connections.invited(principal, place, within=within):
+                return Reply(card=await self._sign_in.card(principal, place, why=why, claims=claims))
+        if quietly:
+            return Reply()
+        return Reply(
+            card=Card(
+                kind=CardKind.NOTICE,
+                title="This waits until you have connected to Dynamics 365",
+                text=("It runs by itself then." if kept else "Too many commands wait, so this one was not kept.",),
+                actions=(Action(label="Connect", press=Press(do=Do.RUN, verb="connect"), style=Style.PRIMARY),),
+            )
+        )
+
+    # -- the pages, and Teams' single sign-on -------------------------------------------------------------------
+
+    async def who(self, link: str) -> str:
+        """See `SignIn.who`."""
+        return await self._sign_in.who(link)
+
+    async def begin(self, link: str, browser: str) -> str:
+        """See `SignIn.begin`."""
+        return await self._sign_in.begin(link, browser)
+
+    async def finish(self, answer: Mapping[str, str], browser: str) -> tuple[Asked, Connection]:
+        """See `SignIn.finish`; then the person is told in the chat, and what waited runs."""
+        asked, connection = await self._sign_in.finish(answer, browser)
+        self._delivery.behind(self._connected(asked.principal, asked.place, connection))
+        return asked, connection
+
+    async def exchange(self, principal: Principal, token: str) -> bool:
+        """See `Dispatcher.exchange`."""
+        place = await self._sign_in.connections.last_asked(principal.key)
+        connection = await self._sign_in.exchange(principal, token)
+        if connection is None:
+            return False
+        self._delivery.behind(self._connected(principal, place, connection))
+        return True
+
+    async def resume(self) -> None:
+        """At the start: what waited for people who had connected when the former process ended."""
+        for person in await self._waiting.people():
+            if connection := await self._sign_in.connections.find(person):
+                self._delivery.behind(self._run_waiting(connection.person))
+
+    # -- and then -----------------------------------------------------------------------------------------------
+
+    async def _connected(self, principal: Principal, place: Place | None, connection: Connection) -> None:
+        if place:
+            await self._delivery.late(place, principal, Reply(card=connected_card(connection)))
+        await self._run_waiting(principal.key)
+
+    async def _run_waiting(self, person: str) -> None:
+        for waited in await self._waiting.take(person):
+            principal = waited.command.principal
+            changing, press = self._changes(waited.command)
+            if changing and waited.since > AT_ONCE:
+                await self._delivery.late(waited.command.place, principal, Reply(card=_offer(waited, press)))
+            else:
+                await self._run(waited.command)
+
+    async def forget_old(self) -> int:
+        """Drop links and kept commands past their time, and renew what would die of disuse; how many rows went."""
+        await self._sign_in.renew_idle()
+        return await self._sign_in.connections.forget_old() + await self._waiting.forget_old()
+
+
+def _offer(waited: Waited, press: Press | None) -> Card:
+    hours = waited.since.total_seconds() / 3600
+    actions = (Action(label="Do it now", press=press, style=Style.PRIMARY),) if press else ()
+    return Card(
+        kind=CardKind.NOTICE,
+        title="This has waited for you to connect, and was not done",
+        subtitle=press.verb if press else "",
+        text=(f"You asked for it {hours:.1f} hours ago." + ("" if press else " Ask for it once more."),),
+        actions=actions,
+    )

@@ -1,0 +1,109 @@
+"""Commands that wait until their person has signed in: kept encrypted, so that a restart loses none."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from .jobs import Work
+from .request import Ask, Place, Principal, Request
+from .state import TABLES, State
+
+Command = Request | Work
+"""As it was asked; or, where it had been journalled, as the work that it became."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What of a request outlives the process."""
+
+    ask: Ask
+    principal: Principal
+    place: Place
+    key: str
+
+
+_KEPT: Final[TypeAdapter[_Asked | Work]] = TypeAdapter(_Asked | Work)
+_WAITING = sa.Table(
+    "waiting_commands",
+    TABLES,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("person", sa.String(200), nullable=False, index=True),
+    sa.Column("command", sa.LargeBinary, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False, index=True),
+)
+MOST: Final = 20
+"""Commands that are kept for one person."""
+_KEPT_FOR: Final = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """A command whose time has come."""
+
+    command: Command
+    since: timedelta
+    """How long it has waited."""
+
+
+class WaitingCommands:
+    """One database of them."""
+
+    def __init__(self, state: State) -> None:
+        self._engine, self._cipher = state.engine, state.cipher
+
+    async def keep(self, command: Command) -> bool:
+        """Keep it until its person has signed in; the same one again is kept once. False: too many wait already."""
+        person = command.principal.key
+        row = {
+            "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{person}\n{command.key}")),
+            "person": person,
+            "command": self._cipher.encrypt(_KEPT.dump_json(_outliving(command))),
+            "at": datetime.now(UTC),
+        }
+        c = _WAITING.c
+        async with self._engine.begin() as db:
+            kept = await db.scalar(sa.select(sa.func.count()).where(c.person == person, c.id != row["id"]))
+            if (kept or 0) >= MOST:
+                return False
+            await db.execute(sa.delete(_WAITING).where(c.id == row["id"]))
+            await db.execute(sa.insert(_WAITING).values(row))
+        return True
+
+    async def take(self, person: str) -> list[Waited]:
+        """What waits for this person, in the order asked. Each is given out once, whoever else asks."""
+        c = _WAITING.c
+        now, taken = datetime.now(UTC), []
+        async with self._engine.connect() as db:
+            rows = (await db.execute(sa.select(c.id, c.command, c.at).where(c.person == person).order_by(c.at))).all()
+        for key, sealed, at in rows:
+            async with self._engine.begin() as db:
+                mine = (await db.execute(sa.delete(_WAITING).where(c.id == key))).rowcount == 1
+            if mine:
+                kept = _KEPT.validate_json(self._cipher.decrypt(sealed))
+                if isinstance(kept, Work):
+                    command: Command = kept
+                else:
+                    command = Request(ask=kept.ask, principal=kept.principal, place=kept.place, key=kept.key)
+                taken.append(Waited(command, now - at.replace(tzinfo=at.tzinfo or UTC)))
+        return taken
+
+    async def people(self) -> list[str]:
+        """For whom something waits."""
+        async with self._engine.connect() as db:
+            return list(await db.scalars(sa.select(_WAITING.c.person).distinct()))
+
+    async def forget_old(self) -> int:
+        """Drop what nobody came back for; how many."""
+        async with self._engine.begin() as db:
+            gone = await db.execute(sa.delete(_WAITING).where(_WAITING.c.at < datetime.now(UTC) - _KEPT_FOR))
+        return gone.rowcount
+
+
+def _outliving(command: Command) -> _Asked | Work:
+    if isinstance(command, Work):
+        return command
+    return _Asked(ask=command.ask, principal=command.principal, place=command.place, key=command.key)
