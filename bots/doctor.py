@@ -70,8 +70,11 @@ async def examine(settings: Settings) -> list[Finding]:
     return [*found, *(finding for part in parts for finding in part)]
 
 
-async def run_doctor(env_file: Path, tell: Callable[[str], None]) -> int:
-    """Examine what the environment and `env_file` say, tell every finding; 1 when something is wrong."""
+async def run_doctor(env_file: Path, tell: Callable[[str], None], *, sign_in: bool = False) -> int:
+    """Examine what the environment and `env_file` say, tell every finding; 1 when something is wrong.
+
+    `sign_in`: let a person sign in on another device, too, and look at Dataverse as that person.
+    """
     try:
         settings = load(env_file)
     except SettingsError as e:
@@ -80,6 +83,13 @@ async def run_doctor(env_file: Path, tell: Callable[[str], None]) -> int:
     findings = await examine(settings)
     for finding in findings:
         tell(str(finding))
+    if sign_in:
+        from .doctor_sign_in import sign_in as as_person  # which needs this module
+
+        more = await as_person(settings, tell)
+        for finding in more:
+            tell(str(finding))
+        findings = [*findings, *more]
     wrong = sum(1 for f in findings if f.problem)
     tell(f"\n{wrong} of {len(findings)} checks found something wrong." if wrong else "\nAll is well.")
     return 1 if wrong else 0
@@ -336,15 +346,22 @@ async def _organisation(dataverse: Dataverse, identity: Identity) -> AsyncIterat
         return
     yield Finding("Dataverse", note=dataverse.url)
     yield Finding("application user", note=str(me))
-    denied, tables = [], _tables()
+    rights = [finding async for finding in unreadable(app, "The application user")]
+    for finding in rights:
+        yield finding
+    if identity is Identity.IMPERSONATION and not any(f.check == f"privileges on {USER.logical}" for f in rights):
+        yield await _impersonation(dataverse, app, me)
+
+
+async def unreadable(session: Session, who: str) -> AsyncIterator[Finding]:
+    """A problem for each table of our operations that the caller may not read; one finding that all is well else."""
+    denied, tables = False, _tables()
     for table, primary_id in tables.items():
-        if (problem := await _readable(app, table, primary_id)) is not None:
-            denied.append(problem)
+        if (problem := await _readable(session, table, primary_id, who)) is not None:
+            denied = True
             yield problem
     if not denied:
-        yield Finding("privileges", note=f"can read {', '.join(sorted(tables))}; writing is not tried")
-    if identity is Identity.IMPERSONATION and not any(f.check == f"privileges on {USER.logical}" for f in denied):
-        yield await _impersonation(dataverse, app, me)
+        yield Finding("privileges", note=f"{who} can read {', '.join(sorted(tables))}; writing is not tried")
 
 
 def _tables() -> dict[str, str]:
@@ -354,13 +371,13 @@ def _tables() -> dict[str, str]:
     return {**touched, USER.logical: USER.primary_id}
 
 
-async def _readable(app: Session, table: str, primary_id: str) -> Finding | None:
+async def _readable(session: Session, table: str, primary_id: str, who: str) -> Finding | None:
     try:
-        await app.page(Query(table).select(primary_id).top(1))
+        await session.page(Query(table).select(primary_id).top(1))
     except Forbidden as e:
         return Finding(
             f"privileges on {table}",
-            f"The application user may not read {table}" + (f" (missing {e.privilege})." if e.privilege else "."),
+            f"{who} may not read {table}" + (f" (missing {e.privilege})." if e.privilege else "."),
             "Give it a security role that may do with this table what people shall do; each person needs it, too.",
         )
     except CrmError as e:

@@ -78,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     database = _command(commands, "database", _database, "the version of the state database's tables; one step back")
     database.add_argument("what", choices=["version", "upgrade", "downgrade"])
 
-    _command(commands, "doctor", _doctor, "check settings, tokens, Dataverse and rights; say what is wrong")
+    doctor = _command(commands, "doctor", _doctor, "check settings, tokens, Dataverse and rights; say what is wrong")
+    doctor.add_argument("--sign-in", action="store_true", help="sign in by device code, and check as that person too")
     return parser
 
 
@@ -179,5 +180,4 @@ async def _database(args: argparse.Namespace) -> int:
 async def _doctor(args: argparse.Namespace) -> int:
     from .doctor import run_doctor
 
-    del args
-    return await run_doctor(Path(".env"), print)
+    return await run_doctor(Path(".env"), print, sign_in=args.sign_in)

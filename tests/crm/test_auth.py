@@ -21,6 +21,7 @@ from crm.errors import (
     SignInError,
     SignInRequired,
     Unauthenticated,
+    Unavailable,
     Unreachable,
 )
 from tests.crm.openid import ANNA, BORIS, OpenId
@@ -202,7 +203,9 @@ async def test_a_device_code_signs_in(provider: OpenId) -> None:
     assert device.code in device.message
     waiting = asyncio.create_task(registration.finish_device_sign_in(device))
     await provider.control(approve=ANNA)
-    assert (await waiting).object_id == ANNA
+    anna = await waiting
+    assert anna.object_id == ANNA
+    assert claims(await registration.delegated(ORG, anna.cache).token())["oid"] == ANNA
 
 
 async def test_a_program_signs_in_from_its_environment(
@@ -305,6 +308,18 @@ async def test_a_directory_that_refuses_is_quoted_in_words(provider: OpenId) -> 
     await provider.control(refuse={"client_credentials": {"error": "invalid_client", "code": "AADSTS7000222"}})
     with pytest.raises(SignInError, match="has expired"):
         await entra(provider).application(ORG).token()
+
+
+@pytest.mark.parametrize("status", [500, 503])
+async def test_a_directory_that_is_down_is_told(provider: OpenId, status: int) -> None:
+    registration = entra(provider)
+    anna = await sign_in(provider, ANNA, registration)
+    auth = registration.delegated(ORG, anna.cache)
+    token = await auth.token()
+    await provider.control(down=status)
+    for attempt in (auth.token(refused=token), entra(provider).application(ORG).token()):
+        with pytest.raises(Unavailable, match="not available just now"):
+            await attempt
 
 
 async def test_an_expired_application_certificate_is_said_before_anything_is_sent(provider: OpenId) -> None:
