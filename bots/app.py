@@ -30,7 +30,7 @@ from commands.rate import Pace, Rate, RateLimit, SharedRateLimit
 from commands.request import Face, Principal
 from commands.state import State
 from crm.emulator import Emulator
-from crm.emulator.webhooks import Webhook as EmulatorWebhook
+from crm.emulator import Webhook as EmulatorWebhook
 from crm.errors import CrmError
 from crm.notifications import read_change
 

@@ -13,6 +13,7 @@ from typing import Any
 from dbos import DBOSClient
 
 from .engine import CHORE_NAME, JOB_NAME, LIVING, QUEUE, open_client
+from .reminders import MARK
 from .state import Cipher
 
 KEPT_FOR = 72 * 3600.0
@@ -34,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What has not ended."""
+    """What has not ended and is due: a reminder that has not come yet is no backlog."""
 
     depth: int
     oldest: float
@@ -96,6 +97,7 @@ class Journal:
         found = await self._client.list_workflows_async(
             name=JOB_NAME, status=list(LIVING), limit=_MANY * 10, load_input=False, load_output=False
         )
+        found = [w for w in found if w.status != "DELAYED" or MARK not in w.workflow_id]
         oldest = min((w.created_at or 0 for w in found), default=0) / 1000
         return Load(len(found), time.time() - oldest if found else 0.0)
 

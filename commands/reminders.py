@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from .environments import FIELD
 from .jobs import Jobs, Work
 from .request import Place, Principal
+
+MARK: Final = "/reminder"
+"""Ends the intent key of a reminder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Reminders:
 
         Raises NotAccepted if it could not be journalled.
         """
-        key = f"{self.key}/reminder"
+        key = self.key + MARK
         given = {**args, FIELD: self.env} if self.env else args
         work = Work(key=key, verb=verb, args=given, principal=self.principal, place=self.place, remark=said)
         await self.jobs.later(work, at.timestamp())

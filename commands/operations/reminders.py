@@ -50,9 +50,10 @@ class Remind(OneRecord, effect=Effect.READ):
 
 class CancelReminder(
     Operation,
-    verb="reminder cancel",
+    verb="unremind",
+    also=("cancel reminder", "reminder cancel"),
     effect=Effect.READ,
-    example="reminder cancel slack:T0001:1234.5678/reminder",
+    example="unremind slack:T0001:1234.5678/reminder",
     words="reminder",
 ):
     """Take back a reminder that has not come yet."""

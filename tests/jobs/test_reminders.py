@@ -28,7 +28,7 @@ async def test_taken_back(bot: Bot) -> None:
     waiting = [e for e in await waiting_jobs() if "/reminder~" in e]
     assert len(waiting) == 1
     # Nobody else takes it back, not even by its id.
-    await slack.command("/crm", f"reminder cancel {waiting[0].removesuffix('~1')}", user="U2")
+    await slack.command("/crm", f"unremind {waiting[0].removesuffix('~1')}", user="U2")
     await slack.until(lambda: (m := slack.last("C1", "U2")) and "no such reminder" in slack.text(m))
     assert await engine.waiting(waiting[0])
     await slack.click(card, "Cancel reminder", user="U1")
