@@ -5,11 +5,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from commands.audit import Audit, Entry
 from commands.cipher import FernetCipher
-from commands.state import State
+from commands.erasure import compact, erase_from_journal
+from commands.state import TABLES, State
 
 from .database import database
+from .jobs_command import postgres_url
 from .settings import Settings, SettingsError, kept_secret, load, private_folder
 
 _AGO = re.compile(r"(\d{1,5})([hd])")
@@ -29,11 +33,33 @@ async def run_audit(
     async with database(settings, private_folder(settings.data_dir)) as engine:
         audit = Audit(State(engine, _cipher(settings)))
         if erase:
-            count = await audit.erase(_person(erase))
-            tell(f"{count} events keep a tombstone instead of {erase}.")
-            return 0
+            return await _erase(_person(erase), settings, audit, engine, tell)
         async for entry in audit.entries(since=_moment(since), person=_person(person) if person else ""):
             tell(entry.json() if as_json else _line(entry))
+    return 0
+
+
+async def _erase(
+    person: str, settings: Settings, audit: Audit, engine: AsyncEngine, tell: Callable[[str], None]
+) -> int:
+    """The journal first: where it cannot be erased yet, everything is left for the next try."""
+    journal = await erase_from_journal(
+        settings.data_dir, _cipher(settings), postgres_url(settings.database_url), person, await audit.names(person)
+    )
+    if journal.living:
+        tell(
+            f"{journal.living} jobs of {person} have not ended, so nothing was erased. `crmchat jobs list` shows them; "
+            "wait or cancel them, then try again."
+        )
+        return 1
+    count = await audit.erase(person)
+    await audit.state.forget_person(person)
+    async with engine.connect() as db:
+        await db.run_sync(lambda connection: compact(connection.engine, TABLES.sorted_tables))
+    tell(
+        f"{count} events and {journal.kept} jobs keep a tombstone instead of {person}; {journal.dropped} older jobs "
+        "were dropped."
+    )
     return 0
 
 

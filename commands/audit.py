@@ -35,6 +35,10 @@ LEAST = timedelta(days=2)
 """No retention is shorter: a repeated request of two days ago must still be explained."""
 
 
+_LEAST_LETTERS = 5
+"""A shorter name says too little to look for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One event. `person` is `platform:tenant:user`; `record` is `table/id`, empty where none was touched."""
@@ -60,7 +64,7 @@ class Audit:
     """The table in the state database."""
 
     def __init__(self, state: State) -> None:
-        self._state = state
+        self.state = state
 
     async def note(
         self,
@@ -86,9 +90,9 @@ class Audit:
             "outcome": outcome,
             "record": record,
             "intent": key[:300],
-            "words": self._state.cipher.encrypt(json.dumps(clear, ensure_ascii=False).encode()),
+            "words": self.state.cipher.encrypt(json.dumps(clear, ensure_ascii=False).encode()),
         }
-        async with self._state.engine.begin() as db:
+        async with self.state.engine.begin() as db:
             if once and await db.scalar(sa.select(_AUDIT.c.id).where(_AUDIT.c.id == row["id"])):
                 return
             await db.execute(sa.insert(_AUDIT).values(row))
@@ -101,14 +105,14 @@ class Audit:
             query = query.where(c.at >= since)
         if person:
             query = query.where(c.person == person)
-        async with self._state.engine.connect() as db:
+        async with self.state.engine.connect() as db:
             async for row in await db.stream(query):
                 yield self._entry(row)
 
     def _entry(self, row: sa.Row[tuple[object, ...]]) -> Entry:
         got = row._mapping  # noqa: SLF001  SQLAlchemy's public name for it
         try:
-            clear = json.loads(self._state.cipher.decrypt(got["words"])) if got["words"] else {}
+            clear = json.loads(self.state.cipher.decrypt(got["words"])) if got["words"] else {}
         except ValueError:
             clear = {"reason": "the words cannot be decrypted: their key is no longer in CRMCHAT_SECRET_KEY"}
         at: datetime = got["at"]
@@ -128,16 +132,31 @@ class Audit:
     async def erase(self, person: str) -> int:
         """A tombstone instead of the person's identifiers, place, key and words; how many events kept it.
 
-        What they were shown is forgotten, too. The event, its time, verb, outcome and record stay.
+        The event, its time, verb, outcome and record stay. Others' events that name the person lose their words.
         """
+        c = _AUDIT.c
+        names = {name.casefold() for name in await self.names(person) if len(name) >= _LEAST_LETTERS}
         gone = {"person": ERASED, "place": ERASED, "intent": ERASED, "words": b""}
-        async with self._state.engine.begin() as db:
-            changed = await db.execute(sa.update(_AUDIT).where(_AUDIT.c.person == person).values(gone))
-        await self._state.forget_person(person)
+        async with self.state.engine.begin() as db:
+            changed = await db.execute(sa.update(_AUDIT).where(c.person == person).values(gone))
+            if names:
+                rows = (await db.execute(sa.select(c.id, c.words).where(c.words != b""))).all()
+                naming = [key for key, words in rows if any(n in self._clear(words).casefold() for n in names)]
+                await db.execute(sa.update(_AUDIT).where(c.id.in_(naming)).values(words=b""))
         return changed.rowcount
+
+    def _clear(self, words: bytes) -> str:
+        try:
+            return self.state.cipher.decrypt(words).decode()
+        except ValueError:
+            return ""
+
+    async def names(self, person: str) -> set[str]:
+        """What a person was called in their events."""
+        return {entry.name async for entry in self.entries(person=person) if entry.name}
 
     async def forget_old(self, days: int) -> int:
         """Drop events older than this; how many went."""
         until = datetime.now(UTC) - max(timedelta(days=days), LEAST)
-        async with self._state.engine.begin() as db:
+        async with self.state.engine.begin() as db:
             return (await db.execute(sa.delete(_AUDIT).where(_AUDIT.c.at < until))).rowcount

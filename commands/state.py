@@ -19,6 +19,7 @@ from crm.records import Ref
 
 from .context import Shown
 from .errors import BadInput
+from .operation import CATALOG
 from .press import Press
 from .request import Place, Principal
 
@@ -120,7 +121,7 @@ class State:
         # Where it goes travels always: a typeahead has no time to look here.
         travels = {name: press.args[name] for name in ("env",) if name in press.args}
         # The id is of the content: rendering the same card again keeps nothing twice.
-        key = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{press.owner}\n{press.verb}\n{text}"))
+        key = _kept_id(press.owner, press.verb, text)
         row = {"id": key, "args": self.cipher.encrypt(text.encode()), "at": datetime.now(UTC)}
         await self.upsert(_KEPT, row, ("id",))
         return _with(press, args=travels, kept=key)
@@ -150,9 +151,22 @@ class State:
         return kept.rowcount + shown.rowcount
 
     async def forget_person(self, person: str) -> None:
-        """Drop what this person (`Principal.key`) was shown."""
+        """Drop what tables keep of this person (`Principal.key`), and what their buttons keep; the audit is apart."""
         async with self.engine.begin() as db:
-            await db.execute(sa.delete(_SHOWN).where(_SHOWN.c.person == person))
+            for table in TABLES.sorted_tables:
+                if "person" in table.c and table.name != "audit":
+                    await db.execute(sa.delete(table).where(table.c.person == person))
+            rows = (await db.execute(sa.select(_KEPT.c.id, _KEPT.c.args))).all()
+            theirs = [key for key, args in rows if key in self._kept_ids(person, args)]
+            await db.execute(sa.delete(_KEPT).where(_KEPT.c.id.in_(theirs)))
+
+    def _kept_ids(self, person: str, args: bytes) -> set[str]:
+        """The ids under which this person's buttons would keep these arguments."""
+        try:
+            text = self.cipher.decrypt(args).decode()
+        except ValueError:
+            return set()
+        return {_kept_id(person, verb, text) for verb in CATALOG}
 
     async def upsert(
         self, table: sa.Table, row: dict[str, object], key: Sequence[str], keep: Sequence[str] = ()
@@ -234,6 +248,10 @@ class PersonMemory:
             Shown(parse_record(record), self._state.cipher.decrypt(title).decode(), at.replace(tzinfo=at.tzinfo or UTC))
             for record, title, at in rows
         ]
+
+
+def _kept_id(owner: str, verb: str, text: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{owner}\n{verb}\n{text}"))
 
 
 def record_key(ref: Ref, env: str = "") -> str:
