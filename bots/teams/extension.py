@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from commands.cards import Card, CardKind
 from commands.dispatch import Dispatcher
-from commands.errors import Question
 from commands.explain import explain
+from commands.request import Pressed
 
 from . import answers, requests
 from .adaptive import Element, render
@@ -52,10 +52,21 @@ class Extension:
         except TimeoutError:
             return answers.note("Dynamics 365 takes long to answer. Type on, or try again in a moment.")
         except Exception as e:
-            return _trouble(e)
+            return await self._trouble(gesture, e)
         if not found:
             return answers.note("Nothing found.")
         return answers.results([(card, self._for_all(gesture, card)) for card in found[:RESULTS]])
+
+    async def _trouble(self, gesture: "Gesture", e: Exception) -> Answer:
+        """Why nothing can be found; or where to sign in first."""
+        problem = explain(e)
+        connect = next((a.press for a in problem.actions if a.press and a.press.verb == "connect"), None)
+        if connect:
+            problem = (await self._dispatcher.dispatch(gesture.request(Pressed(connect)))).card or problem
+        page = next((action for action in problem.actions if action.url), None)
+        if page and page.url and problem.kind is CardKind.SIGN_IN:
+            return answers.sign_in(page.url, page.label)
+        return answers.note(" ".join((problem.title, *problem.text)))
 
     async def link(self, gesture: "Gesture") -> Answer:
         """The public card of a record whose address is being pasted. Teams keeps it for half an hour, for everyone."""
@@ -90,16 +101,6 @@ class Extension:
         public = card.public() or Card(kind=card.kind, title=card.title, subtitle=card.subtitle, url=card.url)
         reader = requests.reader(gesture.who, gesture.where, shown_to_all=True)
         return render(public, self._dispatcher.seal, reader)
-
-
-def _trouble(e: Exception) -> Answer:
-    """Why nothing can be found; or where to sign in first."""
-    asked = e.reply.card if isinstance(e, Question) else None
-    problem = asked or explain(e)
-    page = next((action for action in problem.actions if action.url), None)
-    if page and page.url and problem.kind is CardKind.SIGN_IN:
-        return answers.sign_in(page.url, page.label)
-    return answers.note(" ".join((problem.title, *problem.text)))
 
 
 def _asked(value: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from commands.cards import Form, Input, InputKind, Option, Submission
+from commands.environments import FIELD as ENVIRONMENT
 from commands.press import Do, Press, Seal
 
 from .adaptive import BUDGET, HARD_LIMIT, PRESS, Element, Reader, envelope, execute, run, runs, size, submit
@@ -141,7 +142,7 @@ def _inputs(field: Input, form: Form, reader: Reader, limits: _Limits) -> list[E
         return elements
     if field.kind is InputKind.LOOKUP and reader.typeahead:
         chosen = (Option(field.value_label or field.value, field.value),) if field.value else ()
-        query = {"type": "Data.Query", "dataset": dataset(form.submit.verb, field.name)}
+        query = {"type": "Data.Query", "dataset": dataset(form.submit, field.name)}
         return [
             _choice_set(field, named, (*chosen, *field.options), limits) | {"style": "filtered", "choices.data": query}
         ]
@@ -198,15 +199,15 @@ def _placeholder(field: Input) -> str:
     return one_line(field.placeholder or field.hint, 200)
 
 
-def dataset(verb: str, field: str) -> str:
-    """What a typeahead request says it is for."""
-    return f"{verb}/{field}"
+def dataset(submit: Press, field: str) -> str:
+    """What a typeahead request says it is for: verb, field, and the environment where there are several."""
+    return "/".join(filter(None, (submit.verb, field, submit.args.get(ENVIRONMENT, ""))))
 
 
-def read_dataset(name: str) -> tuple[str, str]:
-    """`dataset`, taken apart: verb and field."""
-    verb, _, field = name.rpartition("/")
-    return verb, field
+def read_dataset(name: str) -> tuple[Press, str]:
+    """`dataset`, taken apart: a press as far as suggestions need it, and the field."""
+    verb, field, environment = [*name.split("/", 2), "", ""][:3]
+    return Press(do=Do.SUBMIT, verb=verb, args={ENVIRONMENT: environment} if environment else {}), field
 
 
 def pressed(data: Any) -> str:

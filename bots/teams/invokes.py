@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from commands.cards import Card, CardKind
 from commands.dispatch import Dispatcher
-from commands.press import BadSeal, Do, Press
+from commands.press import BadSeal, Do
 from commands.request import FromMessage, Place, PlaceKind, Pressed, Principal, Reply, Request, Submitted
 
 from . import answers, requests
@@ -173,9 +173,8 @@ class Invokes:
         return answers.shown(self._delivery.card(gone, gesture.where, gesture.who))
 
     async def _typeahead(self, gesture: Gesture) -> Answer:
-        verb, field = read_dataset(str(gesture.value.get("dataset") or ""))
+        press, field = read_dataset(str(gesture.value.get("dataset") or ""))
         typed = str(gesture.value.get("queryText") or "")
-        press = Press(do=Do.SUBMIT, verb=verb)
         return answers.choices(await self._dispatcher.suggest(press, field, typed[:200], gesture.who, gesture.where))
 
     async def _open_dialog(self, gesture: Gesture) -> Answer:

@@ -73,8 +73,8 @@ async def _drain(stream: asyncio.StreamReader) -> None:
 class Playground:
     """The page and the API of the playground."""
 
-    def __init__(self, page: Page, session: aiohttp.ClientSession, url: str, folder: Path) -> None:
-        self.page, self.session, self.url, self.folder = page, session, url, folder
+    def __init__(self, page: Page, session: aiohttp.ClientSession, url: str, dataverse: str, folder: Path) -> None:
+        self.page, self.session, self.url, self.dataverse, self.folder = page, session, url, dataverse, folder
         self.shots = len(list(folder.glob("*.png")))
 
     async def say(self, words: str, expect: str) -> None:
@@ -117,7 +117,7 @@ class Playground:
 @asynccontextmanager
 async def playground(folder: Path, **environment: str) -> AsyncIterator[Playground]:
     """The demo, Microsoft's playground before it, and a browser with its page."""
-    port = free_port()
+    port, emulator = free_port(), free_port()
     async with AsyncExitStack() as stack:
         data = stack.enter_context(tempfile.TemporaryDirectory())
         await stack.enter_async_context(
@@ -126,7 +126,7 @@ async def playground(folder: Path, **environment: str) -> AsyncIterator[Playgrou
                 str(Path(sys.executable).with_name("crmchat")),
                 "demo",
                 PORT=str(port),
-                EMULATOR_PORT=str(free_port()),
+                EMULATOR_PORT=str(emulator),
                 CRMCHAT_DATA_DIR=data,
                 **environment,
             )
@@ -148,7 +148,7 @@ async def playground(folder: Path, **environment: str) -> AsyncIterator[Playgrou
         page = await browser.new_page(viewport={"width": 1400, "height": 1000})
         session = await stack.enter_async_context(aiohttp.ClientSession())
         await page.goto(url)
-        yield Playground(page, session, url, folder)
+        yield Playground(page, session, url, f"http://127.0.0.1:{emulator}", folder)
 
 
 async def walk(folder: Path) -> None:
@@ -204,6 +204,15 @@ async def extensions(seen: Playground) -> None:
     assert "Contoso" in titles, titles
     link = await seen.invoke("composeExtension/queryLink", {"url": "https://example.com/nothing-of-ours"})
     assert link["composeExtension"]["attachments"] == [], link
+    leads = f"{seen.dataverse}/api/data/v9.2/leads?$select=leadid&$filter=lastname eq 'Porter'"
+    async with seen.session.get(leads) as response:
+        lead = (await response.json())["value"][0]["leadid"]
+    link = await seen.invoke(
+        "composeExtension/queryLink", {"url": f"{seen.dataverse}/main.aspx?pagetype=entityrecord&etn=lead&id={lead}"}
+    )
+    shown = link["composeExtension"]["attachments"]
+    assert "Show details" in str(shown), link
+    assert "Porter" not in str(shown), "a preview that Teams keeps for everyone names nobody"
 
 
 def main() -> None:

@@ -149,6 +149,12 @@ CARDS = {
         ),
         actions=(Action(label="New case", press=press("case create", Do.FORM), style=Style.PRIMARY),),
     ),
+    "sign-in": Card(
+        kind=CardKind.SIGN_IN,
+        title="Connect to Dynamics 365",
+        text=("Connect your own account once, and everything you do here runs as you.",),
+        actions=(Action(label="Connect", url="https://crm.example.com/auth/start?state=x", style=Style.PRIMARY),),
+    ),
     "nasty": Card(
         kind=CardKind.RECORD,
         title=NASTY,

@@ -7,6 +7,7 @@ import pytest
 
 from bots.playground.teams_contract import problems
 from bots.teams.face import TeamsFace
+from bots.teams.forms import dataset, read_dataset
 from commands.cards import Card, CardKind, Option
 from commands.press import Do, Press
 from commands.request import (
@@ -354,6 +355,13 @@ async def test_typeahead(teams, script):
         "Contoso 1",
         *(f"Contoso {n}" for n in range(10, 15)),
     ]
+
+
+def test_a_form_of_another_environment_searches_there():
+    press, field = read_dataset(dataset(Press(do=Do.SUBMIT, verb="case create", args={"env": "Sales EU"}), "customer"))
+    assert (press.verb, press.args, field) == ("case create", {"env": "Sales EU"}, "customer")
+    assert read_dataset(dataset(FORM.submit, "customer"))[0].args == {}
+    assert read_dataset("")[1] == ""
 
 
 async def test_search_previews_and_inserts_only_what_everyone_may_see(teams, script):

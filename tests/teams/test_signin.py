@@ -11,7 +11,7 @@ from bots.playground.teams_contract import OAUTH_CARD
 from bots.playground.teams_server import FakeTeams
 from bots.teams.face import TeamsFace
 from commands.cards import Action, Card, CardKind
-from commands.errors import Question
+from commands.errors import SignInNeeded
 from commands.press import Do, Press
 from commands.request import Principal, Reply, Visibility
 
@@ -162,11 +162,12 @@ async def test_dialogs_show_the_card(teams, script):
 
 async def test_the_search_extension_leads_to_the_page(teams, script):
     async def search(*_):
-        raise Question(Reply(card=ASK))
+        raise SignInNeeded("Connect your own account once.")
 
     script.search = search
     answer = await teams.query("searchRecords", "printer")
     assert answer.error == ""
+    assert script.asked[-1].ask.press.verb == "connect"
     assert answer.json["composeExtension"]["type"] == "auth"
     assert answer.json["composeExtension"]["suggestedActions"]["actions"][0]["value"] == PAGE
 
