@@ -4,16 +4,18 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
 import pytest
+from mcp.shared.memory import create_connected_server_and_client_session
 from pydantic import Field
 
 import commands.operations  # noqa: F401  fills the catalog
+from bots.mcp.server import make_server
 from bots.mcp.tools import offered, tool
 from commands import grammar
 from commands.cards import Card, CardKind
 from commands.context import Context
 from commands.fields import Text
 from commands.operation import CATALOG, Operation
-from commands.request import Reply
+from commands.request import Principal, Reply
 from tests.bot import Bot
 
 from .people import FACES
@@ -73,6 +75,25 @@ async def test_mistakes_are_told_from_answers(bot: Bot, face: str) -> None:
         assert person.warned, text
 
 
+@pytest.mark.parametrize("face", list(FACES))
+async def test_it_is_what_was_shown_a_moment_ago(bot: Bot, face: str) -> None:
+    person = FACES[face](bot, "anna.weber@contoso.example")
+    try:
+        for number in range(5):
+            await person.type(f"lead create Ida Quick{number}{face} topic=Fast")
+            await person.type("it")  # as soon as the answer is there
+            await person.sees(f"Ida Quick{number}{face}")
+        await person.type('note it "Called back"')
+        await person.sees("Note added to", "Called back")
+        await person.type("assign it to Ben Carter")
+        await person.sees("Assigned to Ben Carter.")
+        await person.type("cancel it")
+        await person.sees("lead cancel")
+        assert person.warned
+    finally:
+        await person.close()
+
+
 async def test_one_class_is_all_that_a_new_operation_takes(bot: Bot, greeting: type[Operation]) -> None:
     said = grammar.parse("send greeting 'Ada Lovelace' phrase=Ahoy")
     assert isinstance(said, grammar.Parsed)
@@ -93,4 +114,14 @@ async def test_one_class_is_all_that_a_new_operation_takes(bot: Bot, greeting: t
     assert made.description == "Greet somebody."
     assert made.inputSchema["required"] == ["whom"]
     assert made.inputSchema["properties"]["phrase"]["description"] == "With which words."
+    agent = Principal(platform="mcp", tenant="T1", user="agent", email="ben.carter@contoso.example")
+    async with create_connected_server_and_client_session(
+        make_server(bot.app.dispatcher, agent, allow_writes=False)
+    ) as session:
+        answer = await session.call_tool("greeting_send", {"whom": "Linus", "phrase": "Hi"})
+        assert answer.structuredContent == {"message": "Done.", "title": "Hi, Linus!"}
+        asked = await session.call_tool("greeting_send", {})
+        assert asked.isError
+        assert asked.structuredContent
+        assert list(asked.structuredContent["arguments"]) == ["whom"]
     assert bot.teams.card_problems == []
