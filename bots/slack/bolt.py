@@ -28,6 +28,7 @@ from slack_sdk.signature import SignatureVerifier
 from .api import SlackApi, SlackError, Workspace, web_client
 from .installations import Installations
 from .settings import SlackSettings
+from .shapes import Shaped
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +158,7 @@ def make_app(settings: SlackSettings, api: SlackApi, authorize: Authorize) -> As
         request_verification_enabled=False,
         ssl_check_enabled=False,
         attaching_function_token_enabled=False,
+        before_authorize=Shaped(),
         process_before_response=True,
     )
 

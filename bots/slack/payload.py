@@ -73,7 +73,7 @@ def of_event(body: Body) -> Origin:
     enterprise = authorization.get("enterprise_id") or body.get("enterprise_id") or ""
     user = event.get("user") or ""
     if isinstance(user, dict):
-        user = user.get("id", "")
+        user = str(user.get("id") or "")
     foreign = event.get("user_team") or event.get("source_team") or ""
     if enterprise and foreign and foreign != enterprise and not body.get("is_ext_shared_channel"):
         foreign = ""  # another workspace of the same organisation
