@@ -40,6 +40,8 @@ FIELDS = 10
 ACTIONS = 25
 BUTTON_TEXT = 75
 BUTTON_VALUE = 2000
+OPTIONS = 5
+OPTION_VALUE = 150
 URL = 3000
 FALLBACK = 3000
 TITLE = 300
@@ -49,7 +51,8 @@ VALUE = 1500
 
 PRESS = "press:"
 OPEN = "open:"
-"""Prefixes of action ids: a button that comes back to us; one that only opens an address."""
+MENU = "menu:"
+"""Prefixes of action ids: a button that comes back to us; one that only opens an address; a menu of both."""
 
 _GLYPH = {Tone.NEUTRAL: "", Tone.INFO: "🔵 ", Tone.GOOD: "✅ ", Tone.WARNING: "⚠️ ", Tone.BAD: "🔴 "}
 """Beside the status text, never in its place; shapes differ, not only colours."""
@@ -146,8 +149,7 @@ class _Painter:
                 yield self._section(f"*{clip_escaped(section.title, TITLE)}*")
             yield from self._body(section)
             yield from self._actions(section.actions)
-        yield from self._actions(card.actions)
-        yield from self._actions(card.more)
+        yield from self._actions(card.actions, card.more)
         if card.footer:
             yield {
                 "type": "context",
@@ -203,10 +205,31 @@ class _Painter:
             block["accessory"] = button
         return block
 
-    def _actions(self, actions: Iterable[Action]) -> Iterator[Block]:
-        buttons = [b for a in actions if (b := self.button(a))]
-        for start in range(0, len(buttons), ACTIONS):
-            yield {"type": "actions", "elements": buttons[start : start + ACTIONS]}
+    def _actions(self, actions: Iterable[Action], more: Sequence[Action] = ()) -> Iterator[Block]:
+        """Buttons, and `more` in a menu; what cannot be an option there is a button, too."""
+        offered = [(a, self._option(a)) for a in more]
+        options = [o for _, o in offered if o][:OPTIONS]
+        if len(options) < 2:  # a menu of one hides it for nothing
+            options = []
+        rest = [a for a, o in offered if o is None or o not in options]
+        elements = [b for a in (*actions, *rest) if (b := self.button(a))]
+        if options:
+            self._buttons += 1
+            elements.append({"type": "overflow", "action_id": f"{MENU}{self._buttons}", "options": options})
+        for start in range(0, len(elements), ACTIONS):
+            yield {"type": "actions", "elements": elements[start : start + ACTIONS]}
+
+    def _option(self, action: Action) -> Block | None:
+        """The action as an option of a menu; None where it needs a question first, or does not fit."""
+        if action.confirm or action.style is not Style.DEFAULT:
+            return None
+        option: Block = {"text": plain_text(action.label, BUTTON_TEXT)}
+        if action.url:
+            return (
+                {**option, "value": OPEN, "url": action.url} if is_web(action.url) and len(action.url) <= URL else None
+            )
+        token = self._seal.seal(action.press) if action.press else ""
+        return {**option, "value": token} if 0 < len(token) <= OPTION_VALUE else None
 
     def button(self, action: Action) -> Block | None:
         """The button, or None (and a line in the log) where it cannot be one in Slack."""

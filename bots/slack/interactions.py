@@ -16,7 +16,7 @@ from commands.cards import CardKind
 from commands.press import BadSeal, Do
 from commands.request import FromMessage, Place, PlaceKind, Pressed, Principal, Reply, Submitted, Typed, Visibility
 
-from .blocks import OPEN, PRESS, render
+from .blocks import MENU, OPEN, PRESS, render
 from .delivery import invitation
 from .desk import Desk, gesture, in_view, without_view
 from .modals import FORM, INPUT, MORE, SHOWN, Unsealed, field_errors, option, submission
@@ -38,6 +38,7 @@ class Interactions:
         self._desk = desk
         app.command(re.compile("^/"))(self.command)
         app.action(re.compile(f"^{PRESS}"))(self.pressed)
+        app.action(re.compile(f"^{MENU}"))(self.pressed)
         app.action(re.compile(f"^{OPEN}"))(self.nothing)
         app.action(MORE)(self.more)
         app.action(INPUT)(self.nothing)
@@ -93,12 +94,15 @@ class Interactions:
     # buttons
 
     async def pressed(self, ack: AsyncAck, body: Body) -> None:
-        """A button of a card, wherever the card is."""
+        """A button of a card, or an option of its menu, wherever the card is."""
+        if (token := _token(body)) == OPEN:
+            await ack()
+            return
         desk, origin = self._desk, of_interaction(body)
         principal = desk.people.principal(origin)
         where = self._where(body, origin, principal)
         try:
-            press = desk.dispatcher.seal.open(str(body["actions"][0].get("value") or ""))
+            press = desk.dispatcher.seal.open(token)
         except BadSeal:
             await self.stale(ack, body)
             return
@@ -247,11 +251,11 @@ class Interactions:
 
     async def more(self, ack: AsyncAck, body: Body) -> None:
         """*More fields*: a longer form with what was typed so far."""
-        desk, origin, view = self._desk, of_interaction(body), body["view"]
+        desk, origin, view = self._desk, of_interaction(body), body.get("view") or {}
         principal = desk.people.principal(origin)
         try:
             where = desk.modals.opened(view, principal)[1]
-            press = desk.dispatcher.seal.open(str(body["actions"][0].get("value") or ""))
+            press = desk.dispatcher.seal.open(_token(body))
         except (Unsealed, BadSeal):
             await self.stale(ack, body)
             return
@@ -307,6 +311,12 @@ class Interactions:
         principal, trigger = self._desk.people.principal(origin), str(body.get("trigger_id") or "")
         where = place(origin, "")
         await self._open_form(ack, Typed(""), principal, where, trigger, gesture(origin, body), push=False)
+
+
+def _token(body: Body) -> str:
+    """What the control that was used carries: a button's value, or that of the option chosen."""
+    used = body["actions"][0]
+    return str(used.get("value") or (used.get("selected_option") or {}).get("value") or "")
 
 
 def _depth(view: Any) -> int:

@@ -11,8 +11,8 @@ from bots.playground import blockkit
 from bots.slack.blocks import MESSAGE_BLOCKS, VIEW_BLOCKS, render
 from bots.slack.modals import Modals
 from bots.slack.text import clip_escaped, escape, link, plain
-from commands.cards import Card, CardKind, Fact, Link
-from commands.press import Press
+from commands.cards import Action, Card, CardKind, Confirm, Fact, InputKind, Link
+from commands.press import Do, Press
 
 from .golden import ANNA, PLACE, SEAL, files
 from .samples import LONGEST, SLACK_CARDS, SLACK_FORMS
@@ -36,6 +36,30 @@ def test_every_card_is_within_slacks_limits(name: str) -> None:
     assert blockkit.problems(shown.blocks, surface="unfurl") == []
     assert blockkit.view_problems(Modals(SEAL).card(card, ANNA, PLACE)) == []
     assert blockkit.view_problems(Modals(SEAL).home(card, ANNA, PLACE)) == []
+
+
+def test_every_kind_of_card_has_a_sample() -> None:
+    assert {card.kind for card in SLACK_CARDS.values()} == set(CardKind)
+    assert any(card.badge for card in SLACK_CARDS.values())
+    assert {i.kind for form in SLACK_FORMS.values() for i in form.inputs} == set(InputKind)
+
+
+def test_what_is_done_seldom_waits_in_a_menu() -> None:
+    press = Press(do=Do.RUN, verb="account get", args={"record": "0" * 36})
+    more = (
+        Action(label="Account: Contoso", press=press),
+        Action(label="Open in Dynamics", url="https://contoso.crm.dynamics.com/main.aspx"),
+        Action(label="Too long", press=replace(press, args={"record": "0" * 200})),
+        Action(label="Asks first", press=press, confirm=Confirm("Sure?", "It stays so.")),
+    )
+    blocks = render(Card(kind=CardKind.RECORD, title="x", actions=more[:1], more=more), SEAL).blocks
+    assert blockkit.problems(blocks) == []
+    *buttons, menu = blocks[-1]["elements"]
+    assert [b["text"]["text"] for b in buttons] == ["Account: Contoso", "Too long", "Asks first"]
+    assert [o["text"]["text"] for o in menu["options"]] == ["Account: Contoso", "Open in Dynamics"]
+    assert SEAL.open(menu["options"][0]["value"]) == press
+    alone = render(Card(kind=CardKind.RECORD, title="x", more=more[:1]), SEAL).blocks
+    assert [e["type"] for e in alone[-1]["elements"]] == ["button"]
 
 
 @pytest.mark.parametrize("name", SLACK_FORMS)

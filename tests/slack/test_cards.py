@@ -91,6 +91,21 @@ async def test_a_link_button_is_acknowledged_and_asks_nothing(slack: FakeSlack, 
     assert len(script.asked) == 1
 
 
+async def test_an_option_of_the_menu_brings_its_press_back(slack: FakeSlack, script: Script) -> None:
+    url = "https://contoso.crm.dynamics.com/main.aspx"
+    more = (Action(label="Account: Contoso", press=SHOW), Action(label="In Dynamics", url=url))
+    card = await shown(slack, script, replace(RECORD, more=more))
+    await slack.click(card, "Account: Contoso")
+    assert script.asked[-1].ask == Pressed(SHOW)
+    before = len(script.asked)
+    assert (await slack.click(card, "In Dynamics")).status == 200
+    assert len(script.asked) == before
+    menu = card.blocks[-1]["elements"][-1]
+    menu["options"][0]["value"] = "1forged"
+    await slack.click(card, "Account: Contoso")
+    await slack.until(lambda: "This button is too old." in slack.transcript("C1", "U1"))
+
+
 async def test_a_changed_button_explains_itself(slack: FakeSlack, script: Script) -> None:
     card = await shown(slack, script)
     card.blocks[-1]["elements"][0]["value"] = "1forged"

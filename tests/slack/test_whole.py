@@ -7,6 +7,7 @@ import uuid
 import aiohttp
 
 from bots.playground.slack_world import View
+from crm.emulator import Fault
 from tests.bot import Bot
 
 
@@ -71,6 +72,25 @@ async def test_a_message_becomes_one_case_whoever_presses(bot: Bot) -> None:
     shown = await slack.until(lambda: (v := slack.view("U3")) and title in slack.text(v) and v)
     assert shown.body["callback_id"] != "form"  # the same message again shows its case
     assert len(slack.messages("C1", "U1")) == before
+
+
+async def test_a_reply_is_journalled_before_it_is_acknowledged(bot: Bot) -> None:
+    """Dataverse is away when it is said; nothing but the journal knows of it when Slack is told that it was heard."""
+    slack, title = bot.slack, f"Pump {uuid.uuid4().hex[:6]} leaks"
+    message = await slack.say(title, user="U2", channel="C1")
+    await slack.shortcut("create_case_from_message", message, user="U2")
+    view = await slack.until(lambda: (v := slack.view("U2")) and v.body["callback_id"] == "form" and v)
+    found = (await slack.suggest(view, "Customer", "contoso ltd")).json["options"][0]
+    await slack.submit(view, {"Customer": found}, user="U2")
+    await slack.until(lambda: any(m.bot_id for m in slack.messages("C1", "U3", thread=message)), deadline=10)
+    bot.emulator.faults.add(Fault(count=1000, match="annotations", status=503, retry_after=1))
+    reply = await slack.say("It is the gasket", user="U2", channel="C1", thread=message)
+    await slack.settle()
+    assert "memo" not in reply.reactions
+    bot.emulator.faults.clear()
+    await slack.until(lambda: "memo" in reply.reactions, deadline=20)
+    notes = await rows(bot, "annotations?$select=notetext")
+    assert len([n for n in notes if "It is the gasket" in str(n["notetext"])]) == 1
 
 
 async def test_mistakes_are_answered_with_a_sentence_and_change_nothing(bot: Bot) -> None:
