@@ -31,6 +31,8 @@ _AUDIT = sa.Table(
 ERASED = "erased"
 """Stands where a person's identifiers stood."""
 DENIED = "denied"
+SHARED = "shared"
+"""A record's public form was shown to a conversation."""
 LEAST = timedelta(days=2)
 """No retention is shorter: a repeated request of two days ago must still be explained."""
 

@@ -15,12 +15,12 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from crm.auth import Application
-from crm.errors import CrmError, SignInRequired
+from crm.errors import CrmError, Forbidden, SignInRequired
 from crm.languages import language_code
 from crm.notifications import Change
 
 from . import forms, helping
-from .audit import DENIED, Audit
+from .audit import DENIED, SHARED, Audit
 from .cards import Action, Card, CardKind, Option
 from .context import Context
 from .delivery import Delivery
@@ -194,7 +194,9 @@ class Dispatcher:
             return None
         try:
             async with asyncio.timeout(self._window):
-                self._policy.check_kind(CATALOG["search"], await self._person(principal, environment), place)
+                who = await self._person(principal, environment)
+                self._policy.check_kind(CATALOG["search"], who, place)
+                self._policy.check_sharing(who, place)
                 card = await search.unfurl(await self._context(principal, place, environment, key=""), url)
                 return environment.mark_card(card) if card else None
         except Exception as e:
@@ -546,7 +548,13 @@ class Dispatcher:
                 request.principal, request.place, environment, key=wish.key, user_id=operation.user_id,
                 operation=wish.operation,
             )  # fmt: skip
-            reply = await operation.run(ctx)
+            try:
+                reply = await operation.run(ctx)
+            except Forbidden as e:
+                reply = Reply(card=explain(e, tried=wish.operation, ask=self._policy.ask))
+                await self._note(
+                    request.principal, request.place, operation.verb, request.key, DENIED, wish.args, reply
+                )  # fmt: skip
         else:
             work = Work(
                 key=wish.key,
@@ -566,6 +574,9 @@ class Dispatcher:
         if wish.visibility is Visibility.EVERYONE and public:
             # Nothing else may reach a conversation; errors and questions stay with the person.
             reply = replace(reply, card=public, visibility=Visibility.EVERYONE)
+            await self._note(
+                request.principal, request.place, operation.verb, request.key, SHARED, wish.args, reply
+            )  # fmt: skip
         return replace(reply, replace=reply.replace or wish.replace)
 
     async def perform(self, work: Work, resumed: bool) -> Answer:
@@ -627,7 +638,7 @@ class Dispatcher:
             if isinstance(e, (SignInNeeded, SignInRequired)):
                 reply = await _explained(self._ask_to_connect(work, e))
             else:
-                reply = Reply(card=explain(e, again=again))
+                reply = Reply(card=explain(e, again=again, tried=CATALOG.get(work.verb), ask=self._policy.ask))
             return Answer(Outcome.FAILED, environment.mark(reply) if environment else reply, later)
 
     async def _run(self, operation: Operation, ctx: Context, resumed: bool) -> Reply:

@@ -66,6 +66,7 @@ class People:
     async def session(self, principal: Principal) -> Session:
         """Dataverse as this person. Raises NotConnected with a sentence that says how to get access."""
         if self._identity is Identity.APPLICATION:
+            await self._vouched(principal)
             return self._dataverse.acting_as(Application())
         if self._identity is Identity.DELEGATED:
             return self._dataverse.acting_as(self._delegated(await self._connection(principal)))
@@ -148,6 +149,16 @@ class People:
     async def _match(self, principal: Principal) -> tuple[Caller, str]:
         if principal.entra_id and _is_guid(principal.entra_id):
             return await self._entra_user(principal.entra_id, principal.name)
+        vouched = await self._vouched(principal)
+        if not vouched.email:
+            raise NotConnected(
+                "Only full members of this workspace with a confirmed e-mail address can use Dynamics 365 here.",
+                "Ask a colleague who is a member, or your administrator.",
+            )
+        return await self._one(col(USER.email.logical) == vouched.email, vouched.email)
+
+    async def _vouched(self, principal: Principal) -> Principal:
+        """As the platform vouches for them now. Raises NotAllowed for whom it knows as no full member."""
         face = self._faces.get(principal.platform)
         try:
             vouched = await face.profile(principal) if face else principal
@@ -161,12 +172,7 @@ class People:
                 "Guests and people of other organisations cannot use Dynamics 365 here.",
                 "Ask a colleague who is a full member, or your administrator.",
             )
-        if not vouched.email:
-            raise NotConnected(
-                "Only full members of this workspace with a confirmed e-mail address can use Dynamics 365 here.",
-                "Ask a colleague who is a member, or your administrator.",
-            )
-        return await self._one(col(USER.email.logical) == vouched.email, vouched.email)
+        return vouched
 
     async def _one(self, condition: Condition, who: str) -> tuple[Caller, str]:
         app = self._dataverse.acting_as(Application())

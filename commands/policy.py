@@ -40,7 +40,7 @@ class Policy:
                 f"Leave out user_id, or {self._whom()} to allow it (`act_for` in the policy file).",
             )
         if public:
-            self._check_sharing(principal, place)
+            self.check_sharing(principal, place)
 
     def check_kind(
         self, operation: type[Operation], principal: Principal, place: Place, *, fields: Iterable[str] = ()
@@ -93,7 +93,8 @@ class Policy:
         if self._file.default == "deny":
             raise NotAllowed("No rule of the policy allows this here.", _sentence(f"{self._whom()}."))
 
-    def _check_sharing(self, principal: Principal, place: Place) -> None:
+    def check_sharing(self, principal: Principal, place: Place) -> None:
+        """Whether this person may show a record's public form to this conversation. Raises NotAllowed."""
         if place.shared and not self._is_one(principal, self._file.share_outside if self._file else ()):
             raise NotAllowed(
                 "People outside the organisation read along here, so records are not shared to it.",
