@@ -197,7 +197,7 @@ def _sign_in(exc: crm.CrmError, again: Press | None) -> Explained:
 
 
 def _sign_in_again(exc: crm.CrmError, _again: Press | None) -> Explained:
-    return exc.message, "", _CONNECT
+    return exc.message, "Connect once more; nothing of yours was lost.", _CONNECT
 
 
 def _configuration(exc: crm.CrmError, _again: Press | None) -> Explained:

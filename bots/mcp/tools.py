@@ -38,8 +38,8 @@ TOOLKIT: Final[dict[str, tuple[str, ...]]] = {
 """Parameter names of the public toolkit `dynamics365`, by slug."""
 TOOLKIT_REQUIRED: Final = {f"{_PREFIX}CREATE_OPPORTUNITY": ("name",)}
 """What the toolkit requires beside what the declaration does."""
-WITHOUT_A_TOOL: Final = frozenset({"home", "case capture"})
-"""Operations that need a chat: its home tab, a message."""
+WITHOUT_A_TOOL: Final = frozenset({"home", "case capture", "connect", "disconnect"})
+"""Operations that need a chat: its home tab, a message, a person who signs in."""
 _INTERNAL: Final = frozenset({"page"})
 
 
