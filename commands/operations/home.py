@@ -48,6 +48,8 @@ async def card(ctx: Context) -> Card:
     recent = (await Recent().run(ctx)).card
     if recent and recent.rows:
         sections.append(replace(recent, rows=recent.rows[:_EACH]))
+    account = await ctx.sign_in.connections.find(ctx.principal.key) if ctx.sign_in else None
+    leave = (Action(label="Disconnect", press=Press(do=Do.RUN, verb="disconnect")),) if account else ()
     return Card(
         kind=CardKind.HOME,
         title="My Dynamics 365",
@@ -56,8 +58,9 @@ async def card(ctx: Context) -> Card:
             Action(label="New case", press=Press(do=Do.FORM, verb="case create"), style=Style.PRIMARY),
             Action(label="New lead", press=Press(do=Do.FORM, verb="lead create")),
             Action(label="Who am I?", press=Press(do=Do.RUN, verb="whoami")),
+            *leave,
         ),
-        footer=(f"Connected to {ctx.crm.url.partition('//')[2]}",),
+        footer=(f"Connected to {ctx.crm.url.partition('//')[2]}" + (f" as {account.username}" if account else ""),),
     )
 
 
