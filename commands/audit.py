@@ -55,6 +55,8 @@ class Entry:
     key: str
     words: dict[str, str]
     reason: str = ""
+    environment: str = ""
+    """Empty where environments have no names."""
 
     def json(self) -> str:
         """One line of the export."""
@@ -79,8 +81,9 @@ class Audit:
         record: str = "",
         words: Mapping[str, str] | None = None,
         reason: str = "",
+        env: str = "",
     ) -> None:
-        """Add an event. What is done is noted once for its key, however often the job resumes."""
+        """Add an event, in this environment. What is done is noted once for its key, however often the job resumes."""
         once = outcome == "done" and key
         clear = {"name": principal.name, "words": dict(words or {}), "reason": reason}
         row: dict[str, object] = {
@@ -90,7 +93,7 @@ class Audit:
             "place": place.key[:300],
             "verb": operation if isinstance(operation, str) else operation.verb,
             "outcome": outcome,
-            "record": record,
+            "record": f"{env}:{record}" if env else record,
             "intent": key[:300],
             "words": self.state.cipher.encrypt(json.dumps(clear, ensure_ascii=False).encode()),
         }
@@ -125,7 +128,8 @@ class Audit:
             place=got["place"],
             verb=got["verb"],
             outcome=got["outcome"],
-            record=got["record"],
+            record=got["record"].rpartition(":")[2],
+            environment=got["record"].rpartition(":")[0],
             key=got["intent"],
             words=clear.get("words", {}),
             reason=clear.get("reason", ""),

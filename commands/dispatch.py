@@ -21,7 +21,8 @@ from crm.notifications import Change
 
 from . import forms, helping
 from .audit import DENIED, SHARED, Audit
-from .cards import Action, Card, CardKind, Option
+from .cards import Action, Card, CardKind, Fact, Option
+from .confirming import confirmation
 from .context import Context
 from .delivery import Delivery
 from .engine import Engine
@@ -76,6 +77,8 @@ class _Wish:
     environment: Environment
     key: str
     etag: str = "*"
+    confirmed: bool = False
+    """Its person was asked, where the environment asks before it is changed."""
     form: bool = False
     """It came from a form, so problems go back to its fields."""
     quote: Quote | None = None
@@ -386,7 +389,12 @@ class Dispatcher:
         if isinstance(said, Menu):
             return Reply(card=helping.menu_card())
         if isinstance(said, HelpAsked):
-            return Reply(card=helping.help_card(said.about))
+            card = helping.help_card(said.about)
+            if self.environments.several and isinstance(said.about, type):
+                names = ", ".join(self.environments.names)
+                which = Fact(FIELD, f"Which organisation: {names} (left out: {environment.name})")
+                card = replace(card, facts=(*card.facts, which))
+            return Reply(card=card)
         if isinstance(said, Problem):
             if noted := await self._noted(ask, said.error, request):
                 return noted
@@ -453,6 +461,7 @@ class Dispatcher:
             environment=self.environments.of(operation, args, request.place),
             key=press.key or request.key,
             etag=press.etag or "*",
+            confirmed=press.do is Do.CONFIRM,
             form=form,
             visibility=Visibility.EVERYONE if share else Visibility.PRIVATE,
             replace=not share,
@@ -508,7 +517,8 @@ class Dispatcher:
             who = await self._person(request.principal, environment)
             self._policy.check(operation, who, request.place, public=public)
         except NotAllowed as e:
-            await self._note(request.principal, request.place, operation.verb, request.key, DENIED, operation.args(), e)
+            words = {**operation.args(), FIELD: environment.name}
+            await self._note(request.principal, request.place, operation.verb, request.key, DENIED, words, e)
             raise
 
     async def _note(
@@ -529,7 +539,15 @@ class Dispatcher:
         reason = what.sentence if isinstance(what, NotAllowed) else card.title if card and not record else ""
         try:
             await self._audit.note(
-                who, place, verb, key=key, outcome=outcome, record=record, words=words, reason=reason
+                who,
+                place,
+                verb,
+                key=key,
+                outcome=outcome,
+                record=record,
+                words=words,
+                reason=reason,
+                env=words.get(FIELD, ""),
             )
         except SQLAlchemyError as e:
             log.error("the audit could not note %s of %s: %s", verb, key, type(e).__name__)  # noqa: TRY400  no secrets
@@ -552,9 +570,16 @@ class Dispatcher:
                 reply = await operation.run(ctx)
             except Forbidden as e:
                 reply = Reply(card=explain(e, tried=wish.operation, ask=self._policy.ask))
+                words = {**wish.args, FIELD: environment.name}
                 await self._note(
-                    request.principal, request.place, operation.verb, request.key, DENIED, wish.args, reply
+                    request.principal, request.place, operation.verb, request.key, DENIED, words, reply
                 )  # fmt: skip
+        elif environment.confirm and not wish.confirmed:
+            ctx = await self._context(
+                request.principal, request.place, environment, key=wish.key, etag=wish.etag, quote=wish.quote,
+                user_id=operation.user_id, operation=wish.operation,
+            )  # fmt: skip
+            reply = Reply(card=await confirmation(operation, ctx, environment))
         else:
             work = Work(
                 key=wish.key,
@@ -622,7 +647,7 @@ class Dispatcher:
                 self._policy.check(operation, await self._person(work.principal, environment), work.place)
             return Answer(Outcome.DONE, environment.mark(await self._run(operation, ctx, resumed)))
         except Question as question:
-            return Answer(Outcome.QUESTION, environment.mark(question.reply) if environment else question.reply)
+            return Answer(Outcome.QUESTION, _of_work(question.reply, work, environment))
         except Exception as e:
             again = Press(
                 do=Do.RUN,
@@ -639,7 +664,7 @@ class Dispatcher:
                 reply = await _explained(self._ask_to_connect(work, e))
             else:
                 reply = Reply(card=explain(e, again=again, tried=CATALOG.get(work.verb), ask=self._policy.ask))
-            return Answer(Outcome.FAILED, environment.mark(reply) if environment else reply, later)
+            return Answer(Outcome.FAILED, _of_work(reply, work, environment), later)
 
     async def _run(self, operation: Operation, ctx: Context, resumed: bool) -> Reply:
         """Run it; an action whose outcome is unknown is never repeated before looking whether it has happened."""
@@ -709,6 +734,13 @@ async def _explained(answering: Awaitable[Reply], environment: Environment | Non
     except Exception as e:
         reply = Reply(card=explain(e))
     return environment.mark(reply) if environment else reply
+
+
+def _of_work(reply: Reply, work: Work, environment: Environment | None) -> Reply:
+    """What journalled work answers. It was confirmed before that, so what goes on with it is not asked back again."""
+    if environment is None:
+        return reply
+    return environment.mark(reply, confirmed=work.key if environment.confirm else "")
 
 
 def _now(principal: Principal) -> datetime:

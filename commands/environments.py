@@ -6,18 +6,18 @@ environment in which they were made, and so does journalled work: what was begun
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from crm.client import Dataverse
 from crm.tables import Kind
 
-from .cards import Action, Card, Form
+from .cards import Action, Card
 from .errors import BadInput, UserError
 from .membership import Memberships
 from .operation import Operation
 from .people import People
-from .press import Press
+from .press import Do, Press
 from .request import Place, Reply
 
 _MENTIONED = re.compile(r"(?:^|\s)env\s*=\s*[\"'“„«]?([\w-]+)", re.IGNORECASE)
@@ -52,41 +52,54 @@ class Environment:
         """The intent key of what is made here: one message may become a case in each of two organisations."""
         return f"{key}@{self.name}" if self.name else key
 
-    def mark(self, reply: Reply) -> Reply:
-        """The reply with its badge, and with buttons and forms that stay in this environment."""
+    def mark(self, reply: Reply, *, confirmed: str = "") -> Reply:
+        """The reply with its badge, and with buttons and forms that stay in this environment.
+
+        `confirmed`: the intent that its person has confirmed; buttons that go on with it are not asked back again.
+        """
         if not self.name:
             return reply
-        return replace(
-            reply,
-            card=self.mark_card(reply.card) if reply.card else None,
-            form=self._mark_form(reply.form) if reply.form else None,
-            stub=self.mark_card(reply.stub) if reply.stub else None,
-        )
+
+        def stay(press: Press) -> Press:
+            asked = bool(confirmed) and press.key == confirmed and press.do is Do.RUN
+            return self._stay(replace(press, do=Do.CONFIRM) if asked else press)
+
+        form = reply.form
+        if form:
+            more = stay(form.more) if form.more else None
+            form = replace(form, submit=stay(form.submit), more=more, badge=self.badge)
+        card = self._marked(reply.card, stay) if reply.card else None
+        return replace(reply, card=card, form=form, stub=self._marked(reply.stub, stay) if reply.stub else None)
 
     def mark_card(self, card: Card) -> Card:
         """The same of a card alone."""
-        return replace(self._buttons(card), badge=self.badge) if self.name else card
+        return self._marked(card, self._stay) if self.name else card
 
-    def _buttons(self, card: Card) -> Card:
-        return replace(
-            card,
-            env=self.name,
-            actions=tuple(map(self._action, card.actions)),
-            more=tuple(map(self._action, card.more)),
-            rows=tuple(replace(r, action=self._action(r.action)) if r.action else r for r in card.rows),
-            sections=tuple(map(self._buttons, card.sections)),
-            stub=self.mark_card(card.stub) if card.stub else None,
-        )
-
-    def _action(self, action: Action) -> Action:
-        return replace(action, press=self._press(action.press)) if action.press else action
-
-    def _press(self, press: Press) -> Press:
+    def _stay(self, press: Press) -> Press:
         return replace(press, args={**press.args, FIELD: press.args.get(FIELD) or self.name}) if press.verb else press
 
-    def _mark_form(self, form: Form) -> Form:
-        more = self._press(form.more) if form.more else None
-        return replace(form, submit=self._press(form.submit), more=more, badge=self.badge)
+    def _marked(self, card: Card, stay: Callable[[Press], Press]) -> Card:
+        return replace(
+            _mapped(card, stay),
+            badge=self.badge,
+            env=self.name,
+            stub=self._marked(card.stub, stay) if card.stub else None,
+        )
+
+
+def _mapped(card: Card, change: Callable[[Press], Press]) -> Card:
+    """The card with every press of its buttons changed."""
+
+    def changed(action: Action) -> Action:
+        return replace(action, press=change(action.press)) if action.press else action
+
+    return replace(
+        card,
+        actions=tuple(map(changed, card.actions)),
+        more=tuple(map(changed, card.more)),
+        rows=tuple(replace(r, action=changed(r.action)) if r.action else r for r in card.rows),
+        sections=tuple(_mapped(section, change) for section in card.sections),
+    )
 
 
 class Environments:
@@ -103,6 +116,11 @@ class Environments:
     def several(self) -> bool:
         """Whether there is anything to choose from."""
         return len(self._all) > 1
+
+    @property
+    def ask_back(self) -> bool:
+        """Whether a change is asked back in any of them."""
+        return any(e.confirm for e in self._all)
 
     @property
     def names(self) -> list[str]:

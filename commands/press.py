@@ -20,6 +20,8 @@ class Do(StrEnum):
     """Run the command `verb` with `args`."""
     FORM = "form"
     """Open the form of `verb`, filled with `args`."""
+    CONFIRM = "confirm"
+    """Run it, although the environment asks before it is changed: the person was asked."""
     SUBMIT = "submit"
     """Run `verb` with `args` and the values of the form that this press came with."""
     SHARE = "share"

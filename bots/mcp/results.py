@@ -28,7 +28,11 @@ def result(reply: Reply, operation: type[Operation]) -> types.CallToolResult:
     data = _card(card)
     if card.kind is CardKind.ERROR:
         return _result({"error": card.title, "what_to_do": list(card.text)}, error=True)
-    if card.kind in (CardKind.CHOICE, CardKind.CONFIRM):
+    if card.kind is CardKind.CONFIRM:
+        asked = {"title": card.title, "text": list(card.text), "facts": {f.label: _value(f.value) for f in card.facts}}
+        sentence = "Nothing was done: ask the person whether they agree, then call again with confirm=true."
+        return _result({"error": sentence, "question": asked}, error=True)
+    if card.kind is CardKind.CHOICE:
         return _result({"error": "Nothing was done: the call is not clear.", "question": _question(card)}, error=True)
     return _result({"message": "Done.", **data})
 
@@ -73,6 +77,7 @@ def _arguments(action: Action | None) -> dict[str, str]:
 def _card(card: Card) -> dict[str, Any]:
     data: dict[str, Any] = {
         "id": card.record.partition("/")[2] or None,
+        "environment": card.env or None,
         "title": card.title,
         "kind": card.subtitle or None,
         "url": card.url,

@@ -30,19 +30,27 @@ def make_server(dispatcher: Dispatcher, principal: Principal, *, allow_writes: b
     operations = {n: op for n, op in tools.offered().items() if allow_writes or op.effect is Effect.READ}
 
     async def list_tools() -> list[types.Tool]:
-        return [tools.tool(op, await dispatcher.labels(op, principal)) for op in operations.values()]
+        environments = dispatcher.environments
+        names, asks = environments.names if environments.several else [], environments.ask_back
+        return [
+            tools.tool(op, await dispatcher.labels(op, principal), environments=names, ask_back=asks)
+            for op in operations.values()
+        ]
 
     async def call_tool(name: str, arguments: Mapping[str, Any]) -> types.CallToolResult:
         operation = operations.get(name)
         if operation is None:
             return results.problem(_unknown(name, allow_writes))
+        given = dict(arguments)
+        asks = dispatcher.environments.ask_back and operation.effect is not Effect.READ
+        confirmed = asks and given.pop(tools.CONFIRM, False) is True
         try:
-            args = tools.fields(operation, arguments)
+            args = tools.fields(operation, given)
         except tools.BadArguments as e:
             return results.problem(str(e))
         # JSON-RPC ids begin anew with each session, so the session is part of the intent.
         key = f"{PLATFORM}:{principal.key}:{session}:{server.request_context.request_id}"
-        press = Press(do=Do.RUN, verb=operation.verb, args=args)
+        press = Press(do=Do.CONFIRM if confirmed else Do.RUN, verb=operation.verb, args=args)
         reply = await dispatcher.dispatch(Request(ask=Pressed(press), principal=principal, place=place, key=key))
         return results.result(reply, operation)
 

@@ -5,7 +5,7 @@ after their verb (`case_resolve`) and take the user's words.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import mcp.types as types
@@ -40,7 +40,8 @@ TOOLKIT_REQUIRED: Final = {f"{_PREFIX}CREATE_OPPORTUNITY": ("name",)}
 """What the toolkit requires beside what the declaration does."""
 WITHOUT_A_TOOL: Final = frozenset({"home", "case capture", "connect", "disconnect"})
 """Operations that need a chat: its home tab, a message, a person who signs in."""
-_INTERNAL: Final = frozenset({"page"})
+_INTERNAL: Final = frozenset({"page", "env"})
+CONFIRM: Final = "confirm"
 
 
 class BadArguments(Exception):
@@ -62,8 +63,17 @@ def argument_name(operation: type[Operation], parameter: Parameter) -> str:
     return next((n for n in TOOLKIT.get(operation.slug, ()) if n in parameter.names), parameter.name)
 
 
-def tool(operation: type[Operation], labels: Mapping[str, list[str]]) -> types.Tool:
-    """The tool. `labels`: the organisation's choices by field name."""
+def tool(
+    operation: type[Operation],
+    labels: Mapping[str, list[str]],
+    *,
+    environments: Sequence[str] = (),
+    ask_back: bool = False,
+) -> types.Tool:
+    """The tool. `labels`: the organisation's choices by field name; `environments`: names, where there are several.
+
+    `ask_back`: somewhere a change must be confirmed.
+    """
     own = operation.model_json_schema()["properties"]
     properties: dict[str, Any] = {}
     required = list(TOOLKIT_REQUIRED.get(operation.slug, ()))
@@ -74,6 +84,14 @@ def tool(operation: type[Operation], labels: Mapping[str, list[str]]) -> types.T
         properties[name] = _property(own.get(parameter.name, {}), parameter, labels.get(parameter.name, []))
         if parameter.required and name not in required:
             required.append(name)
+    if environments:
+        which = f"Which organisation: one of {', '.join(environments)}. Left out: {environments[0]}."
+        properties["env"] = {"type": "string", "enum": list(environments), "description": which}
+    if ask_back and operation.effect is not Effect.READ:
+        agreed = (
+            "True only after the person has agreed to this very change, where the answer says that it is asked back."
+        )
+        properties[CONFIRM] = {"type": "boolean", "default": False, "description": agreed}
     schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     if required:
         schema["required"] = required
@@ -114,8 +132,9 @@ def fields(operation: type[Operation], arguments: Mapping[str, Any]) -> dict[str
         if value is None:
             continue
         parameter = names.get(name)
-        if parameter is None or parameter.name in _INTERNAL:
-            known = ", ".join(dict.fromkeys(argument_name(operation, p) for p in operation.parameters.values()))
+        if parameter is None or (parameter.name in _INTERNAL and parameter.name != "env"):
+            ours = (p for p in operation.parameters.values() if p.name not in _INTERNAL)
+            known = ", ".join(dict.fromkeys(argument_name(operation, p) for p in ours))
             raise BadArguments(f"There is no argument {name!r}. The arguments are: {known}.")
         if parameter.name in given:
             raise BadArguments(f"{name!r} says {parameter.name} a second time; give it once.")

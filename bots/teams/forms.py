@@ -63,9 +63,9 @@ def render_form(form: Form, seal: Seal, reader: Reader, *, dialog: bool) -> Elem
 
 def _render(form: Form, seal: Seal, reader: Reader, limits: _Limits, *, dialog: bool) -> Element:
     body: list[Element] = []
+    if form.badge:
+        body.append(runs(run(one_line(form.badge, 60), size="Small", weight="Bolder", color="Accent")))
     if not dialog:
-        if form.badge:
-            body.append(runs(run(one_line(form.badge, 60), size="Small", weight="Bolder", color="Accent")))
         body.append(runs(run(one_line(form.title, 300), size="Large", weight="Bolder")))
     if form.problem:
         lines = [runs(run(line)) for line in harmless(clip(form.problem, limits.words * 3)).split("\n")]

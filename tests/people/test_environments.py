@@ -1,0 +1,244 @@
+"""Two organisations behind one bot: where commands go, what stays there, what is asked before production changes."""
+
+import dataclasses
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bots.doctor import examine
+from bots.environments import open_environments, policy_file
+from bots.settings import SettingsError
+from commands.environments import Environments
+from commands.jobs import Outcome, Work
+from commands.policy_file import PolicyError, load
+from commands.request import Place, Principal
+from crm.emulator import Emulator
+from tests.bot import Bot, settings_for
+from tests.dialogues.people import FACES
+
+NOWHERE: frozenset[str] = frozenset()
+ANNA = "anna.weber@contoso.example"
+FILE = """\
+version: 1
+ask: crm-desk@contoso.example
+environments:
+  production: {{production: true, confirm: true}}
+  sandbox:
+    url: {url}
+    channels: [C1, "{teams}"]
+"""
+
+
+@dataclasses.dataclass
+class Two:
+    bot: Bot
+    sandbox: Emulator
+    environments: Environments
+
+    async def names(self, emulator: Emulator, name: str) -> int:
+        """How many accounts are called so."""
+        url = f"{emulator.url}/api/data/v9.2/accounts?$select=name&$filter=name eq '{name}'"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return len((await answer.json())["value"])
+
+    async def where(self, name: str) -> tuple[int, int]:
+        """The same in production and in the sandbox."""
+        return await self.names(self.bot.emulator, name), await self.names(self.sandbox, name)
+
+
+@pytest.fixture
+async def two(bot: Bot, tmp_path: Path) -> AsyncIterator[Two]:
+    async with AsyncExitStack() as stack:
+        sandbox = await stack.enter_async_context(Emulator(seed="contoso"))
+        path = tmp_path / "policy.yaml"
+        path.write_text(FILE.format(url=sandbox.url, teams=bot.teams.world.conversation("support").id))
+        settings = settings_for(tmp_path, bot.emulator.url, bot.slack, policy=path)
+        environments = await open_environments(
+            settings, policy_file(settings), folder=tmp_path, faces=bot.app.faces, demo=True, stack=stack
+        )
+        for environment in environments:
+            await environment.dataverse.metadata.load()
+        before, bot.app.dispatcher.environments = bot.app.dispatcher.environments, environments
+        try:
+            yield Two(bot, sandbox, environments)
+        finally:
+            bot.app.dispatcher.environments = before
+
+
+@pytest.mark.parametrize("face", FACES)
+async def test_the_channel_decides_and_env_overrides(two: Two, face: str) -> None:
+    name = f"Firm {uuid.uuid4().hex[:8]}"
+    person = FACES[face](two.bot, ANNA, channel=True)
+    await person.type(f"account create '{name}'")
+    await person.sees("Sandbox", name, "created")
+    assert await two.where(name) == (0, 1)
+    await person.type(f"account get '{name}' env=production")
+    await person.sees("Production", "not found")
+    await person.type("case list env=nowhere")
+    await person.sees("no environment “nowhere”", "production, sandbox")
+
+
+@pytest.mark.parametrize("face", FACES)
+async def test_production_asks_before_it_is_changed(two: Two, face: str) -> None:
+    name = f"Firm {uuid.uuid4().hex[:8]}"
+    person = FACES[face](two.bot, ANNA)
+    await person.type(f"account create '{name}' description='For the test'")
+    await person.sees("Production", "Account create in Production?", name, "For the test", two.bot.emulator.url)
+    assert await two.where(name) == (0, 0)
+    await person.press("Cancel")
+    assert await two.where(name) == (0, 0)
+    await person.type(f"account create '{name}'")
+    await person.sees("Account create in Production?", name)
+    await person.press("Confirm")
+    await person.sees("Production", name, "created")
+    assert await two.where(name) == (1, 0)
+    await person.type("account update it description=Changed")
+    await person.sees("Account update in Production?", name, "Changed")
+    await person.press("Confirm")
+    await person.sees("Saved", "Changed")
+
+
+@pytest.mark.parametrize("face", FACES)
+async def test_a_button_stays_where_it_was_made(two: Two, face: str) -> None:
+    name = f"Firm {uuid.uuid4().hex[:8]}"
+    person = FACES[face](two.bot, ANNA, channel=True)
+    await person.type(f"account create '{name}'")
+    await person.sees("Sandbox", name)
+    production, sandbox = two.environments
+    two.bot.app.dispatcher.environments = Environments(production, dataclasses.replace(sandbox, conversations=NOWHERE))
+    await person.press("Edit")
+    await person.sees("Sandbox")
+    await person.fill({"website": "https://later.example"})
+    await person.sees("Sandbox", "later.example")
+    assert await two.where(name) == (0, 1)
+    if face == "teams":
+        return  # a new thread there, and `it` belongs to a thread
+    # `it` was shown in the sandbox, and the command goes to production now.
+    await person.type("account get it")
+    await person.sees("env=sandbox")
+    await person.type("account get it env=sandbox")
+    await person.sees("Sandbox", name)
+
+
+@pytest.mark.parametrize("face", FACES)
+async def test_whoami_and_help_say_where(two: Two, face: str) -> None:
+    person = FACES[face](two.bot, ANNA, channel=True)
+    await person.type("whoami")
+    await person.sees("Sandbox", two.sandbox.url.partition("//")[2])
+    await person.type("whoami env=Production")
+    await person.sees("Production", two.bot.emulator.url.partition("//")[2])
+    await person.type("help case create")
+    await person.sees("production, sandbox (left out: sandbox)")
+
+
+async def test_a_person_who_is_in_one_only(two: Two) -> None:
+    url = f"{two.sandbox.url}/api/data/v9.2/systemusers"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{url}?$select=systemuserid&$filter=internalemailaddress eq '{ANNA}'") as answer:
+            anna = (await answer.json())["value"][0]["systemuserid"]
+        async with session.patch(f"{url}({anna})", json={"isdisabled": True}) as answer:
+            assert answer.status == 204, await answer.text()
+    for environment in two.environments:
+        environment.people._unknown_as_application = False
+    person = FACES["slack"](two.bot, ANNA, channel=True)
+    await person.type("whoami")
+    await person.sees("Sandbox", "no enabled Dynamics 365 user")
+    await person.type("whoami env=production")
+    await person.sees("Production", "Anna Weber")
+
+
+async def test_one_message_may_become_a_case_in_each(two: Two) -> None:
+    person = FACES["slack"](two.bot, ANNA, channel=True)
+    text = f"The printer {uuid.uuid4().hex[:8]} burns"
+    await person.post(text)
+    await person.capture()
+    await person.sees("Sandbox", text)
+    await person.fill({"customer": "Contoso"})
+    await person.sees("Case created from the message.")
+    await person.close()
+    production, sandbox = two.environments
+    production = dataclasses.replace(production, confirm=False)
+    two.bot.app.dispatcher.environments = Environments(production, dataclasses.replace(sandbox, conversations=NOWHERE))
+    await person.capture()
+    await person.sees("Production", text)
+    await person.fill({"customer": "Contoso"})
+    await person.sees("Production", "Case created from the message.")
+    await person.close()
+    for emulator in (two.bot.emulator, two.sandbox):
+        url = f"{emulator.url}/api/data/v9.2/incidents?$select=title&$filter=title eq '{text}'"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            assert len((await answer.json())["value"]) == 1
+
+
+async def test_journalled_work_stays_in_its_organisation(two: Two) -> None:
+    dispatcher, name = two.bot.app.dispatcher, f"Firm {uuid.uuid4().hex[:8]}"
+    principal = Principal(platform="slack", tenant="T1", user="U1", email=ANNA)
+    place = Place(platform="slack", tenant="T1", conversation="C9")
+    work = Work(
+        key=uuid.uuid4().hex, verb="account create", args={"name": name, "env": "sandbox"},
+        principal=principal, place=place,
+    )  # fmt: skip
+    answer = await dispatcher.perform(work, resumed=True)
+    assert answer.outcome is Outcome.DONE
+    assert answer.reply.card is not None
+    assert answer.reply.card.badge == "Sandbox"
+    assert await two.where(name) == (0, 1)
+    dispatcher.environments = Environments(two.environments.first)
+    answer = await dispatcher.perform(dataclasses.replace(work, key=uuid.uuid4().hex), resumed=True)
+    assert answer.outcome is Outcome.FAILED
+    assert answer.reply.card is not None
+    assert "taken out of the settings" in answer.reply.card.title
+    assert await two.where(name) == (0, 1)
+    entries = [e async for e in two.bot.app.audit.entries() if e.words.get("name") == name]
+    assert [e.environment for e in entries] == ["sandbox", "sandbox"]
+
+
+async def test_links_of_each_organisation_are_unfurled(two: Two) -> None:
+    principal = Principal(platform="slack", tenant="T1", user="U1", email=ANNA)
+    place = Place(platform="slack", tenant="T1", conversation="C9")
+    async with aiohttp.ClientSession() as session:
+        url = f"{two.sandbox.url}/api/data/v9.2/incidents?$select=title&$top=1"
+        async with session.get(url) as answer:
+            case = (await answer.json())["value"][0]
+    link = f"{two.sandbox.url}/main.aspx?pagetype=entityrecord&etn=incident&id={case['incidentid']}"
+    card = await two.bot.app.dispatcher.unfurl(link, principal, place)
+    assert card is not None
+    assert (card.badge, card.title) == ("Sandbox", case["title"])
+    assert await two.bot.app.dispatcher.unfurl(link.replace("127.0.0.1", "127.0.0.2"), principal, place) is None
+
+
+async def test_the_doctor_looks_at_each(two: Two, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, two.bot.emulator.url, two.bot.slack, policy=tmp_path / "policy.yaml")
+    checks = {f.check for f in await examine(settings) if not f.problem}
+    assert {"production: Dataverse", "sandbox: Dataverse", "sandbox: impersonation"} <= checks
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("  Sand Box: {url: https://a.crm.dynamics.com}\n  here: {}", "line 4: 'Sand Box' is no name"),
+        ("  a: {}\n  b: {}", "line 5: b has no url, and neither has a"),
+        ("  a: {}\n  b:\n    url: http://contoso.crm.dynamics.com", "line 6: .*http://"),
+        ("  a: {}\n  b:\n    url: https://evil.example", "line 6: evil.example is not a Dataverse address"),
+        ("  a: {url: https://a.crm.dynamics.com}", "line 3: one of them must leave out `url`"),
+        ("  a: {}\n  b: {urll: x}", "line 5: 'urll' is not known here; did you mean url"),
+        ("  a: {confirm: often}", "line 4: confirm"),
+        ("  a: {channels: [C1]}\n  b: {channels: [C1], url: https://b.crm.dynamics.com}", "line 5: C1 is"),
+    ],
+)  # fmt: skip
+def test_mistakes_have_their_line(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(f"version: 1\nask: somebody\nenvironments:\n{text}\n")
+    with pytest.raises(PolicyError, match=says):
+        load(path)
+
+
+async def test_no_real_organisation_beside_this_machine(bot: Bot, tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(FILE.format(url="https://contoso.crm4.dynamics.com", teams="19:x"))
+    with pytest.raises(SettingsError, match="cannot be served together"):
+        policy_file(settings_for(tmp_path, bot.emulator.url, bot.slack, policy=path))
