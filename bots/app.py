@@ -228,6 +228,7 @@ def _slack_settings(settings: Settings, demo: bool, hosts: Sequence[str]) -> Sla
         any_team=demo,
         case_reactions=frozenset(_words(settings.case_reactions)),
         shortcuts=dict(_pair(w) for w in _words(settings.slash_commands)),
+        work_objects=settings.work_objects,
         unfurl_domains=tuple(dict.fromkeys(hosts)),
     )
 

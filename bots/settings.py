@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     """Emoji names, separated by commas, that make a case of a Slack message: `ticket,sos`."""
     slash_commands: str = Field("", validation_alias=AliasChoices("CRMCHAT_SLASH_COMMANDS", "slash_commands"))
     """Further slash commands and the words that they stand for: `/lead=lead,/case=case`."""
+    work_objects: bool = Field(False, validation_alias=AliasChoices("CRMCHAT_WORK_OBJECTS", "work_objects"))
+    """Preview records in Slack as Work Objects, whose side pane shows each viewer what they may see."""
     tables: Path | None = Field(None, validation_alias=AliasChoices("CRMCHAT_TABLES", "tables"))
     """A YAML file of custom tables and columns that join with the same verbs; see docs/configuration.md."""
 

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 SHARED_SECONDS = 0.5
 THREAD_PAGES = 20
+REPLIES = 15
+"""Messages read of a thread at once; apps sold outside Slack's Marketplace get no more than 15."""
 FILE_BYTES = 64 * 1024 * 1024
 CHUNK = 256 * 1024
 
@@ -103,7 +105,7 @@ class Reading:
                     patience=3.0,
                     channel=channel,
                     ts=ts,
-                    limit=self._settings.reply_page,
+                    limit=REPLIES,
                     **paging,
                     **around,
                 )

@@ -41,8 +41,6 @@ class SlackSettings:
     """Hosts of the organisation's record addresses; Slack allows five."""
     work_objects: bool = False
     """Preview records as Slack's Work Objects; to be turned on in the app's own settings first."""
-    reply_page: int = 15
-    """Messages read of a thread at once; apps sold outside Slack's Marketplace get no more than 15."""
 
     def response_allowed(self, url: str) -> bool:
         """Whether a `response_url` leads to Slack; everything else is not posted to."""

@@ -1,10 +1,13 @@
 """Buttons, forms, typeahead and shortcuts, from signed bytes to what people see."""
 
+import html
+import json
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bots.playground.slack_server import FakeSlack
 from bots.playground.slack_world import Message as Posted
@@ -13,7 +16,7 @@ from commands.cards import Action, Card, CardKind, Form, Input, InputKind, Optio
 from commands.press import Do, Press
 from commands.request import FromMessage, Pressed, Reply, Request, Submitted, Typed, Visibility
 
-from .conftest import Script
+from .conftest import Script, serving, settings_for
 
 pytestmark = pytest.mark.usefixtures("face")
 
@@ -371,6 +374,28 @@ async def test_a_record_link_shows_only_what_everyone_may_see(slack: FakeSlack, 
     text = str(message.unfurls)
     assert "Case CAS-1" in text
     assert "CFO" not in text
+
+
+async def test_a_record_link_becomes_a_work_object_where_an_admin_says_so(
+    slack: FakeSlack, script: Script, engine: AsyncEngine
+) -> None:
+    url = "https://contoso.crm.dynamics.com/main.aspx?etn=incident&id=1"
+    script.found = [replace(STUB, url=url, record="incident/1")]
+    slack.unfurl_domains = {"contoso.crm.dynamics.com"}
+    async with serving(settings_for(slack, work_objects=True), script, engine) as (_, address):
+        slack.bot_url = f"{address}slack/events"
+        await slack.say(f"see {url}", user="U1", channel="C1")
+        call = await slack.until(lambda: next((c for c in slack.calls if c.method == "chat.unfurl"), None))
+    assert call.answer["ok"]
+    assert "unfurls" not in call.args
+    sent = call.args["metadata"]
+    item = (json.loads(sent) if isinstance(sent, str) else sent)["entities"][0]
+    received = html.unescape(item["app_unfurl_url"])  # it must equal the address as it came, escapes and all
+    assert (received, item["external_ref"], item["entity_type"]) == (
+        url,
+        {"id": "incident/1"},
+        "slack#/entities/item",
+    )
 
 
 async def test_a_link_in_the_composer_is_unfurled_by_its_id(slack: FakeSlack, script: Script) -> None:
