@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from commands.request import Principal, Standing
 
-from .activity import Activity
+from .activity import PERSONAL, Activity
 from .connector import Connector, ConnectorError
 from .requests import THREAD
 
@@ -24,7 +24,8 @@ AGE: Final = 300.0
 """Seconds for which a person's standing in a conversation is believed."""
 OLD: Final = 24 * 3600.0
 """Seconds for which it serves while Teams does not say it anew."""
-PATIENCE: Final = 1.5
+PATIENCE: Final = 1.0
+"""Seconds; with the window of an answer and that of sending it, an invoke stays within its five."""
 _KEPT: Final = 20_000
 _ELSEWHERE: Final = frozenset({"MemberNotFoundInConversation", "ConversationNotFound", "BotNotInConversationRoster"})
 """The bot is no member there, or the sender none of its roster: Teams still vouches for the Entra id."""
@@ -43,12 +44,14 @@ class Roster:
         """The sender with their standing; UNKNOWN where Teams should have said it, and did not in time."""
         if not activity.sender.entra:
             return replace(who, standing=Standing.STRANGER)
-        key = (activity.reference.conversation.partition(THREAD)[0], activity.sender.id)
+        conversation = activity.reference.conversation.partition(THREAD)[0]
+        # Alone with the bot somebody is the same person wherever that is.
+        key = ("" if activity.kind == PERSONAL else conversation, activity.sender.id)
         now = time.monotonic()
         until, standing = self._known.get(key, (0.0, Standing.UNKNOWN))
         if now > until:
             try:
-                standing = await self._asked(activity.reference.service_url, *key)
+                standing = await self._asked(activity.reference.service_url, conversation, activity.sender.id)
                 until = now + AGE
             except (ConnectorError, TimeoutError) as e:
                 log.info("Teams does not say who somebody is: %s", type(e).__name__)
