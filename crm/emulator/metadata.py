@@ -6,13 +6,13 @@ is computed from the catalog; what is written changes it inside the request's tr
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from . import metadata_csdl, metadata_options
 from .catalog import Catalog, Column, Key, Table, metadata_id
 from .errors import DataverseError, bad_payload, bad_request, no_segment, not_implemented
 from .metadata_changes import retrieve_metadata_changes
-from .metadata_labels import Document
+from .metadata_labels import USER_LANGUAGE, Document
 from .metadata_query import Item, read_options
 from .metadata_relationships import create_key, create_relationship, delete_key, delete_relationship
 from .metadata_shapes import (
@@ -33,9 +33,11 @@ from .metadata_versions import stamp
 from .odata import parse_literal
 from .registry import Call, Registry
 from .session import Session
+from .usersettings import user_language
 from .values import parse_guid
 from .wire import Request, Response, Segment, created_headers, json_response, no_content, pairs
 
+Asked = TypeVar("Asked", Request, Call)
 CRM = "Microsoft.Dynamics.CRM."
 _RELATIONSHIPS = ("OneToManyRelationships", "ManyToOneRelationships", "ManyToManyRelationships")
 _RELATIONSHIP_CASTS = {"OneToManyRelationshipMetadata", "ManyToManyRelationshipMetadata"}
@@ -48,13 +50,26 @@ _COMMON_COLUMN = frozenset(column_document(_SAMPLE, Column(name="", schema_name=
 def register(registry: Registry) -> None:
     registry.resource("", metadata_csdl.service_document)
     registry.resource("$metadata", metadata_csdl.metadata_document)
-    registry.resource("EntityDefinitions", entity_definitions)
-    registry.resource("RelationshipDefinitions", relationship_definitions)
-    registry.resource("GlobalOptionSetDefinitions", global_option_set_definitions)
+    registry.resource("EntityDefinitions", _in_language(entity_definitions))
+    registry.resource("RelationshipDefinitions", _in_language(relationship_definitions))
+    registry.resource("GlobalOptionSetDefinitions", _in_language(global_option_set_definitions))
     registry.action("CreateEntities", create_entities)
-    registry.function("RetrieveMetadataChanges", retrieve_metadata_changes)
+    registry.function("RetrieveMetadataChanges", _in_language(retrieve_metadata_changes))
     registry.function("RetrieveTimestamp", retrieve_timestamp)
     metadata_options.register(registry)
+
+
+def _in_language(handler: Callable[[Session, Asked], Response]) -> Callable[[Session, Asked], Response]:
+    """Answer with the caller's own labels in the caller's language."""
+
+    def answer(session: Session, asked: Asked) -> Response:
+        before = USER_LANGUAGE.set(user_language(session))
+        try:
+            return handler(session, asked)
+        finally:
+            USER_LANGUAGE.reset(before)
+
+    return answer
 
 
 def create_entities(session: Session, call: Call) -> Response:

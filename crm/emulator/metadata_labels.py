@@ -4,6 +4,7 @@ Shapes: learn.microsoft.com/power-apps/developer/data-platform/webapi/query-meta
 .../webapi/reference/label, .../optionsetmetadata, .../booleanoptionsetmetadata.
 """
 
+from contextvars import ContextVar
 from typing import Any
 
 from .catalog import Column, Labels, Option, Table, metadata_id
@@ -15,9 +16,15 @@ TYPE = "#Microsoft.Dynamics.CRM."
 
 Document = dict[str, Any]
 
+USER_LANGUAGE: ContextVar[int] = ContextVar("user_language", default=BASE_LANGUAGE)
+"""Whose label is UserLocalizedLabel: set around each request for metadata."""
+
 
 def label(labels: Labels, *path: str) -> Document:
-    """A Label: one entry per language that has a text, the base language first. `path` makes the MetadataIds."""
+    """A Label: one entry per language that has a text, the base language first. `path` makes the MetadataIds.
+
+    The person's own is in their language, else in the base language.
+    """
     entries = [
         {
             "Label": labels[code],
@@ -28,7 +35,9 @@ def label(labels: Labels, *path: str) -> Document:
         }
         for code in sorted(labels, key=lambda code: (code != BASE_LANGUAGE, code))
     ]
-    return {"LocalizedLabels": entries, "UserLocalizedLabel": entries[0] if entries else None}
+    language = USER_LANGUAGE.get()
+    own = next((entry for entry in entries if entry["LanguageCode"] == language), entries[0] if entries else None)
+    return {"LocalizedLabels": entries, "UserLocalizedLabel": own}
 
 
 def read_label(value: Any, held: Labels, *, merge: bool = True) -> Labels:

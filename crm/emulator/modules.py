@@ -14,6 +14,7 @@ MODULES: tuple[str, ...] = (
     "search",
     "steps",
     "totals",
+    "usersettings",
 )
 
 

@@ -9,6 +9,7 @@ from .catalog import Catalog, Table
 from .steps import message_rows
 from .store import ACTIVITY_VIEW, Transaction, create_activity_view, create_table, is_stored, quote, twins
 from .text import fold
+from .usersettings import ensure_settings
 
 ORGANIZATION_ID = "6f2d1a3c-0000-4000-8000-000000000001"
 ROOT_UNIT_ID = "6f2d1a3c-0000-4000-8000-000000000002"
@@ -44,6 +45,7 @@ def bootstrap(tx: Transaction) -> None:
             continue
         _insert(tx, table, values)
     register_messages(tx)
+    ensure_settings(tx)
 
 
 def register_messages(tx: Transaction) -> None:

@@ -188,7 +188,7 @@ def delete(session: Session, table: Table, key: str) -> None:
     session.rules.after(session, change)
 
 
-_UNDELETABLE = frozenset({"systemuser", "organization", "sdkmessage", "sdkmessagefilter"})
+_UNDELETABLE = frozenset({"systemuser", "organization", "sdkmessage", "sdkmessagefilter", "usersettings"})
 _BELONGS = frozenset({"regardingobjectid", "objectid", "activityid"})
 
 

@@ -1,10 +1,13 @@
 """Metadata as it is read: addresses, options, shapes, and the refusals."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+
+from crm.emulator import seeds
 
 from .documents import Documents, serving
 
@@ -209,3 +212,33 @@ async def test_wrong_methods(api: Documents) -> None:
     assert (await api("DELETE", "EntityDefinitions")).status == 405
     assert (await api("POST", INCIDENT, {})).status == 405
     assert (await api("POST", "GlobalOptionSetDefinitions", {})).status == 501
+
+
+async def test_a_persons_own_label_is_in_their_language() -> None:
+    path = "EntityDefinitions(LogicalName='lead')/Attributes(LogicalName='leadqualitycode')"
+    async with serving(seed="contoso") as api:
+        ben = {"MSCRMCallerID": seeds.row_id("systemuser", "ben")}
+
+        async def own(headers: dict[str, str]) -> tuple[str, int]:
+            label = (await api.get(path, headers=headers)).body["DisplayName"]
+            assert len(label["LocalizedLabels"]) == 3
+            return label["UserLocalizedLabel"]["Label"], label["UserLocalizedLabel"]["LanguageCode"]
+
+        english = await own(ben)
+        assert english[1] == 1033
+        settings = f"usersettingscollection({ben['MSCRMCallerID']})"
+        assert (await api("PATCH", settings, {"uilanguageid": 1031})).status == 204
+        german = await own(ben)
+        assert german[1] == 1031
+        assert german[0] != english[0]
+        assert await own({}) == english
+        query = {"Properties": {"PropertyNames": ["DisplayName"]}}
+        changes = await api.get(f"RetrieveMetadataChanges(Query=@p1)?@p1={json.dumps(query)}", headers=ben)
+        labels = [table["DisplayName"]["UserLocalizedLabel"] for table in changes.body["EntityMetadata"]]
+        assert 1031 in {label["LanguageCode"] for label in labels if label}
+        refused = await api("PATCH", settings, {"uilanguageid": 1036})
+        assert (refused.status, refused.message) == (
+            400,
+            "The language 1036 is not installed; installed are 1033, 1031, 1049.",
+        )
+        assert (await api("DELETE", settings)).status == 405
