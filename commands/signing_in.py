@@ -5,6 +5,7 @@ bound by a cookie to that browser (`bots.signin`). A link that fell into other h
 unseen: the page names the person, and the person is told in the chat which account was connected.
 """
 
+import asyncio
 import hmac
 import logging
 import secrets
@@ -33,6 +34,8 @@ _IDLE: Final = timedelta(days=60)
 """Refresh tokens die after 90 days without use (learn.microsoft.com, "Refresh tokens in the Microsoft identity
 platform"), so they are used before."""
 _TRIES: Final = 3
+_GRACE: Final = 1.0
+"""Seconds in which another process keeps what it has just renewed."""
 _PLATFORMS: Final = {"slack": "Slack", "teams": "Microsoft Teams"}
 
 
@@ -161,7 +164,10 @@ class SignIn:
                 token, newer = await entra.renewed(organisation, cache, demand)
             except SignInRequired as e:
                 refusal = e
-                if e.claims or await self.connections.end(now):
+                if e.claims:
+                    raise
+                await asyncio.sleep(_GRACE)
+                if await self.connections.end(now):
                     raise
                 continue  # another process has renewed it meanwhile, and what it has counts
             if newer != cache:
