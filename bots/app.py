@@ -47,7 +47,7 @@ from .slack.face import SlackFace
 from .slack.settings import SlackSettings
 from .teams.face import TeamsFace
 from .teams.settings import TeamsSettings
-from .web import application, busy, serve
+from .web import STOPPING, application, busy, serve
 from .webhook import Webhook
 
 log = logging.getLogger(__name__)
@@ -114,6 +114,7 @@ class App:
             audit=self.audit,
             rate=None if self.demo or self.agent else self._rate(),
             window=_AGENT_WINDOW if self.agent else settings.ack_window,
+            deadline=settings.job_deadline,
         )
         checks = {"journal": engine.trouble, "database": self._database_check, "dataverse": self._dataverse_check}
         self.site = application(checks)
@@ -138,6 +139,10 @@ class App:
             self.stack.callback(upkeep.cancel)
         self.loading = asyncio.create_task(self._load_metadata())
         self.stack.callback(self.loading.cancel)
+
+    async def drain(self) -> None:
+        """Take nothing more, and finish or park what runs, while the site still answers."""
+        await self.dispatcher.stop(STOPPING)
 
     async def _start_faces(self, cipher: FernetCipher) -> None:
         settings = self.settings
@@ -276,6 +281,7 @@ async def run_serve(env_file: Path) -> int:
             settings.host,
             settings.port,
             announce=lambda port: log.info("listening on %s", port),
+            stopping=app.drain,
             loading=app.loading,
         )
     return 0
@@ -338,6 +344,7 @@ async def run_demo(*, dataverse: str = "") -> int:
             settings.host,
             settings.port,
             announce=lambda port: _welcome(settings, port),
+            stopping=app.drain,
             loading=app.loading,
         )
     return 0

@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     secret_key: SecretStr = Field(SecretStr(""), validation_alias=AliasChoices("CRMCHAT_SECRET_KEY", "secret_key"))
     """Old keys may follow the first, separated by commas: they still open, the first one seals."""
     ack_window: float = Field(1.5, gt=0, le=2.5, validation_alias=AliasChoices("CRMCHAT_ACK_WINDOW", "ack_window"))
+    job_deadline: float = Field(600, gt=0, validation_alias=AliasChoices("CRMCHAT_JOB_DEADLINE", "job_deadline"))
+    """Seconds for which a write that may succeed later is tried again."""
     policy: Path | None = Field(None, validation_alias=AliasChoices("CRMCHAT_POLICY", "policy"))
     """The policy file; see docs/policy.md."""
     rate_person: int = Field(600, ge=0, validation_alias=AliasChoices("CRMCHAT_RATE_PERSON", "rate_person"))

@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -14,6 +16,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from .settings import SettingsError, is_loopback
 
 log = logging.getLogger(__name__)
+
+STOPPING = 5.0
+"""Seconds for which what runs may finish when the process is told to stop."""
+_STOPPED = 9.5
+"""Seconds after which it ends whatever still hangs; work that was accepted is in the journal."""
 
 MAX_BODY = 1024 * 1024
 """Bytes; Slack and the Bot Framework both send far less."""
@@ -102,7 +109,7 @@ async def serve(
     What start-up and `loading` (what is still read while we serve already) have made stays for good, and the garbage
     collector is told so: looking through all of it stops every answer for 0.2 s.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=8)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
@@ -121,10 +128,18 @@ async def serve(
             loading.add_done_callback(lambda _: gc.freeze())
         announce(runner.addresses[0][1])
         await stop.wait()
-        if stopping:
+        last = threading.Timer(_STOPPED, _end)
+        last.daemon = True
+        last.start()
+        if stopping:  # still answering, so that health says what happens
             await stopping()
     finally:
         await runner.cleanup()
+
+
+def _end() -> None:
+    log.warning("not everything ended in time; what was accepted goes on when this program starts again")
+    os._exit(0)
 
 
 def busy(host: str, port: int, setting: str) -> str:

@@ -31,7 +31,7 @@ from .errors import BadInput, NotAccepted, NotAllowed, Question, SignInNeeded, S
 from .explain import explain
 from .fields import Reading
 from .grammar import HelpAsked, Meaning, Menu, OfLast, Parsed, Problem, of_last, parse
-from .jobs import RECEIPT, Answer, Jobs, Outcome, Receipt, Stage, Work, not_certain
+from .jobs import DEADLINE, RECEIPT, Answer, Jobs, Outcome, Receipt, Stage, Work, not_certain
 from .operation import CATALOG, Effect, Operation
 from .operations import case_from_message, home, search
 from .policy import Policy
@@ -103,12 +103,13 @@ class Dispatcher:
         rate: Rate | None = None,
         window: float = 1.5,
         sign_in: SignIn | None = None,
+        deadline: float = DEADLINE,
     ) -> None:
         self.seal = seal
         """Faces put `seal.seal(action.press)` on their buttons and forms, and give back what `seal.open(token)`
         returns. A token that does not open (`BadSeal`) is answered with the card of `stale()`."""
         self._delivery = Delivery(state, faces)
-        self.jobs = Jobs(engine, self.perform, self._delivery.of_work)
+        self.jobs = Jobs(engine, self.perform, self._delivery.of_work, deadline=deadline)
         self.environments = environments
         self._policy = policy
         self._state, self._faces, self._window = state, faces, window

@@ -19,6 +19,8 @@ from .state import Cipher
 KEPT_FOR = 72 * 3600.0
 """Seconds for which an ended job is kept: as long as a platform or a person might repeat it (Slack and Teams hours)."""
 _MANY = 1000
+_FAILED = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+"""A person who is told of a failure has had an answer, and the job is done; these ended otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +63,9 @@ class Journal:
         await asyncio.to_thread(self._client.destroy)
 
     async def entries(self, *, unfinished: bool = False, limit: int = 50) -> list[Entry]:
-        """The newest jobs first."""
+        """The newest jobs first. `unfinished`: what waits, runs, or was given up without an answer of its own."""
         found = await self._client.list_workflows_async(
-            name=JOB_NAME, status=list(LIVING) if unfinished else None, limit=limit, sort_desc=True,
+            name=JOB_NAME, status=[*LIVING, *_FAILED] if unfinished else None, limit=limit, sort_desc=True,
             load_input=False, load_output=False,
         )  # fmt: skip
         return [_entry(w) for w in found]

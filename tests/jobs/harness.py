@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 import zlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -43,6 +43,7 @@ _FAULTS: list[tuple[str, dict[str, object]]] = [
 ]
 
 SECRET = "a signing secret for the harness"
+KEY = "a secret key for the harness"
 
 
 def free_port() -> int:
@@ -56,10 +57,13 @@ class Sink:
     """Slack's API and `response_url`, and Teams' `serviceUrl`: counts the answers by the name that they carry."""
 
     answers: Counter[str] = field(default_factory=Counter)
+    texts: deque[str] = field(default_factory=lambda: deque(maxlen=200))
+    """The last bodies."""
 
     async def take(self, request: web.Request) -> web.Response:
         text = await request.text()
         self.answers.update(names_in(text))
+        self.texts.append(text)
         if request.path.startswith("/api/users."):
             return web.json_response({"ok": False, "error": "user_not_found"})
         return web.json_response({"ok": True, "id": "m1", "ts": "1.1", "channel": "C1"})
@@ -181,7 +185,7 @@ class Outside:
         env = {
             "PATH": os.environ["PATH"], "PORT": str(port), "DATAVERSE_URL": self.emulator.url,
             "CRMCHAT_DATA_DIR": str(self.folder / "data"), "CRMCHAT_IDENTITY": "application",
-            "CRMCHAT_SECRET_KEY": "a secret key for the harness", "SLACK_SIGNING_SECRET": SECRET,
+            "CRMCHAT_SECRET_KEY": KEY, "SLACK_SIGNING_SECRET": SECRET,
             "SLACK_BOT_TOKEN": "xoxb-harness", "SLACK_API_URL": f"{self.sink_url}/api/", "LOG_LEVEL": "WARNING",
             **environment,
         }  # fmt: skip
@@ -212,6 +216,17 @@ class Outside:
         )  # fmt: skip
         again = {"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": "http_timeout"} if retry else {}
         return await self._signed(url, body, "application/json", int(time.time()), again)
+
+    async def slack_press(self, url: str, button: Mapping[str, Any], trigger: str) -> int:
+        """A button of a card that came by itself."""
+        payload = {
+            "type": "block_actions", "team": {"id": "T1"}, "user": {"id": "U1", "team_id": "T1"}, "api_app_id": "A1",
+            "trigger_id": trigger, "response_url": f"{self.sink_url}/respond", "channel": {"id": "C1"},
+            "container": {"type": "message", "message_ts": "1.1", "channel_id": "C1", "is_ephemeral": True},
+            "actions": [{**button, "block_id": "b", "action_ts": "1.2"}],
+        }  # fmt: skip
+        body = urlencode({"payload": json.dumps(payload)})
+        return (await self._signed(url, body, "application/x-www-form-urlencoded", int(time.time())))[0]
 
     async def _signed(
         self, url: str, body: str, kind: str, at: int, more: Mapping[str, str] | None = None
@@ -290,7 +305,7 @@ async def outside(folder: Path) -> AsyncIterator[Outside]:
                 await one.end()
 
 
-async def storm(
+async def storm(  # noqa: C901  four players, each simple
     world: Outside, *, commands: int, kills: int, rate: float, seed: int, targets: int | None = None
 ) -> Tally:
     """Send commands at a steady rate to the servers in turn, kill one at random points, until all are acknowledged.
@@ -324,11 +339,15 @@ async def storm(
                     tally.troubles[f"{status} {body[:60]}"] += 1
             tries += 1
             await asyncio.sleep(0.3)
-        if chance.random() < _COPIED:  # out of order: others came in between
-            await asyncio.sleep(chance.uniform(0, 3))
-            tally.copies += 1
-            with suppress(aiohttp.ClientError, TimeoutError):
-                await world.command(chance.choice(world.servers).url, number, 1)
+        if chance.random() < _COPIED:
+            await copy(number)
+
+    async def copy(number: int) -> None:
+        """Out of order: others came in between."""
+        await asyncio.sleep(chance.uniform(0, 3))
+        tally.copies += 1
+        with suppress(aiohttp.ClientError, TimeoutError):
+            await world.command(chance.choice(world.servers).url, number, 1)
 
     async def trouble() -> None:
         while len(acknowledged) < commands:
@@ -369,3 +388,15 @@ async def settle(world: Outside, tally: Tally, *, seconds: float = 40) -> None:
         before = sum(world.sink.answers.values())
         await asyncio.sleep(1)
     tally.rows, tally.delivered = await world.rows(), Counter(world.sink.answers)
+
+
+async def jobs(world: Outside, server: Server, *arguments: str, status: int = 0) -> str:
+    """What `crmchat jobs …` prints."""
+    script = Path(sys.executable).with_name("crmchat")
+    process = await asyncio.create_subprocess_exec(
+        script, "jobs", *arguments, env={**server.env, "PATH": os.environ["PATH"]}, cwd=world.folder,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    output, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == status, errors.decode()
+    return output.decode()

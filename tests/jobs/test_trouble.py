@@ -1,20 +1,18 @@
 """A journal that cannot be written refuses clearly; a Dataverse that cannot be reached is tried again by itself."""
 
 import asyncio
-import os
 import resource
 import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from crm.emulator import Fault
 
-from .harness import Outside, Server, Tally, name, names_in, outside, settle
+from .harness import Outside, Server, Tally, jobs, name, names_in, outside, settle
 
 
 @pytest.fixture(scope="module")
@@ -91,20 +89,9 @@ async def test_dataverse_away_for_a_while_is_tried_again(served: tuple[Outside, 
         assert not tally.second_copies
     finally:
         world.emulator.faults.clear()
-    assert await _jobs(world, server, "list") == "Nothing waits or runs.\n"
-    everything = await _jobs(world, server, "list", "--all")
+    assert await jobs(world, server, "list") == "Nothing waits or runs.\n"
+    everything = await jobs(world, server, "list", "--all")
     assert everything.count("SUCCESS") >= 2, everything
     job = next(line.split()[0] for line in everything.splitlines() if "SUCCESS" in line)
-    assert "steps done: perform, answer" in await _jobs(world, server, "show", job)
-    assert "has ended: SUCCESS" in await _jobs(world, server, "cancel", job, status=1)
-
-
-async def _jobs(world: Outside, server: Server, *arguments: str, status: int = 0) -> str:
-    script = Path(sys.executable).with_name("crmchat")
-    process = await asyncio.create_subprocess_exec(
-        script, "jobs", *arguments, env={**server.env, "PATH": os.environ["PATH"]}, cwd=world.folder,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    output, errors = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == status, errors.decode()
-    return output.decode()
+    assert "steps done: perform, answer" in await jobs(world, server, "show", job)
+    assert "has ended: SUCCESS" in await jobs(world, server, "cancel", job, status=1)
