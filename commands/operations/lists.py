@@ -1,6 +1,6 @@
 """Lists and searches over one table: rows, sorting, paging, a count, and what to try when nothing is found."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pydantic import Field
 
@@ -56,7 +56,7 @@ class List(Record):
         if self.page and not self.page.startswith(f"{ctx.crm.url}/"):
             raise BadInput("This is no page of a list here.", f"Ask for the list again: {self.verb}")
         page = await ctx.crm.page(query.count(), next_link=self.page, page_size=size)
-        return Reply(card=self._card(seen, page, shown, self._said(conditions)), replace=bool(self.page))
+        return Reply(card=self.card(seen, page, shown, self._said(conditions)), replace=bool(self.page))
 
     async def _query(self, seen: Look, conditions: Conditions, shown: list[str]) -> Query:
         query = Query(self.of.logical).select(*_listed(seen, shown))
@@ -71,7 +71,8 @@ class List(Record):
             query = query.order(column.logical, desc=word.startswith("-"))
         return query if query.ordering else _newest_first(query, seen.info)
 
-    def _card(self, seen: Look, page: Page, shown: list[str], said: tuple[str, ...]) -> Card:
+    def card(self, seen: Look, page: Page, shown: Sequence[str] = (), said: tuple[str, ...] = ()) -> Card:
+        """One page as a card; `said`: in words what was looked for."""
         view = seen.view
         if not page.rows:
             return self._empty(seen, said)

@@ -4,6 +4,7 @@
 
 import contextlib
 import importlib
+import os
 import random
 import time
 from collections.abc import Iterator
@@ -177,7 +178,7 @@ def any_text_is_answered_soon(count: int, seed: int) -> None:
             spent = min(cost(text) for _ in range(5))
         if spent > slowest:
             slowest, culprit = spent, text
-    print(f"{count} texts, the slowest {slowest * 1000:.1f} ms: {culprit[:60]!r}")
+    print(f"seed {seed}: {count} texts, the slowest {slowest * 1000:.1f} ms: {culprit[:60]!r}")
     assert slowest < SLOWEST, culprit[:300]
 
 
@@ -187,7 +188,8 @@ def test_any_text_is_answered_soon() -> None:
 
 @pytest.mark.soak
 def test_any_text_is_answered_soon_soak() -> None:
-    any_text_is_answered_soon(200_000, seed=random.randrange(2**32))
+    count = int(os.environ.get("SOAK_TEXTS") or 200_000)
+    any_text_is_answered_soon(count, seed=int(os.environ.get("SOAK_SEED") or random.randrange(2**32)))
 
 
 REPEATED = [

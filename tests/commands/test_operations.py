@@ -1,6 +1,7 @@
 """What people ask for, against the emulator: answers, round trips, repetition, changes by others."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from urllib.parse import unquote_plus
 
@@ -9,7 +10,11 @@ import pytest
 from commands.cards import CardKind, to_text
 from commands.fields import Reading
 from commands.operation import CATALOG, by_slug
+from commands.operations.lists import List
 from commands.press import Do
+from commands.record_cards import look
+from crm.query import Query
+from crm.records import Page
 
 from .organisation import Desk, pressed
 
@@ -341,3 +346,19 @@ async def test_a_span_reaches_back_for_what_is_recorded_and_ahead_for_what_is_pl
     assert days[1] in (-1, 0)
     assert days[2] in (29, 30, 31)
     assert days[3] in (2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        (Page([], count=5000, count_exceeded=True), "5000+ leads"),
+        (Page([], count=5000), "5000 leads"),
+        (Page([], count=1), "1 lead"),
+    ],
+)
+async def test_a_count_that_dataverse_gave_up_is_shown_with_a_plus(desk: Desk, page: Page, title: str) -> None:
+    read = Query("lead").select("leadid", "fullname").top(1)
+    page = replace(page, rows=(await desk.context().crm.page(read)).rows)
+    listing = CATALOG["lead list"].read({})
+    assert isinstance(listing, List)
+    assert listing.card(await look(desk.context(), "lead"), page).title == title
