@@ -190,7 +190,7 @@ class Gate:
                 body=body.decode(),
                 headers={"content-type": request.content_type, **_retry_headers(request)},
             )
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return web.json_response({"error": "unreadable body"}, status=400)
         # Events are deliberately delivered again and carry an id of their own (`SeenEvents`).
         if bolt_request.body.get("type") in ("event_callback", "url_verification"):

@@ -105,8 +105,11 @@ class Shaped(AsyncMiddleware):
         resp: BoltResponse,  # noqa: ARG002
         next: Callable[[], Awaitable[BoltResponse]],  # noqa: A002  (Bolt's name)
     ) -> BoltResponse | None:
-        if not (fits(req.body, BODY) and whole(req.body)):
-            return BoltResponse(status=400, body='{"error": "unreadable body"}')
-        if "command" not in req.body:  # a form, whose fields are texts
-            req.body = without_nulls(req.body)
+        try:
+            if not (fits(req.body, BODY) and whole(req.body)):
+                return BoltResponse(status=400, body='{"error": "unreadable body"}')
+            if "command" not in req.body:  # a form, whose fields are texts
+                req.body = without_nulls(req.body)
+        except RecursionError:
+            return BoltResponse(status=400, body='{"error": "body nested too deeply"}')
         return await next()

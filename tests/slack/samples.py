@@ -48,12 +48,6 @@ SLACK_CARDS = {
     "evil": _card(EVIL, 2),
     "longest": _card(LONGEST, 60),
     "empty": Card(kind=CardKind.NOTICE, title=""),
-    "sign_in": Card(
-        kind=CardKind.SIGN_IN,
-        title="Connect to Dynamics",
-        text=("What you ask here runs as you.",),
-        actions=(Action(label="Connect", url="https://crm.example.com/auth/begin?t=abc"),),
-    ),
 }
 SLACK_FORMS = {
     **FORMS,

@@ -147,3 +147,4 @@ def test_a_message_is_read_as_its_reader_saw_it() -> None:
         "@Anna Berg & @ben: see the <page> (https://x.example/?a=1&b=2) or https://y.example, mail a@b.example, "
         "#support @here 28 Aug <ok>"
     )
+    assert plain("&amp;lt;!channel&amp;gt; <!subteam^S1|@agents>", {}) == "&lt;!channel&gt; @agents"  # decoded once

@@ -1,5 +1,6 @@
 """Who gets in: forged, stale, copied and unreadable requests; other workspaces; what reaches the log."""
 
+import io
 import json
 import logging
 import os
@@ -83,6 +84,24 @@ async def test_what_nobody_can_read_is_a_bad_request(slack: FakeSlack, content: 
     assert (await slack.raw(content, {**kind, **slack.sign(content)})).status == 400
 
 
+@pytest.mark.parametrize("depth", [600, 100_000])
+async def test_what_is_nested_without_end_is_a_bad_request(slack: FakeSlack, depth: int) -> None:
+    for event in (b"%b", b'{"type": "x", "y": %b}'):
+        nested = event % (b"[" * depth + b"]" * depth)
+        given = b'{"type": "event_callback", "event_id": "E", "event": %b}' % nested
+        headers = {"Content-Type": "application/json", **slack.sign(given)}
+        async with slack.session.post(slack.bot_url, data=given, headers=headers) as answer:
+            assert answer.status == 400
+
+
+async def test_ten_megabytes_are_refused_unread(slack: FakeSlack, script: Script) -> None:
+    given = b"text=" + b"x" * 10_000_000
+    headers = {**FORM, **slack.sign(given)}
+    async with slack.session.post(slack.bot_url, data=io.BytesIO(given), headers=headers) as answer:
+        assert answer.status == 413
+    assert script.asked == []
+
+
 async def test_slacks_own_probes_are_answered(slack: FakeSlack) -> None:
     assert (await slack.raw(b"ssl_check=1", FORM)).status == 200
     given = json.dumps({"type": "url_verification", "challenge": "abc", "token": "x"}).encode()
@@ -133,7 +152,10 @@ async def test_without_a_trigger_a_form_is_offered_as_a_button(slack: FakeSlack,
 
 
 async def test_markup_in_values_stays_text(slack: FakeSlack, script: Script) -> None:
-    evil = "<!channel> <@U2> <https://evil.example|Open record> *bold* & `code`"
+    evil = (
+        "<!channel> <@U2> <https://evil.example|Open record> *bold* & `code` "
+        "<!subteam^S1|@all> <!date^0^{date}^https://evil.example|now> &lt;!everyone&gt; \u202enobody"
+    )
     card = Card(
         kind=CardKind.RECORD,
         title=evil,
@@ -145,7 +167,9 @@ async def test_markup_in_values_stays_text(slack: FakeSlack, script: Script) -> 
     script.answers(Reply(card=card))
     answer = await slack.command("/crm", "case show CAS-1")
     said = answer.text
-    for markup in ("<!channel", "<!here", "<@U2", "<https://evil"):
+    assert "\u202e" not in json.dumps(answer.json, ensure_ascii=False)
+    assert "&amp;lt;!everyone" in answer.json["text"]  # what was an entity in the record stays one, and is not decoded
+    for markup in ("<!channel", "<!here", "<@U2", "<https://evil", "<!subteam", "<!date", "<!everyone"):
         plain = [t for t in _plain_texts(answer.json["blocks"]) if markup in t]
         assert said.count(markup) == len(plain)  # only where Slack shows text as it is
     assert answer.json["unfurl_links"] is False
