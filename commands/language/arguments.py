@@ -311,7 +311,7 @@ def _joined(words: list[Word], kind: Kind | None) -> str:
     def pieces() -> Iterator[str]:
         for i, word in enumerate(words):
             if i:
-                yield "\n" * min(word.breaks, 2) or " "
+                yield "\n" * min(word.breaks, 2) if word.breaks else " "
             yield _decoded(word.text, kind)
 
     return "".join(pieces())

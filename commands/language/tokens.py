@@ -18,6 +18,7 @@ _KEY_AHEAD = re.compile(r"[ \n]*(?:--?)?[^\W\d][\w\-]*=(?!=)")
 _COLON = re.compile(r"([^\W\d][\w\-]*):(?!//)(?=\S)")
 _QUOTED_KEY = re.compile(r" *=(?!=)( *)")
 _SPACE = re.compile(r"[ \n]*")
+_BLANK: Final = ("", " ", "\n")
 _PHONE = re.compile(r"\+?[\d(][\d().\-/]*(?: [\d().\-/]+)*(?=\s|$)")
 _PHRASES: Final = {
     Kind.MONEY: money.PHRASE,
@@ -58,21 +59,22 @@ def items(text: str, kind_of: KindOf) -> Iterator[Item]:
     """Raises Unreadable for a quote that never closes. `text` has been through `markup.tidy`."""
     quotes, pos = Quotes(text), 0
     while True:
-        begin = _skip(text, pos)
+        begin = _skip(text, pos) if text[pos : pos + 1] in _BLANK else pos
         if begin >= len(text):
             return
         breaks = 0 if begin <= pos + 1 and text[pos] != "\n" else text.count("\n", pos, begin)
-        if plain := _PLAIN.match(text, begin):
+        opens = text[begin] in OPENERS
+        if not opens and (plain := _PLAIN.match(text, begin)):
             yield Word(plain[0], begin, breaks)
             pos = plain.end()
             continue
-        quoted = quotes.at(begin)
-        found = None
-        if quoted:
-            found = _quoted_pair(text, begin, quoted, quotes, kind_of)
-        elif text[begin] == "-" or text[begin].isidentifier():
-            found = _pair(text, begin, quotes, kind_of)
-        item, pos = found or _word(text, begin, quoted, breaks)
+        if opens and (quoted := quotes.at(begin)):
+            found = _quoted_pair(text, begin, quoted, quotes, kind_of) if _QUOTED_KEY.match(text, quoted[1]) else None
+            item, pos = found or (Word(quoted[0], begin, breaks, quoted=True), quoted[1])
+        else:
+            named = text[begin] == "-" or text[begin].isidentifier()
+            found = _pair(text, begin, quotes, kind_of) if named else None
+            item, pos = found or _word(text, begin, breaks)
         yield item
 
 
@@ -126,9 +128,7 @@ def _value(text: str, pos: int, spaced: bool, kind: Kind | None, quotes: Quotes)
     return value, end, False
 
 
-def _word(text: str, pos: int, quoted: tuple[str, int] | None, breaks: int) -> tuple[Word, int]:
-    if quoted:
-        return Word(quoted[0], pos, breaks, quoted=True), quoted[1]
+def _word(text: str, pos: int, breaks: int) -> tuple[Word, int]:
     run = _RUN.match(text, pos)
     end = run.end() if run else pos + 1
     return Word(text[pos:end], pos, breaks), end
