@@ -518,7 +518,7 @@ class Dispatcher:
             who = await self._person(request.principal, environment)
             self._policy.check(operation, who, request.place, public=public)
         except NotAllowed as e:
-            words = {**operation.args(), FIELD: environment.name}
+            words = environment.args(operation.args())
             await self._note(request.principal, request.place, operation.verb, request.key, DENIED, words, e)
             raise
 
@@ -571,7 +571,7 @@ class Dispatcher:
                 reply = await operation.run(ctx)
             except Forbidden as e:
                 reply = Reply(card=explain(e, tried=wish.operation, ask=self._policy.ask))
-                words = {**wish.args, FIELD: environment.name}
+                words = environment.args(wish.args)
                 await self._note(
                     request.principal, request.place, operation.verb, request.key, DENIED, words, reply
                 )  # fmt: skip
@@ -585,7 +585,7 @@ class Dispatcher:
             work = Work(
                 key=wish.key,
                 verb=wish.operation.verb,
-                args={**wish.args, FIELD: environment.name} if environment.name else wish.args,
+                args=environment.args(wish.args),
                 principal=request.principal,
                 place=request.place,
                 etag=wish.etag,
@@ -600,8 +600,9 @@ class Dispatcher:
         if wish.visibility is Visibility.EVERYONE and public:
             # Nothing else may reach a conversation; errors and questions stay with the person.
             reply = replace(reply, card=public, visibility=Visibility.EVERYONE)
+            words = environment.args(wish.args)
             await self._note(
-                request.principal, request.place, operation.verb, request.key, SHARED, wish.args, reply
+                request.principal, request.place, operation.verb, request.key, SHARED, words, reply
             )  # fmt: skip
         return replace(reply, replace=reply.replace or wish.replace)
 

@@ -52,6 +52,10 @@ class Environment:
         """The intent key of what is made here: one message may become a case in each of two organisations."""
         return f"{key}@{self.name}" if self.name else key
 
+    def args(self, args: Mapping[str, str]) -> dict[str, str]:
+        """The arguments of a command, with the name of the environment that it goes to."""
+        return {**args, FIELD: self.name} if self.name else dict(args)
+
     def mark(self, reply: Reply, *, confirmed: str = "") -> Reply:
         """The reply with its badge, and with buttons and forms that stay in this environment.
 

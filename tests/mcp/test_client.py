@@ -40,7 +40,7 @@ REQUIRED = {
 
 
 @asynccontextmanager
-async def agent(emulator: Emulator, folder: Path, *flags: str) -> AsyncIterator[ClientSession]:
+async def agent(emulator: Emulator, folder: Path, *flags: str, **settings: str) -> AsyncIterator[ClientSession]:
     """A session with a server that acts as the application."""
     script = Path(sys.executable).with_name("crmchat")
     env = {
@@ -48,6 +48,7 @@ async def agent(emulator: Emulator, folder: Path, *flags: str) -> AsyncIterator[
         "DATAVERSE_URL": emulator.url,
         "CRMCHAT_DATA_DIR": str(folder),
         "LOG_LEVEL": "WARNING",
+        **settings,
     }
     server = StdioServerParameters(command=str(script), args=["mcp", *flags], env=env, cwd=str(folder))
     async with stdio_client(server) as (read, write), ClientSession(read, write) as session:
@@ -168,3 +169,29 @@ async def test_without_the_flag_nothing_is_written(tmp_path: Path) -> None:
         failed, answer = await call(session, SLUG + "CREATE_LEAD", lastname="Smith", subject="x")
         assert failed
         assert "--allow-writes" in answer["error"]
+
+
+async def test_several_organisations(tmp_path: Path) -> None:
+    async with Emulator() as production, Emulator() as sandbox:
+        policy = tmp_path / "policy.yaml"
+        policy.write_text(
+            "version: 1\nask: somebody\nenvironments:\n"
+            f"  production: {{confirm: true}}\n  sandbox: {{url: '{sandbox.url}'}}\n"
+        )
+        async with agent(production, tmp_path, "--allow-writes", CRMCHAT_POLICY=str(policy)) as session:
+            tools = {tool.name: tool.inputSchema["properties"] for tool in (await session.list_tools()).tools}
+            create = f"{SLUG}CREATE_ACCOUNT"
+            assert tools[create]["env"]["enum"] == ["production", "sandbox"]
+            assert "confirm" in tools[create]
+            assert "confirm" not in tools[f"{SLUG}GET_ALL_LEADS"]
+            failed, result = await call(session, create, name="Fabrikam")
+            assert failed
+            assert "confirm=true" in result["error"]
+            assert result["question"]["facts"] == {"Account Name": "Fabrikam"}
+            failed, result = await call(session, create, name="Fabrikam", confirm=True)
+            assert (failed, result["environment"]) == (False, "production")
+            failed, result = await call(session, create, name="Fabrikam", env="sandbox")
+            assert (failed, result["environment"]) == (False, "sandbox")
+            failed, result = await call(session, create, name="Fabrikam", env="nowhere")
+            assert failed
+            assert "production, sandbox" in str(result)
