@@ -75,6 +75,7 @@ class App:
     loading: "asyncio.Task[None]" = field(init=False)
     """Reads the organisation's metadata."""
     _shared_rate: SharedRateLimit | None = field(init=False, default=None)
+    _teams: TeamsFace | None = field(init=False, default=None)
 
     async def __aenter__(self) -> Self:
         try:
@@ -165,10 +166,10 @@ class App:
             session = await self.stack.enter_async_context(aiohttp.ClientSession())
             try:
                 exchange = self.dispatcher.exchange if self.dispatcher.sign_in else None
-                teams = TeamsFace(teams_settings(settings), self.dispatcher, session, exchange=exchange)
+                teams = TeamsFace(teams_settings(settings), self.dispatcher, session, self.state, exchange=exchange)
             except ValueError as e:
                 raise SettingsError(str(e)) from e
-            self.faces[teams.platform] = teams
+            self.faces[teams.platform] = self._teams = teams
             await teams.start()
             self.stack.push_async_callback(teams.stop)
             self.site.add_routes([web.post("/api/messages", teams.handler)])
@@ -199,6 +200,7 @@ class App:
     async def _forget_old(self) -> int:
         gone = await self.state.forget_old() + await self.audit.forget_old(self.settings.audit_days)
         gone += await self.dispatcher.sign_in.forget_old() if self.dispatcher.sign_in else 0
+        gone += await self._teams.forget_old() if self._teams else 0
         return gone + (await self._shared_rate.forget_old() if self._shared_rate else 0)
 
     async def _news(self, environment: Environment, body: Mapping[str, Any]) -> int:

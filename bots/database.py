@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from commands.state import TABLES
 
 from .settings import Settings, SettingsError
+from .teams import conversations  # noqa: F401  its table stands in TABLES
 
 log = logging.getLogger(__name__)
 

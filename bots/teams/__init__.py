@@ -3,7 +3,7 @@
 What the composition root uses:
 
     # ValueError: settings that cannot work
-    face = TeamsFace(TeamsSettings(...), dispatcher, aiohttp_session, exchange=None)
+    face = TeamsFace(TeamsSettings(...), dispatcher, aiohttp_session, state, exchange=None)
     site.add_routes([web.post("/api/messages", face.handler)])
     await face.start()      # fetches the issuer's keys ahead of the first message
     await face.stop()       # lets answers that are under way go out
@@ -27,5 +27,6 @@ message later.
 
 The rest of the room: `port.py` alone knows botbuilder; `tokens.py` checks who calls; `connector.py` calls Teams;
 `activity.py` and `requests.py` read what comes in; `adaptive.py` and `forms.py` draw; `invokes.py` answers gestures;
-`delivery.py` places replies; `extension.py` searches and unfurls; `graph.py` reads threads and files.
+`delivery.py` places replies; `conversations.py` knows who sent the bot away; `extension.py` searches and unfurls;
+`graph.py` reads threads and files.
 """

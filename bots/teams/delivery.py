@@ -13,6 +13,7 @@ from commands.request import DeliveryFailed, Place, PlaceKind, Principal, Reply,
 from .activity import PERSONAL, Reference
 from .adaptive import Element, Reader, render
 from .connector import Connector, ConnectorError
+from .conversations import Conversations
 from .forms import render_form
 from .memory import Recent, Waiting
 from .port import OAUTH_CARD, Message, Port, Turn
@@ -32,22 +33,15 @@ log = logging.getLogger(__name__)
 class Delivery:
     """Sends replies into conversations, live in a turn or later by reference."""
 
-    def __init__(self, port: Port, connector: Connector, seal: Seal, settings: TeamsSettings) -> None:
+    def __init__(
+        self, port: Port, connector: Connector, seal: Seal, settings: TeamsSettings, conversations: Conversations
+    ) -> None:
         self._port, self._connector, self._seal, self._settings = port, connector, seal, settings
+        self._conversations = conversations
         self._waiting = Waiting()
-        self._gone = Recent(REMEMBERED)
         self._private = Recent(REMEMBERED)
-        self._personal: OrderedDict[str, str] = OrderedDict()
         self._help: OrderedDict[tuple[int, Reader], tuple[Card, Message]] = OrderedDict()
         """By the card's identity, which holds while the card is kept beside it."""
-
-    def here_again(self, conversation: str) -> None:
-        """The conversation spoke to the bot, so it may be spoken to."""
-        self._gone.discard(conversation)
-
-    def sent_away(self, conversation: str) -> None:
-        """The bot was removed; nothing more is sent there."""
-        self._gone.add(conversation)
 
     async def deliver(self, place: Place, principal: Principal, reply: Reply) -> str:
         """Takes up the conversation of `place` and puts the reply there; returns its id.
@@ -61,13 +55,13 @@ class Delivery:
         async def put(turn: Turn) -> str:
             return await self.put(turn, place, principal, reply)
 
-        if place.conversation not in self._gone:
+        if not await self._conversations.is_away(place.conversation):
             try:
                 return await self._port.resume(where, put)
             except ConnectorError as e:
                 if not e.gone:
                     raise _failed(e) from e
-                self._gone.add(place.conversation)
+                await self._conversations.sent_away(place.conversation, whose(place, principal))
         return await self._deliver_alone(place, principal, reply)
 
     async def _deliver_alone(self, place: Place, principal: Principal, reply: Reply) -> str:
@@ -79,11 +73,16 @@ class Delivery:
             return await turn.send(message)
 
         try:
-            chat = await self._personal_chat(place)
-            if chat.conversation in self._gone:
-                raise _sent_away()
+            chat = await self._personal_chat(place, principal)
+        except ConnectorError as e:
+            raise _failed(e) from e
+        if await self._conversations.is_away(chat.conversation):
+            raise _sent_away()
+        try:
             return await self._port.resume(chat, send)
         except ConnectorError as e:
+            if e.gone:
+                await self._conversations.sent_away(chat.conversation, principal.key)
             raise _failed(e) from e
 
     async def put(self, turn: Turn, place: Place, principal: Principal, reply: Reply) -> str:
@@ -96,7 +95,9 @@ class Delivery:
             open_to_all = place.kind is PlaceKind.PERSONAL or self.for_all(reply, place)
 
             async def post() -> str:
-                return await (turn.send(message) if open_to_all else self._post_private(turn, place, message))
+                return await (
+                    turn.send(message) if open_to_all else self._post_private(turn, place, principal, message)
+                )
 
             def fits(former: str) -> bool:
                 # What one person may see never goes into a message of everyone's, nor the other way round.
@@ -226,7 +227,7 @@ class Delivery:
             return False
         return True
 
-    async def _post_private(self, turn: Turn, place: Place, message: Message) -> str:
+    async def _post_private(self, turn: Turn, place: Place, principal: Principal, message: Message) -> str:
         """Only the person may see it: within the conversation where Teams can do that, else in their own chat."""
         user = place.address.get("user", "")
         if self._settings.targeted and user:
@@ -243,14 +244,14 @@ class Delivery:
         async def send(turn: Turn) -> str:
             return await turn.send(message)
 
-        return await self._port.resume(await self._personal_chat(place), send)
+        return await self._port.resume(await self._personal_chat(place, principal), send)
 
-    async def _personal_chat(self, place: Place) -> Reference:
+    async def _personal_chat(self, place: Place, principal: Principal) -> Reference:
         """The one-to-one chat of the bot and the person who asked."""
         where = reference(place)
-        name = f"{place.tenant}:{where.user}"
-        if name not in self._personal:
-            self._personal[name] = await self._connector.open(
+        chat = await self._conversations.own_chat(principal.key)
+        if not chat:
+            chat = await self._connector.open(
                 where.service_url,
                 {
                     "isGroup": False,
@@ -260,9 +261,13 @@ class Delivery:
                     "channelData": {"tenant": {"id": place.tenant}},
                 },
             )
-            if len(self._personal) > REMEMBERED:
-                self._personal.popitem(last=False)
-        return replace(where, conversation=self._personal[name], kind=PERSONAL)
+            await self._conversations.opened(chat, principal.key)
+        return replace(where, conversation=chat, kind=PERSONAL)
+
+
+def whose(place: Place, principal: Principal) -> str:
+    """`Principal.key` of whom the bot is alone with in this place; empty among others."""
+    return principal.key if place.kind is PlaceKind.PERSONAL else ""
 
 
 def _asks_alone(reply: Reply, place: Place) -> Card | None:

@@ -25,13 +25,15 @@ from commands.request import (
     Typed,
     Visibility,
 )
+from commands.state import State
 from commands.threads import Happened
 
 from . import requests
 from .activity import Activity, BadActivity, parse
 from .connector import Connector, ConnectorError
+from .conversations import Conversations
 from .credentials import AppTokens
-from .delivery import Delivery
+from .delivery import Delivery, whose
 from .extension import Extension
 from .graph import Graph
 from .invokes import Gesture, Invokes
@@ -66,6 +68,7 @@ class TeamsFace:
         settings: TeamsSettings,
         dispatcher: Dispatcher,
         session: aiohttp.ClientSession,
+        state: State,
         *,
         exchange: Exchange | None = None,
     ) -> None:
@@ -89,7 +92,8 @@ class TeamsFace:
         self._port = Port(self._connector)
         self._roster = Roster(self._connector, settings.tenants)
         self._graph = Graph(session, settings, tokens)
-        self._delivery = Delivery(self._port, self._connector, dispatcher.seal, settings)
+        self._conversations = Conversations(state)
+        self._delivery = Delivery(self._port, self._connector, dispatcher.seal, settings, self._conversations)
         sign_in = SignIn(exchange if settings.sso_resource else None, dispatcher.seal)
         self._invokes = Invokes(dispatcher, self._delivery, Extension(dispatcher), sign_in)
         self._once: Once[Answer] = Once()
@@ -166,6 +170,10 @@ class TeamsFace:
         """See `commands.request.Face`. Teams names people by Entra object id, which needs no look-up."""
         return principal
 
+    async def forget_old(self) -> int:
+        """Drop what is known of conversations and past its time; how many rows went."""
+        return await self._conversations.forget_old()
+
     async def _with_group(self, place: Place) -> Place:
         """The place with the Entra group of its team, which Teams does not send with every gesture."""
         team = place.address.get("team")
@@ -187,16 +195,16 @@ class TeamsFace:
             case "invoke":
                 return await self._invokes.answer(gesture)
             case "message":
-                self._delivery.here_again(conversation)
+                await self._conversations.here_again(conversation)
                 await self._hear(gesture)
             case "messageUpdate" | "messageDelete" if not activity.addressed:
                 await self._overhear(gesture, _CHANGES[activity.type])
             case "installationUpdate":
                 action = str(activity.raw.get("action") or "")
                 if action.startswith("remove"):
-                    self._delivery.sent_away(conversation)
+                    await self._conversations.sent_away(conversation, whose(gesture.where, gesture.who))
                 else:
-                    self._delivery.here_again(conversation)
+                    await self._conversations.forget(conversation)
                     if action == "add":  # and not at every new version of the app
                         await self._say(gesture, Typed("help"), for_all=True)
             case _:
@@ -252,7 +260,7 @@ class TeamsFace:
         except ConnectorError as e:
             log.warning("an answer was not taken: %s", e)
             if e.gone:
-                self._delivery.sent_away(gesture.where.conversation)
+                await self._conversations.sent_away(gesture.where.conversation, whose(gesture.where, gesture.who))
             # What may have arrived is not sent again.
             return e.unknown or (e.again and await self._deliver_later(gesture, reply))
         return True

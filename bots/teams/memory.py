@@ -1,4 +1,4 @@
-"""What the face remembers for a while: gestures it has answered, cards that wait for their answer, who sent it away."""
+"""What the face remembers for a while: gestures it has answered, cards that wait for their answer, private messages."""
 
 import asyncio
 import time

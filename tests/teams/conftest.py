@@ -2,20 +2,24 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from bots.playground.teams_server import FakeTeams
 from bots.teams.face import TeamsFace
 from bots.teams.settings import TeamsSettings
 from commands.cards import Card, CardKind, Option
+from commands.cipher import FernetCipher
 from commands.dispatch import Dispatcher
 from commands.press import Seal
 from commands.request import Reply, Request
+from commands.state import TABLES, State
 
 APP = "00000000-0000-0000-0000-00000000b0b0"
 PASSWORD = "a password for tests"
@@ -83,6 +87,16 @@ async def serving(face: TeamsFace, teams: FakeTeams) -> AsyncIterator[str]:
         await face.stop()
 
 
+@asynccontextmanager
+async def remembering(folder: Path) -> AsyncIterator[State]:
+    """What one process has of the state database in this folder."""
+    engine = create_async_engine(f"sqlite+aiosqlite:///{folder / 'state.db'}")
+    async with engine.begin() as db:
+        await db.run_sync(TABLES.create_all, tables=[TABLES.tables["teams_conversations"]])
+    yield State(engine, FernetCipher(b"a secret for tests"))
+    await engine.dispose()
+
+
 @pytest.fixture
 async def teams() -> AsyncIterator[FakeTeams]:
     async with FakeTeams(app_id=APP, app_password=PASSWORD) as teams:
@@ -102,7 +116,15 @@ def script() -> Script:
 
 
 @pytest.fixture
-async def face(teams: FakeTeams, script: Script, session: aiohttp.ClientSession) -> AsyncIterator[TeamsFace]:
-    face = TeamsFace(settings_for(teams), script, session)
+async def state(tmp_path: Path) -> AsyncIterator[State]:
+    async with remembering(tmp_path) as state:
+        yield state
+
+
+@pytest.fixture
+async def face(
+    teams: FakeTeams, script: Script, session: aiohttp.ClientSession, state: State
+) -> AsyncIterator[TeamsFace]:
+    face = TeamsFace(settings_for(teams), script, session, state)
     async with serving(face, teams):
         yield face

@@ -620,11 +620,11 @@ async def test_the_group_of_a_team_is_asked_for_where_it_is_not_sent(face, teams
     assert quote.missing  # the fake Teams has no Graph
 
 
-async def test_without_an_app_id_only_this_machine_is_heard(session, script):
+async def test_without_an_app_id_only_this_machine_is_heard(session, script, state):
     from bots.playground.teams_server import FakeTeams
 
     async with FakeTeams() as teams:
-        face = TeamsFace(settings_for(teams), script, session)
+        face = TeamsFace(settings_for(teams), script, session, state)
         async with serving(face, teams) as url:
             assert (await teams.message("hello")).status == 200
             for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
@@ -643,6 +643,6 @@ async def test_without_an_app_id_only_this_machine_is_heard(session, script):
         {"app_type": "MultiTenant", "tenant_id": "", "allowed_tenants": frozenset()},
     ],
 )
-async def test_settings_that_cannot_work_are_refused_at_once(teams, session, script, changes):
+async def test_settings_that_cannot_work_are_refused_at_once(teams, session, script, state, changes):
     with pytest.raises(ValueError, match="MICROSOFT_"):
-        TeamsFace(settings_for(teams, **changes), script, session)
+        TeamsFace(settings_for(teams, **changes), script, session, state)

@@ -14,6 +14,7 @@ from commands.cards import Action, Card, CardKind
 from commands.errors import SignInNeeded
 from commands.press import Do, Press
 from commands.request import Principal, Reply, Visibility
+from commands.state import State
 
 from .conftest import APP, SEAL, Script, serving, settings_for
 from .samples import CARDS, FORM, RECORD, STUB
@@ -53,10 +54,10 @@ def access() -> Access:
 
 @pytest.fixture(autouse=True)
 async def face(
-    teams: FakeTeams, script: Script, session: aiohttp.ClientSession, access: Access
+    teams: FakeTeams, script: Script, session: aiohttp.ClientSession, state: State, access: Access
 ) -> AsyncIterator[TeamsFace]:
     settings = settings_for(teams, sso_resource=RESOURCE)
-    face = TeamsFace(settings, script, session, exchange=access.exchange)
+    face = TeamsFace(settings, script, session, state, exchange=access.exchange)
     script.reply = lambda _request: Reply(card=ASK)
     async with serving(face, teams):
         yield face
@@ -172,8 +173,8 @@ async def test_the_search_extension_leads_to_the_page(teams, script):
     assert answer.json["composeExtension"]["suggestedActions"]["actions"][0]["value"] == PAGE
 
 
-async def test_without_single_sign_on_the_card_is_an_ordinary_one(teams, script, session, access):
-    face = TeamsFace(settings_for(teams), script, session, exchange=access.exchange)
+async def test_without_single_sign_on_the_card_is_an_ordinary_one(teams, script, session, state, access):
+    face = TeamsFace(settings_for(teams), script, session, state, exchange=access.exchange)
     async with serving(face, teams):
         post = await asked(teams)
         assert "[Connect]" in teams.text(post)
@@ -192,6 +193,6 @@ async def test_an_answer_that_comes_late_takes_the_place_of_the_waiting_card(fac
     assert "[Connect]" in teams.text(teams.last())
 
 
-async def test_a_resource_that_teams_cannot_know_is_refused(teams, script, session):
+async def test_a_resource_that_teams_cannot_know_is_refused(teams, script, session, state):
     with pytest.raises(ValueError, match="MICROSOFT_SSO_RESOURCE"):
-        TeamsFace(settings_for(teams, sso_resource="https://crm.example.com"), script, session)
+        TeamsFace(settings_for(teams, sso_resource="https://crm.example.com"), script, session, state)
