@@ -13,7 +13,6 @@ from .errors import NotAllowed
 from .request import Face, Place, Principal, Quote
 
 if TYPE_CHECKING:
-    from .reminders import Reminders
     from .signing_in import SignIn
     from .threads import Threads
 
@@ -53,6 +52,21 @@ class Links(Protocol):
         ...
 
 
+class Reminders(Protocol):
+    """What is shown to this person here, later."""
+
+    async def set(self, verb: str, args: dict[str, str], at: datetime, said: str) -> str:
+        """Show what the reading command `verb` gives at `at`, under the sentence `said`; the reminder's id.
+
+        Raises NotAccepted if it could not be journalled.
+        """
+        ...
+
+    async def call_off(self, reminder: str) -> bool:
+        """Take it back; False where this person has no such reminder, or it has been shown."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything an operation needs, and nothing it should not have."""
@@ -69,7 +83,7 @@ class Context:
     links: Links
     threads: "Threads | None" = None
     """Which chat thread follows which case; None where none can."""
-    reminders: "Reminders | None" = None
+    reminders: Reminders | None = None
     """Sets what is shown later; None where nothing can be."""
     face: Face | None = None
     """The chat platform of `place`; None for agents."""

@@ -37,7 +37,7 @@ from .operations import case_from_message, home, search
 from .policy import Policy
 from .press import Do, Press, Seal
 from .rate import Rate
-from .reminders import Reminders
+from .reminders import JournalledReminders
 from .request import (
     Faces,
     FromMessage,
@@ -693,7 +693,7 @@ class Dispatcher:
         user_id: str = "me",
         operation: type[Operation] | None = None,
     ) -> Context:
-        people = environment.people
+        people, face = environment.people, self._faces.get(place.platform)
         alone = operation is not None and operation.without_account
         hidden = {} if alone else self._policy.hidden(await self._person(principal, environment), place)
         if operation and operation.table:
@@ -710,8 +710,8 @@ class Dispatcher:
             memory=self._state.memory(principal, place, environment.known_as),
             links=self._state.links(environment.known_as),
             threads=self._threads,
-            reminders=Reminders(self.jobs, principal, place, key, environment.name),
-            face=self._faces.get(place.platform),
+            reminders=JournalledReminders(self.jobs, principal, place, key, environment.name) if face else None,
+            face=face,
             quote=quote,
             sign_in=self._signing_in,
             etag=etag,

@@ -13,8 +13,8 @@ MARK: Final = "/reminder"
 
 
 @dataclass(frozen=True, slots=True)
-class Reminders:
-    """What an operation may ask for in `Context.reminders`."""
+class JournalledReminders:
+    """`commands.context.Reminders`."""
 
     jobs: Jobs
     principal: Principal
@@ -24,10 +24,7 @@ class Reminders:
     env: str = ""
 
     async def set(self, verb: str, args: dict[str, str], at: datetime, said: str) -> str:
-        """Show what the reading command `verb` gives at `at`, under the sentence `said`; the reminder's id.
-
-        Raises NotAccepted if it could not be journalled.
-        """
+        """See `Reminders.set`."""
         key = self.key + MARK
         given = {**args, FIELD: self.env} if self.env else args
         work = Work(key=key, verb=verb, args=given, principal=self.principal, place=self.place, remark=said)
@@ -35,5 +32,5 @@ class Reminders:
         return key
 
     async def call_off(self, reminder: str) -> bool:
-        """Take it back; False where this person has no such reminder, or it has been shown."""
+        """See `Reminders.call_off`."""
         return await self.jobs.call_off(reminder, self.principal.key)

@@ -6,12 +6,11 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from commands.cards import Action, Card, CardKind, Fact, Moment
-from commands.context import Context
+from commands.context import Context, Reminders
 from commands.errors import BadInput
 from commands.fields import Instant, Memo, Reference, Text
 from commands.operation import Accepts, Effect, Operation
 from commands.press import Do, Press
-from commands.reminders import Reminders
 from commands.request import Reply
 from commands.views import VIEWS, View
 
@@ -69,7 +68,7 @@ class CancelReminder(
 
 
 def _reminders(ctx: Context) -> Reminders:
-    if ctx.reminders is None or ctx.face is None:
+    if ctx.reminders is None:
         raise BadInput("Reminders come in a chat, and there is none here.", "Ask in Slack or Microsoft Teams.")
     return ctx.reminders
 

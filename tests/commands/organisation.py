@@ -131,12 +131,30 @@ class Linked:
         return self.by_message.get(message)
 
 
+class Noted:
+    """`Reminders` in a list."""
+
+    def __init__(self) -> None:
+        self.set_for: list[datetime] = []
+
+    async def set(self, verb: str, args: dict[str, str], at: datetime, said: str) -> str:
+        """See `Reminders.set`."""
+        del verb, args, said
+        self.set_for.append(at)
+        return f"reminder-{len(self.set_for)}"
+
+    async def call_off(self, reminder: str) -> bool:
+        """See `Reminders.call_off`."""
+        del reminder
+        return False
+
+
 class Desk:
     """Runs operations as one person in one place."""
 
     def __init__(self, dataverse: Dataverse, recorder: Recorder) -> None:
         self.dataverse, self.recorder = dataverse, recorder
-        self.memory, self.links = Remembered(), Linked()
+        self.memory, self.links, self.reminders = Remembered(), Linked(), Noted()
         self._keys = (f"gesture-{n}" for n in itertools.count())
 
     def context(
@@ -157,6 +175,7 @@ class Desk:
             now=datetime.now(UTC),
             memory=self.memory,
             links=self.links,
+            reminders=self.reminders,
             face=face,
             quote=quote,
             etag=etag,
