@@ -65,7 +65,8 @@ class Sink:
         self.answers.update(names_in(text))
         self.texts.append(text)
         if request.path.startswith("/api/users."):
-            return web.json_response({"ok": False, "error": "user_not_found"})
+            user = {"id": "U1", "team_id": "T1", "profile": {"real_name": "Anna", "email": "anna@contoso.example"}}
+            return web.json_response({"ok": True, "user": user})
         return web.json_response({"ok": True, "id": "m1", "ts": "1.1", "channel": "C1"})
 
 
