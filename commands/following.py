@@ -83,6 +83,13 @@ class FollowedThreads:
         async with self._state.engine.connect() as db:
             return await db.scalar(sa.select(_MARKS.c.mark).where(_MARKS.c.mark == mark[-500:])) is not None
 
+    async def newest(self, thing: str, version: str) -> bool:
+        """See `Threads.newest`."""
+        await self.first(f"{thing}/{version}")
+        query = sa.select(_MARKS.c.mark).where(_MARKS.c.mark.startswith(f"{thing}/", autoescape=True))
+        async with self._state.engine.connect() as db:  # compared here: databases order text by the rules of a language
+            return max((await db.scalars(query)).all(), default="") <= f"{thing}/{version}"
+
     async def forget_old(self) -> int:
         """Drop marks past their time; returns how many went."""
         async with self._state.engine.begin() as db:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Protocol
 
-from crm.errors import CrmError, DuplicateId, NotFound
+from crm.errors import CrmError, DuplicateId, NotFound, VersionMismatch
 from crm.languages import language_code
 from crm.notes import File
 from crm.notifications import Change
@@ -33,6 +33,7 @@ _FOR_CUSTOMERS: Final = "*WEB*"
 """Notes that begin so are shown to customers by Power Pages. Source: Microsoft, "Add notes to portal records"."""
 _SUBJECT = 100
 _SHOWN = 1500
+_EDITS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,10 @@ class Threads(Protocol):
         """Whether this mark is remembered."""
         ...
 
+    async def newest(self, thing: str, version: str) -> bool:
+        """Whether no later version of this thing is remembered; this one is from now on. Versions compare as text."""
+        ...
+
 
 class Happened(StrEnum):
     """What became of a message in a thread."""
@@ -119,8 +124,8 @@ async def thread_reply(
     text = _note_text(following, place, message)
     try:
         if happened is Happened.EDITED:
-            await _rewrite(crm, following.case, note, message, text)
-            return Reply(reaction="pencil2")
+            rewritten = await _rewrite(threads, crm, following.case, note, message, text)
+            return Reply(reaction="pencil2") if rewritten else None
         await _write(crm, following.case, note, message, text)
         missing = await _attach(threads, crm, face, following.case, place, message)
     finally:
@@ -196,6 +201,10 @@ def _deleted(ref: Ref) -> str:
     return f"deleted/{ref.table}/{ref.id}"
 
 
+def _edited(ref: Ref) -> str:
+    return f"edited/{ref.table}/{ref.id}"
+
+
 def _note_text(following: Following, place: Place, message: Message) -> str:
     who = f"{message.author.name or message.author.email or 'Somebody'} in {place.platform.capitalize()}:"
     text = "\n".join(filter(None, (who, message.text.strip(), message.permalink)))
@@ -212,13 +221,25 @@ async def _write(crm: Session, case: Ref, note: Ref, message: Message, text: str
     return True
 
 
-async def _rewrite(crm: Session, case: Ref, note: Ref, message: Message, text: str) -> None:
+async def _rewrite(threads: Threads, crm: Session, case: Ref, note: Ref, message: Message, text: str) -> bool:
+    """False where a later edit of the message has come already: platforms deliver in any order."""
     change: dict[str, Json] = {NOTE.text.logical: text}
-    try:
-        await crm.update(note, change)
-    except NotFound:
-        if not await _write(crm, case, note, message, text):  # written at this very moment
-            await crm.update(note, change)
+    for _ in range(_EDITS_AT_ONCE):
+        if message.version and not await threads.newest(_edited(note), message.version):
+            return False
+        try:
+            # Another edit may be between its look and its writing, too: the etag tells.
+            etag = (await crm.get(note, select=[NOTE.subject.logical])).etag if message.version else ""
+            await crm.update(note, change, etag=etag or "*")
+        except NotFound:
+            if await _write(crm, case, note, message, text):
+                return True
+        except VersionMismatch:
+            continue
+        else:
+            return True
+    await crm.update(note, change)
+    return True
 
 
 async def _attach(

@@ -123,6 +123,22 @@ async def test_edits_and_deletions_are_followed(desk: Desk, threads: FollowedThr
     assert await thread_reply(threads, crm, None, THREAD, _message("b", "first"), Happened.DELETED) is None
 
 
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_of_several_edits_the_newest_wins(
+    desk: Desk, threads: FollowedThreads, order: tuple[int, ...], at_once: bool
+) -> None:
+    case = await _case(desk, threads, "Newest")
+    crm, key = desk.context().crm, f"n{order}{at_once}"
+    await thread_reply(threads, crm, None, THREAD, _message(key, "text 0"), Happened.WRITTEN)
+    edits = [replace(_message(key, f"text {n}"), version=f"170000000{n}.000100") for n in order]
+    telling = [thread_reply(threads, crm, None, THREAD, edit, Happened.EDITED) for edit in edits]
+    for one in [asyncio.gather(*telling)] if at_once else telling:
+        await one
+    await thread_reply(threads, crm, None, THREAD, edits[0], Happened.EDITED)  # once more
+    assert [n["notetext"].splitlines()[1] for n in await _notes(desk, case)] == ["text 3"]
+
+
 async def test_whatever_the_order_the_last_state_stays(desk: Desk, threads: FollowedThreads) -> None:
     case = await _case(desk, threads, "Order")
     crm = desk.context().crm
