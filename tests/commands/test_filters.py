@@ -119,9 +119,7 @@ def test_known_names_may_have_a_colon() -> None:
 
 def test_describing() -> None:
     words = describe(parse("company~acme NOT (mine OR email=) created>7d"))
-    assert words == (
-        "company contains “acme” and not (owned by me or email is empty) and created is above “7d”"
-    )
+    assert words == ("company contains “acme” and not (owned by me or email is empty) and created is above “7d”")
 
 
 texts = st.text(min_size=1, max_size=12).map(lambda t: " ".join(markup.tidy(t).split())).filter(bool)
