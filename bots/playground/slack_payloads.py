@@ -17,14 +17,16 @@ from .slack_state import all_options, element_state
 class SlackPayloads(SlackSight):
     """Interactive payloads and event envelopes; controls are found by id or by what can be read on them."""
 
-    async def event(self, event: Mapping[str, Any], *, team: str = "T1", event_id: str = "") -> Answer:
-        """Any event in the envelope of the Events API."""
-        workspace = self.world.teams[team]
+    async def event(
+        self, event: Mapping[str, Any], *, team: str = "T1", event_id: str = "", of_organisation: bool = False
+    ) -> Answer:
+        """Any event in the envelope of the Events API; what happens to a whole organisation names no workspace."""
+        workspace, org_wide = self.world.teams[team], self.world.org_wide(team)
         envelope = {
             "token": "legacy",
             "type": "event_callback",
-            "team_id": team,
-            "context_team_id": team,
+            **({} if of_organisation else {"team_id": team, "context_team_id": team}),
+            **({"enterprise_id": workspace.enterprise} if workspace.enterprise else {}),
             "api_app_id": "APLAYGROUND",
             "event": {"event_ts": self.world.new_ts(), **event},
             "event_id": event_id or self.world.new_id("Ev"),
@@ -32,10 +34,10 @@ class SlackPayloads(SlackSight):
             "authorizations": [
                 {
                     "enterprise_id": workspace.enterprise,
-                    "team_id": team,
+                    "team_id": None if org_wide else team,
                     "user_id": workspace.bot_user,
                     "is_bot": True,
-                    "is_enterprise_install": False,
+                    "is_enterprise_install": org_wide,
                 }
             ],
             "is_ext_shared_channel": False,
@@ -92,7 +94,7 @@ class SlackPayloads(SlackSight):
             "api_app_id": "APLAYGROUND",
             "token": "legacy",
             "enterprise": {"id": workspace.enterprise, "name": "Grid"} if workspace.enterprise else None,
-            "is_enterprise_install": False,
+            "is_enterprise_install": self.world.org_wide(team),
             "trigger_id": self.world.trigger(who.id, team, where.id if isinstance(where, View) else ""),
         }
         if isinstance(where, View):

@@ -47,10 +47,12 @@ class SlackPeople(SlackEffects):
             "command": command,
             "text": text,
             "api_app_id": "APLAYGROUND",
-            "is_enterprise_install": "false",
+            "is_enterprise_install": str(self.world.org_wide(place.team)).lower(),
             "response_url": self.response_url(who, place),
             "trigger_id": self.world.trigger(who.id, place.team),
         }
+        if enterprise := self.world.teams[place.team].enterprise:
+            fields |= {"enterprise_id": enterprise, "enterprise_name": "Grid"}
         answer = await self.post_form(fields, f"{command} {text}".strip())
         body = answer.json if isinstance(answer.json, dict) else {"text": answer.text} if answer.body else {}
         if not answer.error and body:

@@ -162,13 +162,13 @@ class FakeSlack(WebApi):
         raise LookupError(f"the installation never ended; the last address was {url}")
 
     async def uninstall(self, team: str = "T1") -> None:
-        """Remove the app from a workspace: its tokens die, and two events say so, in no promised order."""
-        gone = [t for t in self.world.tokens.values() if t.kind == "bot" and t.team == team]
-        for token in gone:
+        """Remove the app from a workspace (or its organisation): its tokens die, and two events say so, in no promised
+        order."""
+        org_wide, bot = self.world.org_wide(team), self.world.teams[team].bot_user
+        for token in self.world.installed(team):
             token.revoked = True
-        bot = self.world.teams[team].bot_user
-        await self.event({"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [bot]}}, team=team)
-        await self.event({"type": "app_uninstalled"}, team=team)
+        for event in ({"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [bot]}}, {"type": "app_uninstalled"}):
+            await self.event(event, team=team, of_organisation=org_wide)
 
     # -- routes
 

@@ -70,6 +70,18 @@ class World:
         self._last_ts = max(self.now(), self._last_ts + 0.000001)
         return f"{self._last_ts:.6f}"
 
+    # -- the app's tokens
+
+    def installed(self, team: str) -> list[Token]:
+        """The app's living tokens for a workspace, one for its whole organisation among them."""
+        enterprise = self.teams[team].enterprise
+        found = [t for t in self.tokens.values() if t.kind == "bot" and not t.revoked]
+        return [t for t in found if t.team == team or (t.team is None and enterprise and t.enterprise == enterprise)]
+
+    def org_wide(self, team: str) -> bool:
+        """Whether the app is installed in the workspace's whole organisation."""
+        return any(t.team is None for t in self.installed(team))
+
     # -- people and places
 
     def user(self, name: str) -> User:

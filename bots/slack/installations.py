@@ -146,8 +146,9 @@ class Installations(AsyncInstallationStore):
 
     def forget(self, where: Workspace) -> None:
         """Drop what memory holds of a workspace, or of an organisation and its workspaces."""
-        for key in [k for k in self._cache if k == where or (where.enterprise and k.enterprise == where.enterprise)]:
-            del self._cache[key]
+        for key in list(self._cache):
+            if (where.team and key.team == where.team) or (where.enterprise and key.enterprise == where.enterprise):
+                del self._cache[key]
 
     def _sealed(self, installation: Installation) -> bytes:
         return self._cipher.encrypt(json.dumps(installation.to_dict_for_copying(), default=str).encode())
@@ -157,7 +158,9 @@ class Installations(AsyncInstallationStore):
     async def async_save(self, installation: Installation) -> None:
         where = workspace_of(installation)
         values = {"enterprise_id": where.enterprise, "team_id": where.team, "data": self._sealed(installation)}
+        former = sa.and_(_is(where), INSTALLATIONS.c.enterprise_id != where.enterprise)
         async with self._engine.begin() as connection:
+            await connection.execute(sa.delete(INSTALLATIONS).where(former))  # it has joined an organisation since
             fresh = insert_ignoring(connection, INSTALLATIONS, {**values, "revision": 1})
             if (await connection.execute(fresh)).rowcount != 1:
                 renewed = {"data": values["data"], "revision": INSTALLATIONS.c.revision + 1, "rotating": ""}
@@ -278,4 +281,7 @@ def workspace_of(installation: Installation) -> Workspace:
 
 
 def _is(where: Workspace) -> sa.ColumnElement[bool]:
-    return sa.and_(INSTALLATIONS.c.enterprise_id == where.enterprise, INSTALLATIONS.c.team_id == where.team)
+    """A workspace by its own id, which is unique in Slack: not every payload names its organisation."""
+    if where.team:
+        return INSTALLATIONS.c.team_id == where.team
+    return sa.and_(INSTALLATIONS.c.enterprise_id == where.enterprise, INSTALLATIONS.c.team_id == "")

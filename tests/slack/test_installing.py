@@ -1,6 +1,7 @@
 """Several workspaces: OAuth, tokens at rest, uninstalls, rotation; and Socket Mode."""
 
 import asyncio
+import html
 import time
 from collections.abc import AsyncIterator
 
@@ -8,15 +9,16 @@ import pytest
 import sqlalchemy as sa
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy.ext.asyncio import AsyncEngine
+from yarl import URL
 
 from bots.playground.slack_server import FakeSlack
 from bots.slack import SlackFace
 from bots.slack.api import NotInstalled, Workspace
-from bots.slack.installations import INSTALLATIONS, Begun, Installations, OAuthStates, SeenEvents, create_tables
+from bots.slack.installations import INSTALLATIONS, STATES, Begun, Installations, SeenEvents, create_tables
 from bots.slack.tasks import Tasks
 from bots.slack.tokens import Tokens
 from commands.cards import Card, CardKind
-from commands.request import Place, Principal, Reply
+from commands.request import Place, Principal, Reply, Standing
 
 from .conftest import CIPHER, Script, serving, settings_for
 
@@ -28,6 +30,11 @@ async def distributed(slack: FakeSlack, script: Script, engine: AsyncEngine) -> 
     async with serving(settings, script, engine) as (face, url):
         slack.bot_url = f"{url}slack/events"
         yield face, url
+
+
+async def _rows(engine: AsyncEngine) -> int:
+    async with engine.connect() as connection:
+        return int((await connection.execute(sa.select(sa.func.count()).select_from(INSTALLATIONS))).scalar() or 0)
 
 
 async def test_installing_and_uninstalling(
@@ -47,22 +54,99 @@ async def test_installing_and_uninstalling(
     await slack.until(lambda: slack.last("dm", "U1"))
     await slack.uninstall("T1")
     assert "not installed" in (await slack.command("/crm", "my cases")).text
-    async with engine.connect() as connection:
-        assert (await connection.execute(sa.select(sa.func.count()).select_from(INSTALLATIONS))).scalar() == 0
+    assert await _rows(engine) == 0
 
 
-async def test_state_is_bound_to_the_browser_and_used_once(
+async def test_an_organisation_installs_once_for_all_its_workspaces(
+    distributed: tuple[SlackFace, str], slack: FakeSlack, script: Script, engine: AsyncEngine
+) -> None:
+    """By Slack's payloads of an organisation-wide installation: no `team` in the grant, none in `authorizations`."""
+    _, url = distributed
+    slack.world.teams["T1"].enterprise = "E1"
+    slack.oauth.org_wide = slack.oauth.rotation = True
+    assert "is installed in Grid" in await slack.install(f"{url}slack/install")
+    answer = await slack.command("/crm", "my cases")
+    assert "You said my cases" in answer.text
+    await slack.say("my leads", user="U2", channel="dm")
+    shown = await slack.until(lambda: slack.last("dm", "U2"))
+    assert "my leads" in slack.text(shown)
+    await slack.shortcut("crm_new", user="U2")
+    await slack.until(lambda: slack.view("U2"))
+    assert {(r.principal.tenant, r.principal.standing) for r in script.asked} == {("E1", Standing.MEMBER)}
+    assert {r.place.address["team"] for r in script.asked} == {"T1"}
+    assert all(c.answer["ok"] for c in slack.calls), [c for c in slack.calls if not c.answer["ok"]]
+    await slack.uninstall("T1")
+    assert "not installed" in (await slack.command("/crm", "my cases")).text
+    assert await _rows(engine) == 0
+
+
+async def test_a_workspace_that_joins_an_organisation_is_still_served(
+    distributed: tuple[SlackFace, str], slack: FakeSlack, engine: AsyncEngine
+) -> None:
+    _, url = distributed
+    await slack.install(f"{url}slack/install")
+    slack.world.teams["T1"].enterprise = "E1"
+    assert "You said my cases" in (await slack.command("/crm", "my cases")).text
+    await slack.install(f"{url}slack/install")
+    assert await _rows(engine) == 1
+    assert "You said my cases" in (await slack.command("/crm", "my cases")).text
+    await slack.uninstall("T1")
+    assert await _rows(engine) == 0
+
+
+async def test_two_install_one_workspace_at_once(
+    distributed: tuple[SlackFace, str], slack: FakeSlack, engine: AsyncEngine
+) -> None:
+    _, url = distributed
+    slack.oauth.rotation = True
+    pages = await asyncio.gather(*(slack.install(f"{url}slack/install") for _ in range(2)))
+    assert all("is installed in" in page for page in pages)
+    assert await _rows(engine) == 1
+    await slack.say("my cases", user="U1", channel="dm")
+    await slack.until(lambda: slack.last("dm", "U1"))
+
+
+class Browser:
+    """One browser on its way through an installation, which may stop, go back, or hand its address to another."""
+
+    def __init__(self, slack: FakeSlack, url: str) -> None:
+        self._slack, self._url, self.cookie = slack, url, ""
+
+    async def begin(self) -> str:
+        """Press *Add to Slack*, allow; the address that Slack then sends this browser to."""
+        session = self._slack.session
+        async with session.get(f"{self._url}slack/install", allow_redirects=False) as answer:
+            self.cookie = answer.headers["Set-Cookie"].partition(";")[0]
+            consent = URL(answer.headers["Location"])
+        form = {**consent.query, "team": "T1", "allow": "1"}
+        async with session.post(consent.with_query(None), data=form, allow_redirects=False) as answer:
+            return answer.headers["Location"]
+
+    async def open(self, address: str) -> str:
+        """What the page there says."""
+        async with self._slack.session.get(URL(address, encoded=True), headers={"Cookie": self.cookie}) as page:
+            return html.unescape(await page.text())
+
+
+async def test_an_installation_is_of_one_browser_one_use_and_ten_minutes(
     distributed: tuple[SlackFace, str], slack: FakeSlack, engine: AsyncEngine
 ) -> None:
     _, url = distributed
     assert "another browser" in await slack.install(f"{url}slack/install", keep_cookies=False)
     assert "cancelled" in await slack.install(f"{url}slack/install", allow=False)
-    states = OAuthStates(engine)
-    state = await states.async_issue()
-    assert [await states.async_consume(state), await states.async_consume(state)] == [True, False]
-    assert not await states.async_consume("made up")
-    async with engine.connect() as connection:
-        assert (await connection.execute(sa.select(sa.func.count()).select_from(INSTALLATIONS))).scalar() == 0
+    one, other = Browser(slack, url), Browser(slack, url)
+    address = await one.begin()
+    await other.begin()
+    assert "another browser" in await other.open(address)
+    async with engine.begin() as connection:
+        await connection.execute(sa.update(STATES).values(until=time.time() - 1))
+    assert "older than ten minutes" in await one.open(address)
+    assert await _rows(engine) == 0
+    address = await one.begin()
+    pages = await asyncio.gather(one.open(address), one.open(address))
+    assert sorted("is installed in" in page for page in pages) == [False, True]
+    assert any("was used before" in page for page in pages)
+    assert "was used before" in await one.open(address)
 
 
 async def test_one_workspace_has_no_install_page(slack: FakeSlack, script: Script, engine: AsyncEngine) -> None:
@@ -100,8 +184,7 @@ async def test_installing_again_keeps_one_row(engine: AsyncEngine) -> None:
         found = await store.find(Workspace("T1"))
         assert found
         assert found.bot_token == token
-    async with engine.connect() as connection:
-        assert (await connection.execute(sa.select(sa.func.count()).select_from(INSTALLATIONS))).scalar() == 1
+    assert await _rows(engine) == 1
 
 
 async def _tokens(slack: FakeSlack, engine: AsyncEngine, tasks: Tasks) -> Tokens:
@@ -175,6 +258,8 @@ async def test_socket_mode_needs_no_address_of_ours(slack: FakeSlack, script: Sc
         await slack.until(lambda: slack.sockets)
         answer = await slack.command("/crm", "my cases")
         assert "You said my cases" in answer.text
+        await slack.say("my leads", user="U2", channel="dm")
+        assert "my leads" in slack.text(await slack.until(lambda: slack.last("dm", "U2")))
         async with slack.session.post(f"{url}slack/events", data={"command": "/crm"}) as refused:
             assert refused.status == 401
 
