@@ -8,7 +8,7 @@ import asyncio
 import html
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +37,8 @@ _SPEECH = frozenset({None, "", "file_share", "thread_broadcast"})
 
 EVENT_SECONDS = 2.7
 """Slack waits three."""
+CLOCKS_APART = 60
+"""Seconds by which Slack's clock and ours may differ."""
 _HAPPENED = {
     "": Happened.WRITTEN,
     "file_share": Happened.WRITTEN,
@@ -88,6 +90,16 @@ class Events:
             await self._desk.seen.forget(key)
             raise
         await self._desk.seen.finish(key)
+
+    async def _start_once(
+        self, body: Body, work: Callable[[Body], Coroutine[Any, Any, None]], name: str
+    ) -> BoltResponse | None:
+        """What is only shown is begun once, and not waited for."""
+
+        async def begin() -> None:
+            self._desk.tasks.start(work(body), name)
+
+        return await self._once(body, begin)
 
     # words
 
@@ -191,13 +203,15 @@ class Events:
 
     # what is shown without being asked for
 
-    async def home(self, body: Body) -> None:
+    async def home(self, body: Body) -> BoltResponse | None:
         """The home tab is drawn anew each time it is opened."""
-        if body["event"].get("tab") == "home":
-            self._desk.tasks.start(self._publish(of_event(body)), "publish a home tab")
+        if body["event"].get("tab") != "home":
+            return None
+        return await self._start_once(body, self._publish, "publish a home tab")
 
-    async def _publish(self, origin: Origin) -> None:
-        desk, where = self._desk, place(origin, "")
+    async def _publish(self, body: Body) -> None:
+        desk, origin = self._desk, of_event(body)
+        where = place(origin, "")
         principal = desk.people.principal(origin)
         card = await desk.dispatcher.home(principal, where)
         shown = desk.modals.home(card, principal, where)
@@ -208,11 +222,7 @@ class Events:
 
     async def link(self, body: Body) -> BoltResponse | None:
         """A record's address in a message: what everyone there may see of it, and a button for the rest."""
-
-        async def work() -> None:
-            self._desk.tasks.start(self._unfurl(body), "unfurl links")
-
-        return await self._once(body, work)
+        return await self._start_once(body, self._unfurl, "unfurl links")
 
     async def _unfurl(self, body: Body) -> None:
         desk, event, origin = self._desk, body["event"], of_event(body)
@@ -241,9 +251,9 @@ class Events:
         except (SlackError, NotInstalled) as error:
             log.info("a link was not unfurled: %s", error)
 
-    async def details(self, body: Body) -> None:
+    async def details(self, body: Body) -> BoltResponse | None:
         """The side pane of a record (Work Object): what this viewer may see, as themselves."""
-        self._desk.tasks.start(self._present(body), "present a record's details")
+        return await self._start_once(body, self._present, "present a record's details")
 
     async def _present(self, body: Body) -> None:
         desk, event, origin = self._desk, body["event"], of_event(body)
@@ -268,12 +278,21 @@ class Events:
 
     async def uninstalled(self, body: Body) -> None:
         """Removed from a workspace: its tokens are forgotten."""
-        await self._installations.delete(_installed_at(body))
+        await self._forget(body)
 
     async def revoked(self, body: Body) -> None:
         """Tokens taken back; only the bot's end the installation. Comes before or after `app_uninstalled`."""
         if (body["event"].get("tokens") or {}).get("bot"):
-            await self._installations.delete(_installed_at(body))
+            await self._forget(body)
+
+    async def _forget(self, body: Body) -> None:
+        """A late delivery (Slack tries again for minutes, or a day) ends no installation that was made since."""
+        where, at = _installed_at(body), body.get("event_time")
+        if found := (await self._installations.read(where))[0]:
+            if isinstance(at, int) and found.installed_at > at + CLOCKS_APART:
+                log.info("an uninstallation of %s came after it was installed again", where.team or where.enterprise)
+            else:
+                await self._installations.delete(where)
 
 
 def _installed_at(body: Body) -> Workspace:

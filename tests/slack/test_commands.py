@@ -127,18 +127,6 @@ async def test_our_own_messages_and_other_bots_are_not_heard(slack: FakeSlack, s
     assert len(script.asked) == 1
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
-async def test_a_retried_event_is_answered_once(slack: FakeSlack, script: Script, number: int) -> None:
-    direct = slack.place("dm", "U1").id
-    speech = {"type": "message", "channel": direct, "channel_type": "im", "user": "U1", "text": "help", "ts": "1.2"}
-    first = await slack.event(speech)
-    assert first.delivery
-    again = await slack.redeliver(first.delivery, number=number)
-    assert again.status == 200
-    await slack.until(lambda: slack.last("dm", "U1"))
-    assert len(script.asked) == 1
-
-
 async def test_a_failure_before_anything_was_journalled_lets_slack_try_again(slack: FakeSlack, script: Script) -> None:
     kept = script.reply
 
@@ -192,21 +180,3 @@ async def test_a_thread_that_follows_no_case_is_not_read(slack: FakeSlack, scrip
     await slack.settle()
     assert script.overheard == []
     assert len(slack.calls) == before
-
-
-async def test_an_event_that_was_answered_before_a_restart_is_not_answered_again(
-    slack: FakeSlack, script: Script, engine: AsyncEngine
-) -> None:
-    direct = slack.place("dm", "U1").id
-    speech = {"type": "message", "channel": direct, "channel_type": "im", "user": "U1", "text": "help", "ts": "1.2"}
-    first = await slack.event(speech)
-    assert first.delivery
-    async with serving(settings_for(slack), script, engine) as (_, url):
-        slack.bot_url = f"{url}slack/events"
-        again = await slack.raw(
-            first.delivery.body,
-            {**first.delivery.headers, **slack.sign(first.delivery.body), "X-Slack-Retry-Num": "3"},
-        )
-        assert again.status == 200
-        await slack.settle()
-    assert len(script.asked) == 1

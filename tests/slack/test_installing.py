@@ -94,6 +94,18 @@ async def test_a_workspace_that_joins_an_organisation_is_still_served(
     assert await _rows(engine) == 0
 
 
+async def test_an_uninstallation_that_comes_late_leaves_the_new_installation(
+    distributed: tuple[SlackFace, str], slack: FakeSlack, engine: AsyncEngine
+) -> None:
+    _, url = distributed
+    await slack.install(f"{url}slack/install")
+    late = {"type": "event_callback", "team_id": "T1", "event_time": int(time.time()) - 290, "event_id": "Ev1"}
+    for number, event in enumerate(({"type": "app_uninstalled"}, {"type": "tokens_revoked", "tokens": {"bot": ["U"]}})):
+        assert (await slack.post_event({**late, "event": event, "event_id": f"Ev{number}"}, "late")).status == 200
+    assert await _rows(engine) == 1
+    assert "You said my cases" in (await slack.command("/crm", "my cases")).text
+
+
 async def test_two_install_one_workspace_at_once(
     distributed: tuple[SlackFace, str], slack: FakeSlack, engine: AsyncEngine
 ) -> None:
@@ -249,6 +261,27 @@ async def test_an_event_is_begun_once_and_again_only_after_its_process_died(engi
     assert [await other.begin("Ev1"), await one.begin("Ev1")] == [Begun.NEW, Begun.BUSY]
     await other.finish("Ev1")
     assert await one.begin("Ev1") is Begun.DONE
+
+
+async def test_an_event_stays_with_whoever_still_works_on_it(engine: AsyncEngine) -> None:
+    await create_tables(engine)
+    one, other = SeenEvents(engine), SeenEvents(engine)
+
+    async def age() -> float:
+        async with engine.connect() as connection:
+            return time.time() - float((await connection.execute(sa.text("select at from slack_events"))).scalar_one())
+
+    assert await one.begin("Ev1") is Begun.NEW
+    async with one.kept("Ev1"):
+        async with engine.begin() as connection:
+            await connection.execute(sa.text("update slack_events set at = at - 4"))
+        async with asyncio.timeout(10):
+            while await age() > 3:  # noqa: ASYNC110  another process would look so, too
+                await asyncio.sleep(0.05)
+        assert await other.begin("Ev1") is Begun.BUSY
+    async with engine.begin() as connection:
+        await connection.execute(sa.text("update slack_events set at = at - 6"))
+    assert await other.begin("Ev1") is Begun.NEW
 
 
 async def test_socket_mode_needs_no_address_of_ours(slack: FakeSlack, script: Script, engine: AsyncEngine) -> None:

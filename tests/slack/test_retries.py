@@ -1,0 +1,106 @@
+"""Slack delivers at least once, in any order, also after a restart of ours: everything has its effect once."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bots.playground.slack_server import FakeSlack
+from commands.cards import Action, Card, CardKind
+from commands.press import Do, Press
+from commands.request import FromMessage, Reply
+
+from .conftest import Script, serving, settings_for
+
+URL = "https://contoso.crm.dynamics.com/main.aspx?etn=incident&id=1"
+STUB = Card(
+    kind=CardKind.STUB,
+    title="CAS-1",
+    url=URL,
+    actions=(Action(label="Show", press=Press(do=Do.RUN, verb="case show", args={"record": "CAS-1"})),),
+)
+SHOWN = frozenset(
+    {
+        *("chat.postMessage", "chat.postEphemeral", "chat.unfurl", "entity.presentDetails", "reactions.add"),
+        *("views.open", "views.publish"),
+    }
+)
+
+
+async def mention(slack: FakeSlack) -> None:
+    await slack.say("@crm my cases", user="U2", channel="C1")
+
+
+async def direct_message(slack: FakeSlack) -> None:
+    await slack.say("my cases", user="U1", channel="dm")
+
+
+async def links(slack: FakeSlack) -> None:
+    slack.unfurl_domains = {"contoso.crm.dynamics.com"}
+    await slack.compose(URL)
+    await slack.say(f"See {URL}", user="U1", channel="C1")
+
+
+async def reaction(slack: FakeSlack) -> None:
+    await slack.react(await slack.say("The printer burns", user="U2", channel="C1"), "ticket")
+
+
+async def conversation(slack: FakeSlack) -> None:
+    root = await slack.say("The printer burns", user="U2", channel="C1")
+    reply = await slack.say("Still burning", user="U1", channel="C1", thread=root)
+    await slack.until(lambda: "memo" in reply.reactions)
+    await slack.edit(reply, "Burnt down")
+    await slack.delete(reply)
+
+
+async def home(slack: FakeSlack) -> None:
+    await slack.open_home("U1")
+
+
+async def pane(slack: FakeSlack) -> None:
+    await slack.open_entity(URL)
+
+
+ASKED = "asked"
+KINDS: dict[str, tuple[Callable[[FakeSlack], Awaitable[None]], list[str]]] = {
+    "mention": (mention, [ASKED, "chat.postEphemeral"]),
+    "direct message": (direct_message, [ASKED, "chat.postMessage"]),
+    "links": (links, ["chat.unfurl", "chat.unfurl"]),
+    "reaction": (reaction, [ASKED, "chat.postEphemeral"]),
+    "conversation": (conversation, ["deleted", "edited", *["reactions.add"] * 3, "written"]),
+    "home": (home, ["views.publish"]),
+    "pane": (pane, [ASKED, "entity.presentDetails"]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_event_has_its_effect_once(
+    slack: FakeSlack, script: Script, engine: AsyncEngine, kind: str
+) -> None:
+    gesture, expected = KINDS[kind]
+    script.found = [STUB]
+    if kind == "pane":
+        script.answers(Reply(card=Card(kind=CardKind.RECORD, title="CAS-1", url=URL)))
+
+    def effects() -> list[str]:
+        shown = [c.method for c in slack.calls if c.method in SHOWN]
+        return sorted([ASKED] * len(script.asked) + [happened for *_, happened in script.overheard] + shown)
+
+    settings = settings_for(slack, case_reactions=frozenset({"ticket"}))
+    slack.echo = False
+    async with serving(settings, script, engine) as (_, url):
+        slack.bot_url = f"{url}slack/events"
+        await slack.until(lambda: any(c.method == "auth.test" for c in slack.calls))
+        await gesture(slack)
+        await slack.until(lambda: len(effects()) >= len(expected))
+        sent = [a.delivery for a in slack.answers if a.delivery]
+        for delivery in reversed(sent):
+            assert (await slack.redeliver(delivery)).status == 200
+    async with serving(settings, script, engine) as (_, url):  # as after a restart; leaving waits for what was begun
+        slack.bot_url = f"{url}slack/events"
+        for number in (2, 3):
+            for delivery in sent[number % 2 :] + sent[: number % 2]:
+                assert (await slack.redeliver(delivery, number=number)).status == 200
+    assert effects() == expected
+    if kind == "reaction":
+        assert isinstance(script.asked[0].ask, FromMessage)
