@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from commands.cards import Card
+from commands.errors import UserError
 from commands.press import BadSeal, Do, Press, Seal
 from commands.request import Principal
 
@@ -79,6 +80,10 @@ class SignIn:
             await asyncio.wait_for(self._once.run(identity, run), WINDOW)
         except (_NotReady, TimeoutError) as e:
             log.info("%s could not be signed in at once: %s", gesture.who.key, type(e).__name__)
+        except UserError as e:
+            # Not by consent, but by the card's button: the person can pick the right account there.
+            log.warning("%s sent a token that connects nobody: %s", gesture.who.key, e.sentence)
+            return Answer(412, failure | {"failureDetail": e.sentence})
         except Exception:
             log.exception("a token could not be exchanged")
         else:
