@@ -4,9 +4,13 @@ slack_sdk's own SQLAlchemy stores keep tokens in clear and append a row for each
 behind their interface. Tables: `slack_installations`, `slack_oauth_states`, `slack_events`.
 """
 
+import asyncio
 import json
+import logging
 import secrets
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from typing import Any, Protocol, cast
 
@@ -15,10 +19,12 @@ from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .api import Workspace
+
+log = logging.getLogger(__name__)
 
 METADATA = sa.MetaData()
 
@@ -47,7 +53,8 @@ EVENTS = sa.Table(
 )
 
 STATE_SECONDS = 600
-EVENT_LEASE = 30.0
+EVENT_LEASE = 5.0
+"""Seconds for which an event is somebody's who does not say that they are still at work on it."""
 EVENT_SECONDS = 25 * 3600
 """Slack's Delayed Events retry for 24 hours."""
 
@@ -239,8 +246,8 @@ class Begun(StrEnum):
 class SeenEvents:
     """Events taken on, by Slack's event id: Slack delivers at least once, and Bolt does not sort that out.
 
-    `begin` before the work, `finish` when it is journalled or done. An event that was begun and never finished, because
-    its process died, becomes new again after `EVENT_LEASE`; Slack's retry a minute later then finds it so.
+    `begin` before the work, `kept` around it, `finish` when it is journalled or done. An event that was begun and never
+    finished, because its process died, becomes new again after `EVENT_LEASE`, for a later retry of Slack's.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -262,6 +269,30 @@ class SeenEvents:
                 return Begun.NEW
             done = (await connection.execute(sa.select(EVENTS.c.done).where(EVENTS.c.key == key))).scalar()
             return Begun.DONE if done else Begun.BUSY
+
+    @asynccontextmanager
+    async def kept(self, key: str) -> AsyncIterator[None]:
+        """While it lasts, an event that was begun here stays ours, however long the work takes."""
+        over = asyncio.Event()
+        mine = sa.and_(EVENTS.c.key == key[:255], ~EVENTS.c.done)
+
+        async def renew() -> None:
+            while True:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), EVENT_LEASE / 3)
+                    return
+                try:
+                    async with self._engine.begin() as connection:
+                        await connection.execute(sa.update(EVENTS).where(mine).values(at=time.time()))
+                except SQLAlchemyError as e:
+                    log.warning("an event may be taken on twice: %s", type(e).__name__)
+
+        renewing = asyncio.create_task(renew())
+        try:
+            yield
+        finally:
+            over.set()  # not cancelled: it may be in the middle of a statement
+            await renewing
 
     async def finish(self, key: str) -> None:
         """Never again."""
