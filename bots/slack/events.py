@@ -85,7 +85,8 @@ class Events:
 
     async def _finish(self, key: str, work: Work) -> None:
         try:
-            await work()
+            async with self._desk.seen.kept(key):
+                await work()
         except BaseException:
             await self._desk.seen.forget(key)
             raise
