@@ -103,11 +103,16 @@ class Settings(BaseSettings):
         """CRMCHAT_SECRET_KEY, newest first."""
         return [k.strip().encode() for k in self.secret_key.get_secret_value().split(",") if k.strip()]
 
+    @property
+    def one_tenant(self) -> str:
+        """AZURE_TENANT_ID where it names a tenant: people of any other must not sign in."""
+        return "" if self.azure_tenant_id.casefold() in _SEVERAL_TENANTS else self.azure_tenant_id
+
     def _require_for_signing_in(self) -> None:
         secret = self.azure_client_secret.get_secret_value() or self.azure_client_certificate_path
         wanted = {
             "PUBLIC_URL": self.public_url,
-            "AZURE_TENANT_ID": "" if self.azure_tenant_id in _SEVERAL_TENANTS else self.azure_tenant_id,
+            "AZURE_TENANT_ID": self.one_tenant,
             "AZURE_CLIENT_ID": self.azure_client_id,
             "AZURE_CLIENT_SECRET": secret,
         }

@@ -2,6 +2,9 @@
 
 A link may have fallen into other hands, and programs that preview links open it too. So opening it changes nothing: the
 page names the chat person whom it connects, and only a press there, with this browser's cookie, goes on.
+
+The cookie's `__Host-` prefix (RFC 6265bis) makes browsers refuse it from any other host: a neighbour under the same
+domain cannot plant a value that it knows, and finish in this browser what it began in its own.
 """
 
 import hmac
@@ -17,7 +20,7 @@ from commands.errors import UserError
 from commands.explain import explain
 from commands.people import Identity
 from commands.sign_in_flow import SignInFlow
-from commands.signing_in import CALLBACK, START, SignIn
+from commands.signing_in import CALLBACK, START, SignIn, named
 from commands.state import State
 from crm.entra import Certificate, Entra, Secret
 from crm.errors import CrmError
@@ -33,7 +36,7 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
 }
 _PAGE: Final = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -46,7 +49,7 @@ def open_sign_in(settings: Settings, state: State) -> SignIn | None:
     """How people connect their own account; None where these settings do not let them."""
     secret = settings.azure_client_secret.get_secret_value()
     certificate = settings.azure_client_certificate_path
-    ready = settings.public_url and settings.azure_tenant_id and settings.azure_client_id and (secret or certificate)
+    ready = settings.public_url and settings.one_tenant and settings.azure_client_id and (secret or certificate)
     if not ready or settings.identity is Identity.APPLICATION:
         return None
 
@@ -72,6 +75,7 @@ class SignInPages:
     def __init__(self, flow: SignInFlow, public_url: str) -> None:
         self._flow = flow
         self._secure = public_url.startswith("https://")
+        self._cookie = f"__Host-{_COOKIE}" if self._secure else _COOKIE
 
     @property
     def routes(self) -> list[web.RouteDef]:
@@ -85,17 +89,21 @@ class SignInPages:
             who = await self._flow.who(link)
         except UserError as e:
             return _problem(e)
-        browser = _browser(request) or secrets.token_urlsafe(32)
+        browser = self._browser(request) or secrets.token_urlsafe(32)
         answer = _page(
             "Connect to Dynamics 365",
-            f"<p>This connects <strong>{html.escape(who)}</strong> with the account that you sign in with.</p>"
-            "<p>If that is not you, close this page, and tell your administrator who sent you here.</p>"
-            f'<form method="post" action="{START}"><input type="hidden" name="state" value="{html.escape(link)}">'
+            f"<p>This connects <strong><bdi>{html.escape(who)}</bdi></strong> with the account that you sign in "
+            "with.</p>"
+            "<p>If that is not you, close this page, and tell your administrator who sent you here: whoever has the "
+            "link could act as you.</p>"
+            # Relative, so that a path before it in PUBLIC_URL stays.
+            f'<form method="post" action="{START.rpartition("/")[2]}">'
+            f'<input type="hidden" name="state" value="{html.escape(link)}">'
             f'<input type="hidden" name="browser" value="{html.escape(browser)}">'
             "<button>Yes, this is me: sign in</button></form>",
         )
         answer.set_cookie(
-            _COOKIE, browser, max_age=_LASTS, path="/auth", httponly=True, samesite="Lax", secure=self._secure
+            self._cookie, browser, max_age=_LASTS, path="/", httponly=True, samesite="Lax", secure=self._secure
         )
         return answer
 
@@ -103,7 +111,7 @@ class SignInPages:
         """The person pressed the button: to the provider."""
         form = await request.post()
         link, browser = str(form.get("state", "")), str(form.get("browser", ""))
-        if not browser or not hmac.compare_digest(browser.encode(), _browser(request).encode()):
+        if not browser or not hmac.compare_digest(browser.encode(), self._browser(request).encode()):
             text = "Allow cookies for this page, open the link from the chat, and press the button there."
             return _page("The button was not pressed in the browser where the page was opened.", f"<p>{text}</p>", 400)
         try:
@@ -115,20 +123,22 @@ class SignInPages:
     async def finish(self, request: web.Request) -> web.Response:
         """Back from the provider."""
         try:
-            asked, connection = await self._flow.finish(dict(request.query), _browser(request))
+            asked, connection = await self._flow.finish(dict(request.query), self._browser(request))
         except (UserError, CrmError) as e:
             return _problem(e)
         chat = "Slack" if asked.principal.platform == "slack" else "Teams"
         account = html.escape(connection.username or connection.name)
         answer = _page(
-            "You are connected", f"<p>as <strong>{account}</strong>. Go back to {chat}; you may close this.</p>"
+            "You are connected",
+            f"<p>as <strong>{account}</strong>. Go back to {chat}; you may close this.</p>"
+            f"<p>From now on <bdi>{html.escape(named(asked.principal))}</bdi> acts in Dynamics 365 as this account. If "
+            "that is not you, tell your administrator at once.</p>",
         )
-        answer.del_cookie(_COOKIE, path="/auth")
+        answer.del_cookie(self._cookie, path="/", httponly=True, samesite="Lax", secure=self._secure)
         return answer
 
-
-def _browser(request: web.Request) -> str:
-    return request.cookies.get(_COOKIE, "")
+    def _browser(self, request: web.Request) -> str:
+        return request.cookies.get(self._cookie, "")
 
 
 def _page(title: str, body: str, status: int = 200) -> web.Response:

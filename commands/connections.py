@@ -14,6 +14,7 @@ from typing import Final
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
+from sqlalchemy.exc import IntegrityError
 
 from crm.entra import SignedIn
 
@@ -46,6 +47,8 @@ _SIGN_INS = sa.Table(
     sa.Column("begun", sa.DateTime(timezone=True)),
 )
 
+MOST_LINKS: Final = 10
+"""Links that are kept of one person; the oldest go first."""
 LINK_LASTS: Final = timedelta(minutes=10)
 """How long a link to the sign-in page works, and how long the person may take at the provider."""
 _KEPT_FOR: Final = timedelta(days=1)
@@ -168,39 +171,45 @@ class Connections:
 
     async def invite(self, link: str, asked: Asked) -> None:
         """A link that this person was given. Only its hash is kept."""
-        row = {
-            "link": _hash(link),
-            "person": asked.principal.key,
-            "conversation": _conversation(asked.place),
-            "asked": self._cipher.encrypt(_ASKED.dump_json(asked)),
-            "at": datetime.now(UTC),
-        }
+        c, person = _SIGN_INS.c, asked.principal.key
+        newest = sa.select(c.link).where(c.person == person).order_by(c.at.desc()).limit(MOST_LINKS)
         async with self._engine.begin() as db:
-            await db.execute(sa.insert(_SIGN_INS).values(row))
+            await db.execute(sa.insert(_SIGN_INS).values(self._row(_hash(link), asked)))
+            kept = list(await db.scalars(newest))
+            await db.execute(sa.delete(_SIGN_INS).where(c.person == person, c.link.not_in(kept)))
 
-    async def invited(self, principal: Principal, place: Place, *, within: timedelta = LINK_LASTS) -> bool:
-        """Whether the person has been asked to sign in, in this conversation, so lately."""
-        c = _SIGN_INS.c
-        query = sa.select(c.link).where(
-            c.person == principal.key, c.conversation == _conversation(place), c.at > datetime.now(UTC) - within
-        )
-        async with self._engine.connect() as db:
-            return await db.scalar(query.limit(1)) is not None
+    async def claim(self, asked: Asked, *, within: timedelta = LINK_LASTS) -> bool:
+        """Whether it falls to the caller to ask this person, in this conversation.
 
-    async def last_asked(self, person: str) -> Place | None:
-        """Where the person was last asked to sign in."""
+        False where they were asked so lately, and of several who claim it at once, for all but one.
+        """
+        c, now = _SIGN_INS.c, datetime.now(UTC)
+        person, conversation = asked.principal.key, _conversation(asked.place)
+        lately = sa.select(c.link).where(c.person == person, c.conversation == conversation, c.at > now - within)
+        row = self._row(f"asked {_hash(f'{person} {conversation}')}"[:64], asked)  # no hash of a link: it opens nothing
+        older = sa.delete(_SIGN_INS).where(c.link == row["link"], c.at <= now - within)
+        try:
+            async with self._engine.begin() as db:
+                if await db.scalar(lately.limit(1)) is not None:
+                    return False
+                await db.execute(older)
+                await db.execute(sa.insert(_SIGN_INS).values(row))
+        except IntegrityError:
+            return False
+        return True
+
+    async def last_asked(self, person: str) -> Asked | None:
+        """What the person was last asked; None where they have signed in since, or were never asked."""
         query = sa.select(_SIGN_INS.c.asked).where(_SIGN_INS.c.person == person).order_by(_SIGN_INS.c.at.desc())
         async with self._engine.connect() as db:
-            sealed = await db.scalar(query.limit(1))
-        return _ASKED.validate_json(self._cipher.decrypt(sealed)).place if sealed else None
+            return self._asked(await db.scalar(query.limit(1)))
 
     async def asked(self, link: str) -> Asked | None:
         """Whom this link was given to; None where it is unknown, used up or too old."""
         c = _SIGN_INS.c
         query = sa.select(c.asked).where(c.link == _hash(link), c.at > datetime.now(UTC) - LINK_LASTS)
         async with self._engine.connect() as db:
-            sealed = await db.scalar(query)
-        return _ASKED.validate_json(self._cipher.decrypt(sealed)) if sealed else None
+            return self._asked(await db.scalar(query))
 
     async def begin(self, link: str, state: str, browser: str, flow: dict[str, object]) -> bool:
         """The person goes to the provider with `state`, in the browser that keeps `browser`; False: no such link."""
@@ -225,8 +234,8 @@ class Connections:
             taken = await db.execute(sa.update(_SIGN_INS).where(*mine).values(state=None, browser=None, flow=None))
         if taken.rowcount != 1:
             return None  # another process was faster
-        asked = _ASKED.validate_json(self._cipher.decrypt(row.asked))
-        return Flow(row.link, asked, json.loads(self._cipher.decrypt(row.flow)))
+        asked = self._asked(row.asked)
+        return Flow(row.link, asked, json.loads(self._cipher.decrypt(row.flow))) if asked else None
 
     async def use_up(self, person: str) -> None:
         """The person has signed in: no link that they were given works any more."""
@@ -238,6 +247,22 @@ class Connections:
         async with self._engine.begin() as db:
             gone = await db.execute(sa.delete(_SIGN_INS).where(_SIGN_INS.c.at < datetime.now(UTC) - _KEPT_FOR))
         return gone.rowcount
+
+    def _row(self, link: str, asked: Asked) -> dict[str, object]:
+        return {
+            "link": link,
+            "person": asked.principal.key,
+            "conversation": _conversation(asked.place),
+            "asked": self._cipher.encrypt(_ASKED.dump_json(asked)),
+            "at": datetime.now(UTC),
+        }
+
+    def _asked(self, sealed: bytes | None) -> Asked | None:
+        try:
+            return _ASKED.validate_json(self._cipher.decrypt(sealed)) if sealed else None
+        except ValueError:
+            log.warning("a sign-in link cannot be decrypted; its person can ask for another one")
+            return None
 
     def _account(self, sealed: bytes, version: int) -> Connection | None:
         try:

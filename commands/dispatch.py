@@ -315,13 +315,19 @@ class Dispatcher:
     def _changes(self, command: Command) -> tuple[bool, Press | None]:
         """Whether a command that waited changes something without a further question; a button that does the same."""
         if isinstance(command, Work):
+            if command.verb not in CATALOG:  # what was said in a thread, which nobody asked us for
+                return True, None
             etag = "" if command.etag == "*" else command.etag
             press = Press(do=Do.RUN, verb=command.verb, args=command.args, key=command.key, etag=etag)
-            return True, None if command.quote else replace(press, owner=command.principal.key)
+            return True, replace(press, owner=command.principal.key)
         ask = command.ask
         if isinstance(ask, FromMessage):
-            return ask.at_once, None
-        if isinstance(ask, Typed):
+            if not ask.at_once:
+                return False, None
+            key = self.environments.here(command.place).key(ask.quote.message.key)
+            capture = case_from_message.CaptureCase(quote=ask.quote)
+            press = Press(do=Do.RUN, verb=capture.verb, args=capture.args(), key=key)
+        elif isinstance(ask, Typed):
             vocabulary = MetadataVocabulary(self.environments.first.dataverse.metadata)
             said = parse(ask.text, reading(command.principal), vocabulary)
             if not isinstance(said, Parsed):
@@ -484,6 +490,8 @@ class Dispatcher:
                 form = await self._form(wish, request)
                 return Reply(form=form.with_problems(wish.args, {k: v or "Fill this in." for k, v in problems.items()}))
             raise _bad_input(wish, problems) from e
+        if isinstance(operation, case_from_message.CaptureCase) and operation.bare:
+            return await self._carry_out(replace(wish, args=operation.args(), quote=operation.quote), request)
         if wish.operation.effect is not Effect.READ:
             metadata = wish.environment.dataverse.metadata
             await self._learnt(wish.operation, wish.environment)

@@ -174,6 +174,15 @@ def _away(_exc: crm.CrmError, again: Press | None) -> Explained:
     return "Dynamics 365 cannot be reached just now.", "Try again in a minute; what you typed is kept.", _retry(again)
 
 
+def _sign_in_away(exc: crm.CrmError, again: Press | None) -> Explained:
+    log.warning("no sign-in: %s", exc.message)
+    return (
+        "The sign-in service of Dynamics 365 cannot be reached just now.",
+        "Try again in a minute; what you typed is kept.",
+        _retry(again),
+    )
+
+
 def _failed(exc: crm.CrmError, again: Press | None) -> Explained:
     log.warning("Dataverse failed: %s", exc.message)
     return (
@@ -219,6 +228,7 @@ _DATAVERSE: Final[dict[type[crm.CrmError], Callable[[crm.CrmError, Press | None]
     crm.SignInRequired: _sign_in_again,
     crm.SignInError: _sign_in,
     crm.ConfigurationError: _configuration,
+    crm.SignInAway: _sign_in_away,
     crm.Unavailable: _away,
     crm.Unreachable: _away,
     crm.DeadlineExceeded: _away,

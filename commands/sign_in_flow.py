@@ -1,11 +1,9 @@
 """From a command that needs a sign-in to its answer: it is kept, the person is asked once, and then it runs."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final
-from weakref import WeakValueDictionary
 
 from .cards import Action, Card, CardKind, Style
 from .connections import LINK_LASTS, Asked, Connection
@@ -33,7 +31,6 @@ class SignInFlow:
     def __init__(self, sign_in: SignIn, state: State, delivery: Delivery, run: Run, changes: Changes) -> None:
         self._sign_in, self._delivery, self._run, self._changes = sign_in, delivery, run, changes
         self._waiting = WaitingCommands(state)
-        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
     def keeps_tokens(self) -> bool:
@@ -49,10 +46,9 @@ class SignInFlow:
         """
         kept = await self._waiting.keep(command)
         principal, place = command.principal, command.place
-        async with self._asking.setdefault(principal.key, asyncio.Lock()):
-            within = QUIET if quietly else LINK_LASTS
-            if not await self._sign_in.connections.invited(principal, place, within=within):
-                return Reply(card=await self._sign_in.card(principal, place, why=why, claims=claims))
+        asked = Asked(principal=principal, place=place, claims=claims)
+        if await self._sign_in.connections.claim(asked, within=QUIET if quietly else LINK_LASTS):
+            return Reply(card=await self._sign_in.card(asked, why=why))
         if quietly:
             return Reply()
         return Reply(
@@ -82,11 +78,11 @@ class SignInFlow:
 
     async def exchange(self, principal: Principal, token: str) -> bool:
         """See `Dispatcher.exchange`."""
-        place = await self._sign_in.connections.last_asked(principal.key)
+        asked = await self._sign_in.connections.last_asked(principal.key)
         connection = await self._sign_in.exchange(principal, token)
         if connection is None:
             return False
-        self._delivery.behind(self._connected(principal, place, connection))
+        self._delivery.behind(self._connected(principal, asked.place if asked else None, connection))
         return True
 
     async def resume(self) -> None:
@@ -103,7 +99,7 @@ class SignInFlow:
         await self._run_waiting(principal.key)
 
     async def _run_waiting(self, person: str) -> None:
-        for waited in await self._waiting.take(person):
+        async for waited in self._waiting.take(person):
             principal = waited.command.principal
             changing, press = self._changes(waited.command)
             if changing and waited.since > AT_ONCE:

@@ -22,7 +22,7 @@ from .cards import Action, Card, CardKind, Style
 from .connections import LINK_LASTS, Asked, Connection, Connections
 from .errors import UserError
 from .press import Do, Press
-from .request import Place, Principal
+from .request import Principal
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,9 @@ platform"), so they are used before."""
 _TRIES: Final = 3
 _GRACE: Final = 1.0
 """Seconds in which another process keeps what it has just renewed."""
+_QUOTES: Final = frozenset('"“”„‟«»＂')
+_NAME: Final = 60
+"""Characters of a name that are shown to recognise somebody by."""
 _PLATFORMS: Final = {"slack": "Slack", "teams": "Microsoft Teams"}
 
 
@@ -66,10 +69,10 @@ class SignIn:
 
     # -- asking -------------------------------------------------------------------------------------------------
 
-    async def card(self, principal: Principal, place: Place, *, why: str = "", claims: str = "") -> Card:
+    async def card(self, asked: Asked, *, why: str = "") -> Card:
         """A card with a fresh link for this person."""
         link = secrets.token_urlsafe(32)
-        await self.connections.invite(link, Asked(principal=principal, place=place, claims=claims))
+        await self.connections.invite(link, asked)
         return Card(
             kind=CardKind.SIGN_IN,
             title="Connect to Dynamics 365",
@@ -200,10 +203,15 @@ def connected_card(connection: Connection, *, note: str = "") -> Card:
 
 
 def named(principal: Principal) -> str:
-    """A chat person for a reader who must recognise them: name, id, platform, workspace or tenant."""
+    """A chat person for a reader who must recognise them: name, address, id, platform, workspace or tenant.
+
+    People choose their own names, so theirs stands in quotes, without what would end these or turn the line around.
+    """
     platform = _PLATFORMS.get(principal.platform, principal.platform)
     where = "workspace" if principal.platform == "slack" else "tenant"
-    return f"{principal.name or principal.user} ({principal.user}) in {platform}, {where} {principal.tenant}"
+    name = " ".join("".join(c if c.isprintable() and c not in _QUOTES else " " for c in principal.name).split())
+    who = " ".join(filter(None, (f"“{name[:_NAME]}”" if name else "", principal.email)))
+    return f"{who} ({principal.user}) in {platform}, {where} {principal.tenant}".strip()
 
 
 def _unusable() -> LinkRefused:

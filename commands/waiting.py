@@ -1,6 +1,8 @@
 """Commands that wait until their person has signed in: kept encrypted, so that a restart loses none."""
 
+import logging
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -11,6 +13,8 @@ from pydantic import TypeAdapter
 from .jobs import Work
 from .request import Ask, Place, Principal, Request
 from .state import TABLES, State
+
+log = logging.getLogger(__name__)
 
 Command = Request | Work
 """As it was asked; or, where it had been journalled, as the work that it became."""
@@ -73,23 +77,29 @@ class WaitingCommands:
             await db.execute(sa.insert(_WAITING).values(row))
         return True
 
-    async def take(self, person: str) -> list[Waited]:
-        """What waits for this person, in the order asked. Each is given out once, whoever else asks."""
-        c = _WAITING.c
-        now, taken = datetime.now(UTC), []
+    async def take(self, person: str) -> AsyncIterator[Waited]:
+        """What waits for this person, in the order asked. Each is given out once, whoever else asks.
+
+        What has not been given out yet stays kept: a process that ends meanwhile loses none of it.
+        """
+        c, now = _WAITING.c, datetime.now(UTC)
         async with self._engine.connect() as db:
             rows = (await db.execute(sa.select(c.id, c.command, c.at).where(c.person == person).order_by(c.at))).all()
         for key, sealed, at in rows:
             async with self._engine.begin() as db:
                 mine = (await db.execute(sa.delete(_WAITING).where(c.id == key))).rowcount == 1
-            if mine:
-                kept = _KEPT.validate_json(self._cipher.decrypt(sealed))
-                if isinstance(kept, Work):
-                    command: Command = kept
-                else:
-                    command = Request(ask=kept.ask, principal=kept.principal, place=kept.place, key=kept.key)
-                taken.append(Waited(command, now - at.replace(tzinfo=at.tzinfo or UTC)))
-        return taken
+            if mine and (command := self._command(sealed)):
+                yield Waited(command, now - at.replace(tzinfo=at.tzinfo or UTC))
+
+    def _command(self, sealed: bytes) -> Command | None:
+        try:
+            kept = _KEPT.validate_json(self._cipher.decrypt(sealed))
+        except ValueError:
+            log.warning("a command that waited cannot be read any more: another key, or another version")
+            return None
+        if isinstance(kept, Work):
+            return kept
+        return Request(ask=kept.ask, principal=kept.principal, place=kept.place, key=kept.key)
 
     async def people(self) -> list[str]:
         """For whom something waits."""

@@ -6,6 +6,7 @@ for `{organisation}/.default`, a person for `{organisation}/user_impersonation`.
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,12 +19,14 @@ import requests
 from cryptography import x509
 
 from .auth import Demand, Token, TokenAuth
-from .errors import ConfigurationError, SignInError, SignInRequired, Unavailable
+from .errors import ConfigurationError, SignInAway, SignInError, SignInRequired
 from .sign_in_errors import refused, unreachable
 
 T = TypeVar("T")
 
 _TIMEOUT = 20.0
+_SKEW = 300.0
+"""Seconds that our clock and the provider's may differ."""
 _HOSTS = frozenset(
     {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn", "login.windows.net"}
 )
@@ -221,6 +224,7 @@ class Entra:
                 redirect_uri=redirect_uri,
                 login_hint=login_hint,
                 claims_challenge=claims,
+                prompt="select_account",  # nobody is signed in unseen, and not with whichever account was used last
                 response_mode="form_post",
             )
             return flow
@@ -240,7 +244,7 @@ class Entra:
             store = msal.SerializableTokenCache()
             try:
                 result = self._app(store).acquire_token_by_auth_code_flow(dict(flow), dict(query))
-            except ValueError:
+            except (ValueError, RuntimeError):  # the latter: another nonce
                 raise SignInError("This sign-in was not started here, or was used already. Start again.") from None
             return self._signed_in(result, store)
 
@@ -307,7 +311,7 @@ class Entra:
         except requests.RequestException as exc:
             raise unreachable(exc, self.host) from None
         except msal.exceptions.MsalServiceError:
-            raise Unavailable(
+            raise SignInAway(
                 f"The sign-in service {self.host} is not available just now. Try again in a few minutes."
             ) from None
         except ValueError as exc:
@@ -321,6 +325,13 @@ class Entra:
     def _signed_in(self, result: Any, store: Any) -> SignedIn:
         self._token(result)
         claims = result.get("id_token_claims") or {}
+        # MSAL does not validate them (since 1.38). They came from the provider's own token endpoint over TLS, so that
+        # needs no signature (OpenID Connect Core, 3.1.3.7), yet they must be of a fresh sign-in to this application.
+        audience = claims.get("aud")
+        if self.client_id not in (audience if isinstance(audience, list) else [audience]):
+            raise SignInError(f"{self.host} answered with a sign-in to another application. Start again.")
+        if float(claims.get("exp") or 0) < time.time() - _SKEW:
+            raise SignInError(f"The sign-in that {self.host} gave has expired already. Check this machine's clock.")
         return SignedIn(
             object_id=claims.get("oid", ""),
             tenant_id=claims.get("tid", ""),

@@ -291,6 +291,10 @@ class Unreachable(CrmError):
     repeatable = True
 
 
+class SignInAway(Unreachable):
+    """The sign-in service does not answer, or is not able to just now. Nothing was sent to Dataverse."""
+
+
 class CertificateProblem(Unreachable):
     """TLS refused the server's certificate."""
 

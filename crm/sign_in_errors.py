@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .errors import CertificateProblem, ConfigurationError, CrmError, SignInError, SignInRequired, Unreachable
+from .errors import CertificateProblem, ConfigurationError, CrmError, SignInAway, SignInError, SignInRequired
 
 _CODE = re.compile(r"AADSTS(\d+)")
+_NOT_A_NAME = re.compile(r"[^\w.-]")
 
 _TENANT: Final = "The tenant is not known there: check AZURE_TENANT_ID and AZURE_AUTHORITY_HOST."
 _APPLICATION: Final = {
@@ -50,7 +51,7 @@ def refused(result: Any, host: str) -> CrmError:
     description = str(answer.get("error_description") or "")
     found = _CODE.search(description)
     code = found[1] if found else next((str(number) for number in answer.get("error_codes") or ()), "")
-    name = str(answer.get("error") or "")
+    name = _NOT_A_NAME.sub("", str(answer.get("error") or ""))[:60]  # it may have come in an address
     if code in _PERSON:
         return SignInRequired(_PERSON[code], claims=answer.get("claims"), code=f"AADSTS{code}")
     if code in _APPLICATION:
@@ -75,4 +76,4 @@ def unreachable(exc: Exception, host: str) -> CrmError:
             f"The certificate of {host} is not trusted or has expired. Check this machine's clock; "
             "if your company inspects TLS, point REQUESTS_CA_BUNDLE at its certificate."
         )
-    return Unreachable(f"The sign-in service {host} cannot be reached. Check the network and AZURE_AUTHORITY_HOST.")
+    return SignInAway(f"The sign-in service {host} cannot be reached. Check the network and AZURE_AUTHORITY_HOST.")

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from commands.cards import Card, CardKind
+from commands.connections import Asked
 from commands.context import Context
 from commands.operation import Operation
 from commands.request import Reply
@@ -15,13 +16,17 @@ class Connect(Operation, verb="connect", example="connect", also=("sign in", "lo
     without_account: ClassVar[bool] = True
 
     async def run(self, ctx: Context) -> Reply:
-        """A fresh link each time; for those who need none, how they are known."""
+        """A fresh link each time; for those who need none, how they are known or connected."""
         if ctx.sign_in is None:
             text = "Nobody signs in here: Dynamics 365 knows you by your account in this chat. Try: whoami"
             return Reply(card=Card(kind=CardKind.NOTICE, title="There is nothing to connect", text=(text,)))
-        if connection := await ctx.sign_in.connections.find(ctx.principal.key):
+        connections = ctx.sign_in.connections
+        asked = await connections.last_asked(ctx.principal.key)
+        if asked is None and (connection := await connections.find(ctx.principal.key)):
             return Reply(card=connected_card(connection, note="To use another account, disconnect first."))
-        return Reply(card=await ctx.sign_in.card(ctx.principal, ctx.place))
+        # Whoever is connected and was asked must answer what Microsoft demands of that sign-in.
+        claims = asked.claims if asked else ""
+        return Reply(card=await ctx.sign_in.card(Asked(principal=ctx.principal, place=ctx.place, claims=claims)))
 
 
 class Disconnect(Operation, verb="disconnect", example="disconnect", also=("sign out", "log out")):

@@ -18,10 +18,10 @@ from crm.entra import Certificate, Entra, Secret, SignedIn, managed_identity
 from crm.errors import (
     CertificateProblem,
     ConfigurationError,
+    SignInAway,
     SignInError,
     SignInRequired,
     Unauthenticated,
-    Unavailable,
     Unreachable,
 )
 from tests.crm.openid import ANNA, BORIS, OpenId
@@ -318,7 +318,7 @@ async def test_a_directory_that_is_down_is_told(provider: OpenId, status: int) -
     token = await auth.token()
     await provider.control(down=status)
     for attempt in (auth.token(refused=token), entra(provider).application(ORG).token()):
-        with pytest.raises(Unavailable, match="not available just now"):
+        with pytest.raises(SignInAway, match="not available just now"):
             await attempt
 
 

@@ -1,25 +1,29 @@
 """Connections and sign-ins as several processes see them: two engines on one database."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from commands.cipher import FernetCipher
-from commands.connections import Asked, Connections
+from commands.connections import MOST_LINKS, Asked, Connections
 from commands.errors import UserError
 from commands.request import Place, Principal, Request, Typed
 from commands.signing_in import SignIn
 from commands.state import TABLES, State
-from commands.waiting import MOST, WaitingCommands
+from commands.waiting import MOST, Waited, WaitingCommands
 from crm.auth import Demand
 from crm.entra import Entra, Secret, SignedIn
 from crm.errors import SignInRequired
 from tests.crm.openid import ANNA, BORIS, OpenId
+from tests.jobs.postgres import Postgres, postgres
 
 ORG = "https://contoso.crm.dynamics.com"
 PUBLIC = "https://crm.example.com"
@@ -35,6 +39,18 @@ def account(cache: str = "cache") -> SignedIn:
 @pytest.fixture
 async def states(tmp_path: Path) -> AsyncIterator[list[State]]:
     engines = [create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'state.db'}") for _ in range(2)]
+    async with engines[0].begin() as db:
+        await db.run_sync(TABLES.create_all)
+    yield [State(engine, FernetCipher(b"k")) for engine in engines]
+    for engine in engines:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def two_on(server: Postgres) -> AsyncIterator[list[State]]:
+    """The states of two processes on one PostgreSQL."""
+    url = "postgresql+psycopg://" + server.url.partition("://")[2]
+    engines = [create_async_engine(url) for _ in range(2)]
     async with engines[0].begin() as db:
         await db.run_sync(TABLES.create_all)
     yield [State(engine, FernetCipher(b"k")) for engine in engines]
@@ -66,7 +82,7 @@ def house(tmp_path: Path, states: list[State], monkeypatch: pytest.MonkeyPatch) 
 
 async def through(house: House, process: SignIn, principal: Principal, person: str) -> dict[str, str]:
     """Card, page and provider; the answer that comes back."""
-    card = await process.card(principal, PLACE)
+    card = await process.card(Asked(principal=principal, place=PLACE))
     link = (card.actions[0].url or "").partition("state=")[2]
     back = await house.provider.press(await process.begin(link, "browser"), person)
     return dict(part.split("=", 1) for part in back.partition("?")[2].split("&"))
@@ -133,8 +149,63 @@ async def test_each_waiting_command_is_given_out_once_and_not_too_many_are_kept(
         asked = Request(ask=Typed(f"case show {number}"), principal=SLACK, place=PLACE, key=str(number))
         assert await one.keep(asked) is (number < MOST)
     assert await one.keep(Request(ask=Typed("again"), principal=SLACK, place=PLACE, key="0"))
-    first, second = await asyncio.gather(one.take(SLACK.key), other.take(SLACK.key))
+
+    async def taken(waiting: WaitingCommands) -> list[Waited]:
+        return [each async for each in waiting.take(SLACK.key)]
+
+    first, second = await asyncio.gather(taken(one), taken(other))
     assert len(first) + len(second) == MOST
+
+
+async def test_a_process_that_ends_amid_what_waited_loses_none_of_it(states: list[State]) -> None:
+    one, other = (WaitingCommands(state) for state in states)
+    for number in range(3):
+        await one.keep(Request(ask=Typed(f"case show {number}"), principal=SLACK, place=PLACE, key=str(number)))
+    async with contextlib.aclosing(one.take(SLACK.key)) as taking:
+        first = await anext(taking)
+    rest = [each async for each in other.take(SLACK.key)]
+    assert [w.command.ask for w in (first, *rest)] == [Typed(f"case show {number}") for number in range(3)]
+
+
+async def test_what_cannot_be_decrypted_any_more_stops_nothing_else(states: list[State]) -> None:
+    old = State(states[0].engine, FernetCipher(b"lost"))
+    for state, key in ((old, "0"), (states[0], "1")):
+        await WaitingCommands(state).keep(Request(ask=Typed(key), principal=SLACK, place=PLACE, key=key))
+    assert [w.command.key async for w in WaitingCommands(states[0]).take(SLACK.key)] == ["1"]
+    await Connections(old).invite("link", Asked(principal=SLACK, place=PLACE))
+    assert await Connections(states[0]).asked("link") is None
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+async def test_of_several_processes_one_asks(kind: str, states: list[State]) -> None:
+    async with AsyncExitStack() as stack:
+        if kind == "postgresql":
+            states = await stack.enter_async_context(two_on(await stack.enter_async_context(postgres())))
+        processes = [Connections(state) for state in states] * 4
+        asked = Asked(principal=SLACK, place=PLACE)
+        for _ in range(3):  # at first, and again after ten minutes
+            assert sum(await asyncio.gather(*(each.claim(asked) for each in processes))) == 1
+            elsewhere = Asked(principal=SLACK, place=replace(PLACE, conversation=uuid.uuid4().hex))
+            assert sum(await asyncio.gather(*(each.claim(elsewhere) for each in processes))) == 1
+            async with states[0].engine.begin() as db:
+                await db.execute(sa.text("UPDATE sign_ins SET at = '2020-01-01 00:00:00.000000'"))
+        await processes[0].use_up(SLACK.key)
+        assert await processes[1].claim(asked)
+        # Of tokens that two renewed at once, the later ones do not overwrite the earlier ones.
+        made = await processes[0].keep(SLACK.key, account(), client="app", tokens=True)
+        renewed = await asyncio.gather(*(each.renewed(made, f"cache {n}") for n, each in enumerate(processes)))
+        assert sum(renewed) == 1
+        kept = await processes[0].tokens(SLACK.key)
+        assert kept is not None
+        assert kept[1] == f"cache {renewed.index(True)}"
+
+
+async def test_a_person_has_a_few_links_at_most(states: list[State]) -> None:
+    connections = Connections(states[0])
+    for number in range(MOST_LINKS + 3):
+        await connections.invite(str(number), Asked(principal=SLACK, place=PLACE))
+    works = [n for n in range(MOST_LINKS + 3) if await connections.asked(str(n))]
+    assert works == list(range(3, MOST_LINKS + 3))
 
 
 async def test_an_expired_link_is_no_link(states: list[State]) -> None:
@@ -145,4 +216,4 @@ async def test_an_expired_link_is_no_link(states: list[State]) -> None:
     async with states[0].engine.begin() as db:
         await db.exec_driver_sql("UPDATE sign_ins SET at = '2020-01-01 00:00:00.000000'")
     assert await connections.asked(link) is None
-    assert not await connections.invited(SLACK, PLACE)
+    assert await connections.claim(Asked(principal=SLACK, place=PLACE))
