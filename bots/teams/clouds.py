@@ -6,6 +6,7 @@ constants of the Bot Framework SDK and "Configure your bot for US Government" (l
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
@@ -48,6 +49,7 @@ CLOUDS: Final[Mapping[str, Cloud]] = MappingProxyType({"public": PUBLIC, "usgov"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+@lru_cache(maxsize=256)  # asked for every call, of the same few service URLs
 def may_send_to(url: str, cloud: Cloud, *, loopback: bool) -> bool:
     """Whether a bot's token may travel to this address: https to one of Microsoft's hosts, or (if allowed) loopback."""
     host = _host(url)

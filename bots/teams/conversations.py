@@ -64,8 +64,7 @@ class Conversations:
     async def here_again(self, conversation: str) -> None:
         """The conversation spoke to the bot, so it may be spoken to."""
         if time.monotonic() > self._read_again:
-            self._read_again = time.monotonic() + READ_EVERY
-            await self._read()
+            await self.refresh()
         if conversation in self._away:
             await self.forget(conversation)
 
@@ -111,7 +110,9 @@ class Conversations:
         except SQLAlchemyError as e:
             log.warning("what is known of a conversation cannot be kept: %s", type(e).__name__)
 
-    async def _read(self) -> None:
+    async def refresh(self) -> None:
+        """Read which conversations have sent the bot away; of many, the newest."""
+        self._read_again = time.monotonic() + READ_EVERY
         c = _CONVERSATIONS.c
         query = sa.select(c.conversation).where(c.away).order_by(c.at.desc()).limit(_MOST)
         try:

@@ -101,6 +101,7 @@ class TeamsFace:
 
     async def start(self) -> None:
         """Fetches the issuer's keys ahead of the first message; a failure is mended by the first message."""
+        await self._conversations.refresh()
         if self._keys is not None:
             self._spawn(self._keys.warm())
 

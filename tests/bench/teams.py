@@ -9,6 +9,7 @@ from a conversation of its own, as Teams' limits are per conversation.
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import statistics
@@ -204,34 +205,36 @@ async def serve_bare() -> None:
 
 
 async def serve_crmchat() -> None:
-    """The whole bot: face, command layer, journal, emulator."""
+    """The whole bot as `crmchat serve` runs it: face, command layer, journal, emulator."""
     from bots.app import build
     from bots.settings import Settings
+    from bots.web import serve
     from crm.emulator import Emulator
 
     with tempfile.TemporaryDirectory() as folder:
         async with Emulator(seed="contoso") as emulator:
             settings = Settings(dataverse_url=emulator.url, data_dir=Path(folder), secret_key="a secret for benchmarks")
             async with build(settings, demo=True) as app:
-                await _run(app.site)
+                await serve(app.site, "127.0.0.1", 0, announce=_announce, stopping=app.drain, loading=app.loading)
 
 
 async def _serve(handler: Any) -> None:
     app = web.Application()
     app.router.add_post("/api/messages", handler)
-    await _run(app)
-
-
-async def _run(app: web.Application) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print(f"http://127.0.0.1:{runner.addresses[0][1]}/api/messages", flush=True)
+    gc.freeze()  # as ours does: neither bot pays for what its start left behind
+    _announce(runner.addresses[0][1])
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await stop.wait()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(runner.cleanup(), 5)
+
+
+def _announce(port: int) -> None:
+    print(f"http://127.0.0.1:{port}/api/messages", flush=True)
 
 
 if __name__ == "__main__":
