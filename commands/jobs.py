@@ -186,7 +186,8 @@ class Jobs:
         except (SQLAlchemyError, EngineError, TimeoutError) as e:
             raise _not_accepted(e) from e
         if ended or (known and repeatable):
-            return ended.reply if ended and not repeatable else Reply()
+            # Whoever asks again sees the answer again; everyone else has seen what was meant for them.
+            return replace(ended.reply, stub=None) if ended and not repeatable else Reply()
         slot = self._slots.get(job)
         if slot is None:
             slot = self._slots[job] = _Slot(asyncio.get_running_loop().create_future())
