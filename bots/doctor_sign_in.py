@@ -11,7 +11,8 @@ from crm.client import Dataverse
 from crm.entra import Entra, SignedIn
 from crm.errors import CrmError
 
-from .doctor import Finding, unreadable
+from .doctor_dataverse import unreadable
+from .finding import Finding
 from .settings import Settings
 
 _REGISTRATION = (

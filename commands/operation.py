@@ -102,6 +102,8 @@ class Operation(BaseModel):
     words: ClassVar[tuple[str, ...]] = ()
     also: ClassVar[tuple[str, ...]] = ()
     parameters: ClassVar[dict[str, Parameter]] = {}
+    makes: ClassVar[tuple[str, ...]] = ()
+    """Tables, by logical name, in which it makes rows beside its own and connects them with it."""
     without_account: ClassVar[bool] = False
     """It is for those, too, who are nobody in Dynamics (yet): it touches no record, and policy has no say."""
 

@@ -1,10 +1,11 @@
-"""A right that is missing in Dynamics, in words: what for, on which table, and whom to ask."""
+"""Rights in Dynamics: which the operations need; one that is missing, in words, and whom to ask for it."""
 
 from typing import Final
 
 from crm.errors import Forbidden
+from crm.tables import USER
 
-from .operation import Effect, Operation
+from .operation import CATALOG, Effect, Operation
 from .views import VIEWS
 
 _ACTS: Final = "prvActOnBehalfOfAnotherUser"
@@ -57,4 +58,38 @@ def _right(tried: type[Operation]) -> str:
             return "Create"
         case "assign":
             return "Assign"
+        case "note":
+            return "AppendTo"
     return "Read" if tried.effect is Effect.READ else "Write"
+
+
+def needed() -> dict[tuple[str, str], list[str]]:
+    """Which operations need a right, by table and right, so that whoever has them all may do all of the catalog.
+
+    Source: Microsoft, "Security roles and privileges": a lookup needs Append on the row that holds it and AppendTo on
+    the one that it names; an owner other than the caller needs Assign. Read: an answer shows what was done.
+    """
+    found: dict[tuple[str, str], list[str]] = {(USER.logical, "Read"): []}
+    for operation in CATALOG.values():
+        for right in _needs(operation):
+            found.setdefault(right, []).append(operation.verb)
+    return found
+
+
+def _needs(operation: type[Operation]) -> set[tuple[str, str]]:
+    if operation.table is None:
+        return set()
+    table = operation.table.logical
+    rights = {(table, "Read"), (table, _right(operation))}
+    for made in operation.makes:
+        rights |= {(made, "Create"), (made, "Append"), (made, "Read"), (table, "AppendTo")}
+    if operation.effect is Effect.READ:
+        return rights
+    for parameter in operation.parameters.values():
+        targets = parameter.column.targets if parameter.column else ()
+        rights |= {(target, "Read") for target in targets}
+        if USER.logical in targets:
+            rights.add((table, "Assign"))
+        elif targets:
+            rights |= {(table, "Append"), *((target, "AppendTo") for target in targets)}
+    return rights

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 from .batch import Batch
@@ -21,6 +22,10 @@ from .session import Session
 
 _STATUS = "statuscode"
 _TYPE = "Microsoft.Dynamics.CRM."
+CASE_RESOLUTION: Final = "incidentresolution"
+OPPORTUNITY_CLOSE: Final = "opportunityclose"
+ORDER_CLOSE: Final = "orderclose"
+"""Activities that closing makes; whoever closes needs the rights to make them."""
 
 
 def status_reason(info: TableInfo, state: State, reason: str | None = None) -> int:
@@ -116,7 +121,7 @@ def resolve_case(
     resolution: dict[str, Json] = {
         "subject": subject,
         "incidentid@odata.bind": case.path("incidents"),
-        "@odata.type": f"{_TYPE}incidentresolution",
+        "@odata.type": f"{_TYPE}{CASE_RESOLUTION}",
     }
     if minutes is not None:
         resolution["timespent"] = minutes
@@ -176,5 +181,5 @@ def _order_close(order: Ref, subject: str) -> dict[str, Json]:
     return {
         "subject": subject,
         "salesorderid@odata.bind": order.path("salesorders"),
-        "@odata.type": f"{_TYPE}orderclose",
+        "@odata.type": f"{_TYPE}{ORDER_CLOSE}",
     }

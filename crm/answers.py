@@ -22,7 +22,7 @@ _ENTITY = re.compile(r"'(\w+)' entity|entity '(\w+)'|[Ee]ntity(?:Name)?\s?[:=]\s
 _ATTRIBUTE = re.compile(
     r"'(\w+)' attribute|attribute '(\w+)'|[Aa]ttribute(?:Name)?\s?[:=]\s?'?(\w+)|property '([\w.]+)'"
 )
-_PRIVILEGE_TABLES = {"note": "annotation", "activity": "activitypointer", "user": "systemuser"}
+_PRIVILEGE_TABLES = {"note": "annotation", "activity": "activitypointer", "order": "salesorder", "user": "systemuser"}
 """Where a privilege is not named after its table."""
 _HTML = (b"<!doctype", b"<html")
 

@@ -25,7 +25,7 @@ from crm.errors import CrmError, DuplicateId, DuplicateKey, NotFound, TooLarge, 
 from crm.notes import File
 from crm.payload import find_choice
 from crm.records import Ref, Row
-from crm.tables import CASE, QUEUE
+from crm.tables import CASE, NOTE, QUEUE
 
 from .cases import Case
 from .customer_guess import Guess, guess
@@ -55,6 +55,8 @@ class CaptureCase(
     also=("case from message", "case from thread"),
 ):
     """Make a case out of a message: pick Create case in the message's own menu."""
+
+    makes = (NOTE.logical,)
 
     take: Annotated[Text | None, Accepts("what")] = None
     """What goes along: this message, or the whole thread."""

@@ -5,7 +5,7 @@ from typing import Annotated
 from commands.context import Context
 from commands.fields import ChoiceWord, Day, Email, Instant, Integer, Memo, Reference, Text
 from commands.operation import Accepts
-from crm.actions import ActionCall, resolve_case
+from crm.actions import CASE_RESOLUTION, ActionCall, resolve_case
 from crm.lifecycle import State
 from crm.records import Json, Ref
 from crm.tables import CASE
@@ -98,6 +98,7 @@ class ResolveCase(
 
     leaves = State.RESOLVED
     done = "Case resolved."
+    makes = (CASE_RESOLUTION,)
 
     record: Annotated[Reference, CASE.id, Accepts("case", "case_id", "id", "number")]
     """Which case: its number, title, id or address in Dynamics, or it."""

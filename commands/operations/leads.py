@@ -9,7 +9,7 @@ from commands.views import VIEWS
 from crm.actions import ActionCall, created_tables, qualify_lead
 from crm.lifecycle import State
 from crm.records import Json, Ref
-from crm.tables import LEAD
+from crm.tables import ACCOUNT, CONTACT, LEAD, OPPORTUNITY
 
 from .lifecycle import Act, SetState
 from .lists import List, Search
@@ -128,6 +128,7 @@ class QualifyLead(
 
     leaves = State.QUALIFIED
     done = "Lead qualified."
+    makes = (ACCOUNT.logical, CONTACT.logical, OPPORTUNITY.logical)
 
     record: Annotated[Reference, LEAD.id, Accepts("lead", "lead_id", "id")]
     """Which lead: a name, an e-mail address, an id, an address in Dynamics, or it."""

@@ -14,6 +14,7 @@ from commands.request import Reply
 from commands.views import VIEWS, View
 from crm.errors import DuplicateId
 from crm.records import Ref
+from crm.tables import NOTE
 
 from .records import OneRecord, reads
 
@@ -22,6 +23,8 @@ _SUBJECT = 100
 
 class Note(OneRecord, effect=Effect.WRITE):
     """A base: adds a note to a record."""
+
+    makes = (NOTE.logical,)
 
     text: Memo
     """What to note, in as many lines as it takes."""

@@ -5,7 +5,7 @@ from typing import Annotated
 from commands.context import Context
 from commands.fields import Amount, ChoiceWord, Day, Integer, Memo, PastDay, Reference, Text
 from commands.operation import Accepts
-from crm.actions import ActionCall, close_opportunity
+from crm.actions import OPPORTUNITY_CLOSE, ActionCall, close_opportunity
 from crm.lifecycle import State
 from crm.records import Ref
 from crm.tables import OPPORTUNITY
@@ -119,6 +119,7 @@ class WinOpportunity(
 
     leaves = State.WON
     done = "Opportunity won."
+    makes = (OPPORTUNITY_CLOSE,)
 
     record: Annotated[Reference, OPPORTUNITY.id, Accepts("opportunity", "opportunity_id", "id")]
     """Which opportunity: its name, id or address in Dynamics, or it."""
@@ -153,6 +154,7 @@ class LoseOpportunity(
 
     leaves = State.LOST
     done = "Opportunity lost."
+    makes = (OPPORTUNITY_CLOSE,)
 
     record: Annotated[Reference, OPPORTUNITY.id, Accepts("opportunity", "opportunity_id", "id")]
     """Which opportunity: its name, id or address in Dynamics, or it."""

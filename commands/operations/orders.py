@@ -7,7 +7,7 @@ from commands.fields import Amount, ChoiceWord, Day, Memo, Number, Reference, Te
 from commands.operation import Accepts
 from commands.record_cards import look
 from commands.request import Reply
-from crm.actions import ActionCall, cancel_order, fulfil_order, invoice_order, invoices_of
+from crm.actions import ORDER_CLOSE, ActionCall, cancel_order, fulfil_order, invoice_order, invoices_of
 from crm.lifecycle import State
 from crm.records import Ref
 from crm.tables import INVOICE, ORDER
@@ -98,6 +98,7 @@ class FulfilOrder(Act, verb="order fulfil", table=ORDER, example="order fulfil O
 
     leaves = State.FULFILLED
     done = "Order fulfilled."
+    makes = (ORDER_CLOSE,)
 
     record: Annotated[Reference, ORDER.id, Accepts("order", "salesorder_id", "order_id", "id", "number")]
     """Which order: its number, name, id or address in Dynamics, or it."""
@@ -114,6 +115,7 @@ class CancelOrder(Act, verb="order cancel", table=ORDER, example="order cancel O
 
     leaves = State.CANCELED
     done = "Order canceled."
+    makes = (ORDER_CLOSE,)
 
     record: Annotated[Reference, ORDER.id, Accepts("order", "salesorder_id", "order_id", "id", "number")]
     """Which order: its number, name, id or address in Dynamics, or it."""
@@ -130,6 +132,7 @@ class InvoiceOrder(Act, verb="order invoice", table=ORDER, example="order invoic
 
     leaves = State.INVOICED
     done = "Invoice created from the order."
+    makes = (INVOICE.logical,)
 
     record: Annotated[Reference, ORDER.id, Accepts("order", "salesorder_id", "order_id", "id", "number")]
     """Which order: its number, name, id or address in Dynamics, or it."""

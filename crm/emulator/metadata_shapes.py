@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from .catalog import Catalog, Collection, Column, ColumnType, Key, Table, metadata_id
 from .metadata_labels import TYPE, Document, label, option_set, with_default_status
+from .privileges import privilege_documents
 
 REQUIRED = {
     "none": "None",
@@ -91,6 +92,7 @@ def table_document(table: Table) -> Document:
         "CanChangeTrackingBeEnabled": managed(True, "canchangetrackingbeenabled"),
         "IsDuplicateDetectionEnabled": managed(True, "isduplicatedetectionenabled"),
         "IsValidForQueue": managed("queueitem" in {c.table for c in table.collections.values()}, "isvalidforqueue"),
+        "Privileges": privilege_documents(table),
     }
 
 

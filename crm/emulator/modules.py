@@ -10,6 +10,7 @@ MODULES: tuple[str, ...] = (
     "functions",
     "metadata",
     "multiple",
+    "roles",
     "sales",
     "search",
     "steps",

@@ -15,12 +15,15 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from .catalog import Table
-from .errors import NOT_A_MEMBER, PRIVILEGE_DENIED, DataverseError
+from .errors import NOT_A_MEMBER, PRIVILEGE_DENIED, DataverseError, bad_request, not_found, not_implemented
 from .organization import ADMIN_ID, ROOT_UNIT_ID
+from .privileges import ACTS_FOR_OTHERS, DEPTH, privilege_id, privilege_name, rights_on
+from .registry import Call, Registry
 from .security import check_token
 from .session import Caller, Row, Session
 from .store import Transaction, quote
 from .values import parse_guid
+from .wire import Response, json_response
 
 DEPTHS: Final = ("none", "user", "team", "organization")
 ACCESS_DENIED: Final = "0x80042f09"
@@ -50,6 +53,11 @@ class _Reach:
 def _depth(role: Privileges, table: str, privilege: str) -> str:
     given = role.get(table) or role.get("*") or {}
     return given.get(privilege) or given.get("*") or "none"
+
+
+def register(registry: Registry) -> None:
+    tables = frozenset({"systemuser"})
+    registry.function("RetrieveUserSetOfPrivilegesByNames", privileges_by_names, bound="entity", tables=tables)
 
 
 class RoleSecurity:
@@ -198,13 +206,59 @@ def _governed(session: Session, table: Table, row: Row | None) -> tuple[Table, R
 
 
 def _missing(caller: Caller, table: Table, privilege: str, roles: int) -> DataverseError:
-    name = f"prv{ {'appendto': 'AppendTo'}.get(privilege, privilege.capitalize()) }{table.schema_name}"
     return DataverseError(
         403,
         PRIVILEGE_DENIED,
-        f"Principal user (Id={caller.user_id}, type=8, roleCount={roles}) is missing {name} privilege "
-        f"on OTC={table.object_type_code} for entity '{table.logical_name}'.",
+        f"Principal user (Id={caller.user_id}, type=8, roleCount={roles}) is missing "
+        f"{privilege_name(table, privilege)} privilege on OTC={table.object_type_code} "
+        f"for entity '{table.logical_name}'.",
     )
+
+
+def privileges_by_names(session: Session, call: Call) -> Response:
+    """Which of these privileges a person holds and how far, those of their teams' roles included; each once.
+
+    What does not exist is held by nobody. Misc privileges are the administrator's alone.
+    """
+    if call.parameters.keys() - {"PrivilegeNames"}:
+        raise not_implemented("A parameter of RetrieveUserSetOfPrivilegesByNames other than PrivilegeNames")
+    names: Any = call.parameters.get("PrivilegeNames")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise bad_request("RetrieveUserSetOfPrivilegesByNames needs PrivilegeNames=['prvReadAccount', …].")
+    user = str(call.id)
+    found = session.tx.execute("SELECT businessunitid FROM systemuser WHERE systemuserid = ?", (user,)).fetchone()
+    if found is None:
+        raise not_found("systemuser", user)
+    session.security.authorise(session, session.table("systemuser"), "read", {"systemuserid": user})
+    unit = found[0] or ROOT_UNIT_ID
+    held = _held(session, Caller(user_id=user, business_unit_id=unit))
+    return json_response(
+        {
+            "@odata.context": session.context("Microsoft.Dynamics.CRM.RetrieveUserSetOfPrivilegesByNamesResponse"),
+            "RolePrivileges": [
+                {
+                    "Depth": held[name],
+                    "PrivilegeId": privilege_id(name),
+                    "BusinessUnitId": unit,
+                    "PrivilegeName": name,
+                    "RecordFilterId": "00000000-0000-0000-0000-000000000000",
+                    "RecordFilterUniqueName": "",
+                }
+                for name in dict.fromkeys(names)
+                if name in held
+            ],
+        }
+    )
+
+
+def _held(session: Session, person: Caller) -> dict[str, str]:
+    """Depth by privilege."""
+    tables = [(table, right) for table in session.catalog for right in rights_on(table)]
+    if person.user_id == ADMIN_ID:
+        return {ACTS_FOR_OTHERS: "Global", **{privilege_name(table, right): "Global" for table, right in tables}}
+    reach = _read_reach(session.tx, person)
+    depths = {privilege_name(table, right): reach.depth(table.logical_name, right) for table, right in tables}
+    return {name: DEPTH[depth] for name, depth in depths.items() if depth in DEPTH}
 
 
 def token_claim(authorization: str, name: str) -> str:

@@ -18,8 +18,12 @@ from bots.playground.slack_server import FakeSlack
 from bots.playground.teams_server import FakeTeams
 from bots.settings import Settings
 from bots.teams.settings import TeamsSettings
+from commands.people import Identity
 from crm.emulator import Emulator, Fault
 from tests.bot import settings_for
+
+ANNA, DMITRI = "00000000-0000-4000-8000-0000000000a1", "00000000-0000-4000-8000-0000000000a4"
+"""A sales manager and a service engineer."""
 
 
 @dataclass
@@ -120,6 +124,49 @@ async def test_rights(patient: Patient, match: str, code: str, check: str, says:
     assert says in (await patient.wrong())[check]
 
 
+async def test_rights_that_only_writing_needs(patient: Patient) -> None:
+    """An application user with the roles of Dmitri, who serves cases, or of Anna, who sells, can do but half."""
+    async with _between(patient.emulator.url, application=DMITRI) as url:
+        found = [str(f) for f in await examine(patient.settings(dataverse_url=url)) if f.problem]
+    assert any("lacks Create on opportunityclose (prvCreateOpportunityClose)" in f for f in found), found
+    [order] = [f for f in found if "Write on salesorder" in f]
+    assert "(prvWriteOrder)" in order
+    assert "order update, order fulfil, order cancel, order invoice" in order
+    assert "as Sales Manager has" in order
+    assert not any("on incidentresolution" in f for f in found)
+    async with _between(patient.emulator.url, application=ANNA) as url:
+        found = [str(f) for f in await examine(patient.settings(dataverse_url=url)) if f.problem]
+    assert any("lacks Assign on incident (prvAssignIncident)" in f and "Customer Service" in f for f in found), found
+    assert not any("on salesorder" in f for f in found)
+
+
+async def test_rights_that_reach_less_far_are_named(patient: Patient) -> None:
+    role = {"Sales Manager": {"*": {"*": "organization"}, "lead": {"*": "organization", "write": "user"}}}
+    async with aiohttp.ClientSession() as session:
+        answer = await session.put(f"{patient.emulator.url}/_emulator/roles", json=role)
+        assert answer.ok
+    async with _between(patient.emulator.url, application=ANNA) as url:
+        found = {f.check: f for f in await examine(patient.settings(dataverse_url=url))}
+    assert found["rights"].note.endswith("for a part of the organization: prvWriteLead")
+    assert not found["rights"].problem
+
+
+async def test_a_person_s_rights_are_their_own(patient: Patient) -> None:
+    """Where each person signs in, the application user needs none but to read."""
+    async with _between(patient.emulator.url, application=ANNA) as url:
+        found = await examine(patient.settings(dataverse_url=url, identity=Identity.DELEGATED))
+    assert [str(f) for f in found if f.problem and "privileges" in f.check] == []
+    assert "rights" not in {f.check for f in found}
+
+
+@pytest.mark.parametrize(
+    ("match", "check"), [("RetrieveUserSetOfPrivilegesByNames", "rights"), ("EntityDefinitions.*Privileges", "rights")]
+)
+async def test_rights_that_cannot_be_found_out(patient: Patient, match: str, check: str) -> None:
+    patient.emulator.faults.add(Fault(match=match, code="0x80040220", count=1))
+    assert "could not be found out" in (await patient.wrong())[check]
+
+
 async def test_impersonation_refused(patient: Patient) -> None:
     # The application's own WhoAmI comes first and passes; the one for a person does not.
     async with _between(patient.emulator.url, refuse=True) as url:
@@ -136,11 +183,16 @@ async def test_the_clock(patient: Patient) -> None:
         assert "time synchronisation" in (await patient.wrong(dataverse_url=url))["clock"]
 
 
-def _between(target: str, *, refuse: bool = False, date: str = "") -> TestServer:
-    """A proxy in front of the emulator that drops `CallerObjectId`, refuses it, or sets another date."""
+def _between(target: str, *, refuse: bool = False, date: str = "", application: str = "") -> TestServer:
+    """A proxy in front of the emulator that drops `CallerObjectId`, refuses it, or sets another date.
+
+    `application`: whose rights the application user has.
+    """
 
     async def pass_on(request: web.Request) -> web.Response:
         headers = {k: v for k, v in request.headers.items() if k not in ("Host", "CallerObjectId", "Accept-Encoding")}
+        if application:
+            headers["CallerObjectId"] = request.headers.get("CallerObjectId", application)
         if refuse and "CallerObjectId" in request.headers:
             error = {"code": "0x80040220", "message": "missing prvActOnBehalfOfAnotherUser privilege"}
             return web.json_response({"error": error}, status=403)
