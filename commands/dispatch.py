@@ -217,18 +217,21 @@ class Dispatcher:
         """
         if self._threads is None or message.author.bot or not (following := await self._threads.followed(place)):
             return None
+        work = Work(
+            key=reply_key(message, happened),
+            verb=_THREAD_REPLY,
+            args={"happened": happened.value, FIELD: following.env},
+            principal=principal,
+            place=place,
+            quote=Quote(message=message),
+        )
         try:
             environment = self.environments.named(following.env)
             self._policy.check_kind(CATALOG["case note"], await self._person(principal, environment), place)
-            work = Work(
-                key=reply_key(message, happened),
-                verb=_THREAD_REPLY,
-                args={"happened": happened.value, FIELD: following.env},
-                principal=principal,
-                place=place,
-                quote=Quote(message=message),
-            )
             reply = await self.jobs.run(work, window=self._window)
+        except SignInNeeded as e:
+            asked = await _explained(self._ask_to_connect(work, e, quietly=True))
+            return asked if asked.card else None
         except Exception as e:
             return Reply(card=explain(e))
         # Within `dispatch` the answer travels with the acknowledgement; elsewhere the job delivers it itself.
@@ -513,7 +516,11 @@ class Dispatcher:
         return await forms.form(wish.operation, wish.args, ctx)
 
     async def _person(self, principal: Principal, environment: Environment) -> Principal:
-        """With what the policy's rules name people by: the e-mail address; roles and teams, where it names any."""
+        """With what the policy decides by: a proven account, the e-mail address; roles and teams, where it names any.
+
+        Raises SignInNeeded for outsiders who could prove an account, and have not.
+        """
+        principal = await environment.people.admitted(principal)
         if not self._policy.names_people:
             return principal
         who = principal if principal.email else replace(principal, email=await environment.people.email(principal))

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from crm.tables import USER
 
 from .connections import Connection
 from .errors import NotAccepted, NotAllowed, NotConnected, SignInNeeded
-from .request import DeliveryFailed, Faces, Principal, Standing
+from .request import OUTSIDERS, DeliveryFailed, Faces, Principal, Standing
 from .signing_in import SignIn
 
 
@@ -29,6 +29,10 @@ class Identity(StrEnum):
 
 NOBODY = "-"
 """The user of an agent that was told nobody to act for; only with an emulator, where it is the application."""
+_PROVE = (
+    "Guests and people of other organisations can use Dynamics 365 here once they have signed in with an account of "
+    "this organisation."
+)
 _CACHED = 300.0
 _CACHE_SIZE = 20_000
 
@@ -72,6 +76,19 @@ class People:
             return self._dataverse.acting_as(self._delegated(await self._connection(principal)))
         return self._dataverse.acting_as((await self._who(principal)).caller)
 
+    async def admitted(self, principal: Principal) -> Principal:
+        """A guest or stranger with whether they proved an account here; everybody else as they are.
+
+        Raises SignInNeeded where they could prove one, and have not. Who comes with an Entra id of another tenant
+        cannot: no account of ours has it.
+        """
+        foreign = principal.standing is Standing.STRANGER and principal.entra_id
+        if principal.standing not in OUTSIDERS or foreign or self._sign_in is None:
+            return principal
+        if not await self._connected(principal):
+            raise SignInNeeded(_PROVE, "If you have one, type: connect")
+        return replace(principal, proved=True)
+
     def nobody(self) -> Session:
         """Dataverse as nobody: every call is refused before it leaves."""
         return self._dataverse.acting_as(Delegated(NOBODY, TokenAuth(_no_token)))
@@ -94,12 +111,16 @@ class People:
         return (await self._who(principal)).email
 
     async def _connection(self, principal: Principal) -> Connection:
+        connection = await self._connected(principal)
+        if connection is None:
+            raise SignInNeeded("Connect your own account once, and everything you do here runs as you.")
+        return connection
+
+    async def _connected(self, principal: Principal) -> Connection | None:
         """The account that the person connected, looked up each time: other processes disconnect, too."""
         connection = await self._sign_in.connections.find(principal.key) if self._sign_in else None
         own = principal.entra_id.casefold()
-        if connection is None or (own and own != connection.object_id.casefold()):
-            raise SignInNeeded("Connect your own account once, and everything you do here runs as you.")
-        return connection
+        return None if connection and own and own != connection.object_id.casefold() else connection
 
     def _delegated(self, connection: Connection) -> Delegated:
         auth = self._auths.get(connection.id)
@@ -141,7 +162,8 @@ class People:
         """Whom the platform does not vouch for may prove who they are; Teams people are known by their account."""
         if self._sign_in is None or principal.entra_id or principal.standing is Standing.BOT:
             return refusal
-        return SignInNeeded(refusal.sentence, "If you have a Dynamics 365 account here, connect it.")
+        sentence = _PROVE if isinstance(refusal, NotAllowed) else refusal.sentence
+        return SignInNeeded(sentence, "If you have a Dynamics 365 account here, connect it.")
 
     async def _entra_user(self, object_id: str, who: str) -> tuple[Caller, str]:
         return await self._one(col(USER.entra_id.logical) == UUID(object_id), who)

@@ -7,7 +7,7 @@ from .errors import NotAllowed
 from .fields import ColumnsMark
 from .operation import CATALOG, Effect, Operation
 from .policy_file import Match, PolicyFile, Rule, kind
-from .request import Place, Principal, Standing
+from .request import OUTSIDERS, Place, Principal, Standing
 
 
 class Policy:
@@ -48,7 +48,7 @@ class Policy:
         """The same before anything was filled in: whether a form may open at all. Raises NotAllowed."""
         if principal.standing is Standing.UNKNOWN:
             raise NotAllowed("Who you are cannot be checked just now, so nothing was done.", "Try again in a minute.")
-        if principal.standing is not Standing.MEMBER:
+        if principal.standing is not Standing.MEMBER and not (principal.proved and principal.standing in OUTSIDERS):
             raise NotAllowed(
                 "Records are shown to members of this organisation only.",
                 f"Guests and people of other organisations cannot use this here; {self._whom()} if you are none.",

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from .cards import Card, Form, Submission
 from .press import Press
 
 
 class Standing(StrEnum):
-    """What the platform says of a person. Only a MEMBER gets records."""
+    """What the platform says of a person. A MEMBER gets records; a GUEST or STRANGER once they proved an account."""
 
     MEMBER = "member"
     GUEST = "guest"
@@ -21,6 +21,10 @@ class Standing(StrEnum):
     BOT = "bot"
     UNKNOWN = "unknown"
     """The platform should say it, and does not just now."""
+
+
+OUTSIDERS: Final = frozenset({Standing.GUEST, Standing.STRANGER})
+"""Whom the platform vouches for as no member here; they may prove an account of this organisation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,8 @@ class Principal:
     email: str = ""
     """Confirmed by the platform; empty where it is not known yet (a face then answers `Face.profile`)."""
     standing: Standing = Standing.MEMBER
+    proved: bool = False
+    """A guest or stranger who signed in with an account of this organisation (`People.admitted`)."""
     memberships: frozenset[str] | None = None
     """Roles and teams in Dynamics, as policies name them; None where they were not asked for."""
 

@@ -81,10 +81,19 @@ def test_a_denied_rule_names_its_own_contact(policy: Policy) -> None:
 
 
 @pytest.mark.parametrize("standing", [Standing.GUEST, Standing.STRANGER, Standing.BOT])
-def test_outsiders_see_nothing_with_or_without_a_file(policy: Policy, standing: Standing) -> None:
+def test_outsiders_see_nothing_until_they_proved_an_account(policy: Policy, standing: Standing) -> None:
     for each in (policy, Policy()):
         with pytest.raises(NotAllowed):
             each.check(op("case get"), person(ANNA, standing=standing), PLACE)
+        proven = person(ANNA, standing=standing, proved=True)
+        if standing is Standing.BOT:
+            with pytest.raises(NotAllowed):
+                each.check(op("case get"), proven, PLACE)
+        else:
+            each.check(op("case get"), proven, PLACE)
+            outside = Place(platform="slack", tenant="T1", conversation="C1", shared=True)
+            with pytest.raises(NotAllowed, match="outside the organisation"):
+                each.check(op("case get"), proven, outside, public=True)
 
 
 def test_denied_reading_closes_what_looks_everywhere(tmp_path: Path) -> None:
