@@ -186,10 +186,7 @@ class Gate:
             log.info("a request with a missing, wrong or stale signature was refused")
             return web.json_response({"error": "invalid signature"}, status=401)
         try:
-            bolt_request = AsyncBoltRequest(
-                body=body.decode(),
-                headers={"content-type": request.content_type, **_retry_headers(request)},
-            )
+            bolt_request = AsyncBoltRequest(body=body.decode(), headers={"content-type": request.content_type})
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return web.json_response({"error": "unreadable body"}, status=400)
         # Events are deliberately delivered again and carry an id of their own (`SeenEvents`).
@@ -214,7 +211,3 @@ class Gate:
 
     async def _dispatched(self, request: AsyncBoltRequest) -> web.Response:
         return await to_aiohttp_response(await self._app.async_dispatch(request))
-
-
-def _retry_headers(request: web.Request) -> dict[str, str]:
-    return {k: v for k, v in request.headers.items() if k.lower().startswith("x-slack-retry")}

@@ -3,13 +3,15 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import orjson
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.middleware.async_middleware import AsyncMiddleware
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 from commands.cards import CardKind
@@ -31,12 +33,28 @@ _ASKS_ON = frozenset({CardKind.CHOICE, CardKind.CONFIRM, CardKind.ERROR})
 """Kinds of card that are part of the question: they stay in the modal."""
 
 
+class _Commands(AsyncMiddleware):
+    """Answers slash commands, whichever they are. For a listener, Bolt would gather forty arguments twice."""
+
+    def __init__(self, answer: Callable[[Body], Awaitable[BoltResponse]]) -> None:
+        self._answer = answer
+
+    async def async_process(
+        self,
+        *,
+        req: AsyncBoltRequest,
+        resp: BoltResponse,  # noqa: ARG002
+        next: Callable[[], Awaitable[BoltResponse]],  # noqa: A002  (Bolt's name)
+    ) -> BoltResponse | None:
+        return await self._answer(req.body) if "command" in req.body else await next()
+
+
 class Interactions:
-    """Registers itself with Bolt; `/crm` first, because Bolt tries listeners in order."""
+    """Registers itself with Bolt, which tries listeners in order."""
 
     def __init__(self, desk: Desk, app: AsyncApp) -> None:
         self._desk = desk
-        app.command(re.compile("^/"))(self.command)
+        app.use(_Commands(self.command))
         app.action(re.compile(f"^{PRESS}"))(self.pressed)
         app.action(re.compile(f"^{MENU}"))(self.pressed)
         app.action(re.compile(f"^{OPEN}"))(self.nothing)
@@ -57,7 +75,7 @@ class Interactions:
 
     # slash commands
 
-    async def command(self, ack: AsyncAck, body: Body) -> BoltResponse | None:
+    async def command(self, body: Body) -> BoltResponse:
         """`/crm …`: the answer travels in the acknowledgement."""
         desk, origin = self._desk, of_command(body)
         words = desk.settings.shortcuts.get(str(body.get("command")), "")
@@ -75,13 +93,10 @@ class Interactions:
         if reply.form and not trigger:  # whoever sent this cannot show a modal
             reply = Reply(card=invitation(reply.form))
         if reply.form:
-            await ack()
             work = desk.open_reply(reply, trigger, principal, in_view(where, trigger))
             desk.tasks.start(work, "open a form")
-            return None
-        if reply.card is None:
-            await ack()
-            return None
+        if reply.form or reply.card is None:
+            return BoltResponse(status=200)
         shown = render(reply.card, desk.dispatcher.seal)
         everyone = reply.visibility is Visibility.EVERYONE
         said = {"response_type": "in_channel" if everyone else "ephemeral", **shown.message()}
