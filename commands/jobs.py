@@ -301,13 +301,15 @@ class Jobs:
                 answer = replace(answer, outcome=Outcome.LATER, again_in=pause)
             elif answer.outcome is Outcome.FAILED:
                 _FAILURES.inc()
+            # Recording takes as long as the write did. If the process dies meanwhile, the next one finds the row, and
+            # the person has the same answer twice.
+            self._show(job, answer)
             return _ANSWER.dump_json(answer).decode()
 
         async def hand_over() -> str:
             self._remember(job, answer)
+            self._show(job, answer)
             slot = self._slots.pop(job, None)
-            if slot and not slot.answer.done():
-                slot.answer.set_result(answer)
             if answer.outcome is Outcome.LATER:
                 return "later"
             for receipt in slot.receipts if slot else ():
@@ -353,6 +355,12 @@ class Jobs:
             log.exception("not even a reference could be delivered for %s", work.key)
             return "nothing"
         return "delivered"
+
+    def _show(self, job: str, answer: Answer) -> None:
+        """To the acknowledgements that wait for it."""
+        slot = self._slots.get(job)
+        if slot and not slot.answer.done():
+            slot.answer.set_result(answer)
 
     def _remember(self, job: str, answer: Answer) -> None:
         """Between the answer and the journal's last entry a repeated request must not wait for nothing."""
