@@ -31,6 +31,8 @@ _HOW: Final = {
 }
 _CONDITIONS: Final = "company~acme created>7d rating=hot,warm mine (open OR priority=high)"
 _SHOWN_FIELDS: Final = 4
+_SHORT: Final = 30
+"""Characters of an example that stands in the menu."""
 _GENERAL: Final = "General"
 
 _GRAMMAR: Final = f"""\
@@ -82,7 +84,12 @@ def _menu(_operations: tuple[type[Operation], ...], _nouns: tuple[Noun, ...]) ->
             create = known.verb(noun, "create")
             button = Action(label=f"New {noun.word}", press=Press(do=Do.FORM, verb=create.verb)) if create else None
             rows.append(Row(title=noun.plural.capitalize(), detail=(verbs,), action=button))
-    alone = [Row(title=op.example, detail=(op.summary(),)) for op in known.operations if not op.noun()]
+    # A long example carries an id that only a button knows.
+    alone = [
+        Row(title=op.example if len(op.example) <= _SHORT else op.verb, detail=(op.summary(),))
+        for op in known.operations
+        if not op.noun()
+    ]
     return Card(
         kind=CardKind.HELP,
         title="What can I do for you?",

@@ -26,6 +26,8 @@ KEPT: Final = "kept"
 `{name: [shown, value]}`. It repeats what the form shows, so it needs no seal."""
 FILTER_FROM: Final = 10
 """Choices from which on a list can be searched by typing."""
+WITHIN: Final = 30
+"""Characters of a hint that can be read within a field that is as wide as a phone."""
 SHORTENED: Final = "This was too long for a form and was shortened."
 
 _TEXT_STYLES: Final = {InputKind.EMAIL: "Email", InputKind.PHONE: "Tel", InputKind.URL: "Url"}
@@ -144,7 +146,8 @@ def _inputs(field: Input, form: Form, reader: Reader, limits: _Limits) -> list[E
         chosen = (Option(field.value_label or field.value, field.value),) if field.value else ()
         query = {"type": "Data.Query", "dataset": dataset(form.submit, field.name)}
         return [
-            _choice_set(field, named, (*chosen, *field.options), limits) | {"style": "filtered", "choices.data": query}
+            _choice_set(field, named, (*chosen, *field.options), limits)
+            | {"style": "filtered", "choices.data": query, **_if(placeholder=_placeholder(field))}
         ]
     if field.kind is InputKind.BOOLEAN:
         return [_choice_set(field, named, field.options or (Option("Yes", "yes"), Option("No", "no")), limits)]
@@ -186,7 +189,6 @@ def _choice_set(field: Input, named: Element, options: tuple[Option, ...], limit
         "id": (MANY if many else FIELD) + field.name,
         "choices": shown,
         "style": "filtered" if len(shown) >= FILTER_FROM and not many else "compact",
-        **_if(placeholder="" if many else _placeholder(field)),
     }
     if chosen := [value for value in chosen if value in unique]:
         element["value"] = ",".join(_pack(v) for v in chosen) if many else chosen[0]
@@ -196,7 +198,9 @@ def _choice_set(field: Input, named: Element, options: tuple[Option, ...], limit
 
 
 def _placeholder(field: Input) -> str:
-    return one_line(field.placeholder or field.hint, 200)
+    """The hint, where a phone has room for it within the field; else, and at choices, it stands below the field."""
+    hint = one_line(field.placeholder or field.hint, 200)
+    return hint if len(hint) <= WITHIN or field.kind is InputKind.MULTILINE else ""
 
 
 def dataset(submit: Press, field: str) -> str:
