@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from .harness import Outside, Server, Tally, name, names_in, outside, settle
+from .asked import Asked
+from .harness import Outside, Server, outside
 
 _MEGABYTES = 8
 
@@ -64,47 +65,6 @@ def fill(disk: Path) -> Path:
             except OSError:
                 continue
     return ballast
-
-
-class Asked:
-    """Commands to one server, and what was said to each."""
-
-    def __init__(self, world: Outside, server: Server, first: int) -> None:
-        self._world, self._server, self._next = world, server, first
-        self.accepted: list[int] = []
-        self.refused: list[int] = []
-        self.uncertain: list[int] = []
-        self.acknowledged = Tally(0, 0).in_acknowledgement
-
-    async def ask(self, number: int | None = None) -> None:
-        """A new command, or one of before with another gesture."""
-        given = number
-        if number is None:
-            number, self._next = self._next, self._next + 1
-        text = f"lead create Jane {name(number)} topic=Topic-{number}"
-        gesture = f"disk-{number}" if given is None else f"disk-{number}-again"
-        status, body = await self._world.slack(self._server.url, text, gesture)
-        assert status == 200
-        if "not accepted, and nothing was done" in body:
-            self.refused.append(number)
-        elif "not certain" in body:
-            self.uncertain.append(number)
-        else:
-            self.accepted.append(number)
-            self.acknowledged.update(names_in(body))
-
-    async def settled(self) -> None:
-        """Everything accepted is done once and answered; nothing refused was done."""
-        tally = Tally(0, 0, in_acknowledgement=self.acknowledged)
-        async with asyncio.timeout(60):
-            while not all(self._answered(n) for n in self.accepted):  # noqa: ASYNC110  they are counted by a server
-                await asyncio.sleep(0.1)
-        await settle(self._world, tally, seconds=0)
-        assert {n: tally.rows[name(n)] for n in self.accepted} == dict.fromkeys(self.accepted, 1), self._server.log()
-        assert not [n for n in self.refused if n not in self.accepted and tally.rows[name(n)]], self._server.log()
-
-    def _answered(self, number: int) -> bool:
-        return bool(self.acknowledged[name(number)] + self._world.sink.answers[name(number)])
 
 
 async def _problem(world: Outside, server: Server) -> str:

@@ -4,8 +4,10 @@ import asyncio
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from .asked import Asked
 from .harness import Outside, Server, Tally, name, names_in, outside, settle, storm
 from .postgres import postgres
 from .test_crash import COMMANDS, KILLS
@@ -55,6 +57,37 @@ async def test_a_dead_process_is_replaced_and_a_lost_database_survived(tmp_path:
         tally.commands = 12
         await settle(world, tally)
         assert not tally.lost + tally.twice + tally.unanswered, f"{tally}\n{second.log()}"
+
+
+async def test_a_lost_lock_stops_a_process_until_it_has_another(tmp_path: Path) -> None:
+    async with postgres() as database, outside(tmp_path) as world:
+        (server,) = await _started(world, database.url, 1)
+        asked = Asked(world, server)
+        # Only the connection with the lock ends, in the middle of work; everything else of the database works on.
+        with world.slow(1.8):
+            await asyncio.gather(*(asked.ask() for _ in range(4)))
+            db = await psycopg.AsyncConnection.connect(database.url, autocommit=True)
+            async with db:
+                held = "SELECT {} FROM pg_stat_activity WHERE application_name = 'crmchat claim'"
+                former = await (await db.execute(held.format("pid"))).fetchall()
+                await db.execute(held.format("pg_terminate_backend(pid)"))
+                said: set[str] = set()
+                asking: list[asyncio.Task[None]] = []
+                async with asyncio.timeout(30):
+                    while not asked.refused:
+                        asking.append(asyncio.create_task(asked.ask()))
+                        async with world.session.get(f"{server.url}/readyz") as answer:
+                            said.add(f"{answer.status} {(await answer.json())['problems'].get('journal', '')}")
+                        await asyncio.sleep(0.05)
+                await asyncio.gather(*asking)
+                _, body = await world.slack(server.url, "help", "lock-help")
+                assert "case create" in body
+                await server.ready(world.session)
+                assert not {*former} & {*await (await db.execute(held.format("pid"))).fetchall()}
+        assert {s for s in said if s.startswith("503 The journal's")}, said
+        await asked.ask(asked.refused[0])
+        await asked.settled()
+        assert "working as" in server.log()
 
 
 @pytest.mark.soak
