@@ -88,6 +88,8 @@ async def test_slack_message_menu_thread_home_and_other_eyes(page: Page) -> None
     await page.locator("#me").select_option("Ben Carter")
     await page.get_by_role("button", name="support", exact=True).click()
     await expect(page.locator("#messages")).to_contain_text("label printer")
+    await page.set_viewport_size({"width": 375, "height": 700})  # a telephone
+    await expect(page.locator("#main-box")).to_be_in_viewport(ratio=1)
 
 
 async def test_teams_from_a_message_to_a_submitted_dialog(page: Page) -> None:
