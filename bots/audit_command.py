@@ -25,16 +25,29 @@ async def run_audit(
     *,
     erase: str = "",
     since: str = "",
+    until: str = "",
     person: str = "",
+    outcome: str = "",
+    record: str = "",
     as_json: bool = False,
 ) -> int:
-    """Export events, or erase `erase` (`platform:tenant:user`). Raises SettingsError for what cannot be read."""
+    """Export events, or erase `erase` (`platform:tenant:user`). Raises SettingsError for what cannot be read.
+
+    Of several conditions, events must meet all.
+    """
     settings = load(env_file)
     async with database(settings, private_folder(settings.data_dir)) as engine:
         audit = Audit(State(engine, _cipher(settings)))
         if erase:
             return await _erase(_person(erase), settings, audit, engine, tell)
-        async for entry in audit.entries(since=_moment(since), person=_person(person) if person else ""):
+        found = audit.entries(
+            since=_moment(since, "--since"),
+            until=_moment(until, "--until"),
+            person=_person(person) if person else "",
+            outcome=outcome,
+            record=record,
+        )
+        async for entry in found:
             tell(entry.json() if as_json else _line(entry))
     return 0
 
@@ -73,7 +86,7 @@ def _person(text: str) -> str:
     return text
 
 
-def _moment(text: str) -> datetime | None:
+def _moment(text: str, option: str) -> datetime | None:
     if not text:
         return None
     if ago := _AGO.fullmatch(text):
@@ -81,10 +94,20 @@ def _moment(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError as e:
-        raise SettingsError(f"--since {text}: write a date like 2026-11-01, or 24h, or 7d.") from e
+        raise SettingsError(f"{option} {text}: write a date like 2026-11-01, or 24h, or 7d.") from e
     return at.replace(tzinfo=at.tzinfo or UTC)
 
 
 def _line(entry: Entry) -> str:
     words = " ".join(f"{k}={v!r}" for k, v in entry.words.items())
-    return f"{entry.at:%Y-%m-%d %H:%M:%S} {entry.person} {entry.outcome}: {entry.verb} {words} {entry.record}".rstrip()
+    parts = (
+        f"{entry.at:%Y-%m-%d %H:%M:%S}",
+        entry.person,
+        entry.environment,
+        f"{entry.outcome}:",
+        entry.verb,
+        words,
+        entry.record,
+        f"({entry.reason})" if entry.reason else "",
+    )
+    return " ".join(part for part in parts if part)

@@ -71,7 +71,12 @@ def _parser() -> argparse.ArgumentParser:
 
     audit = _command(commands, "audit", _audit, "what was done and refused, by whom; or erase a person")
     audit.add_argument("--since", default="", help="a date like 2026-11-01, or 24h, or 7d")
+    audit.add_argument("--until", default="", help="the same; before it")
     audit.add_argument("--person", default="", help="platform:tenant:user")
+    audit.add_argument(
+        "--outcome", default="", choices=["done", "denied", "failed", "question", "shared"], help="what came of it"
+    )
+    audit.add_argument("--record", default="", help="table/id, as the events have it")
     audit.add_argument("--json", action="store_true", help="JSON lines")
     audit.add_argument("erase", nargs="*", help="erase PERSON: put a tombstone in the person's place")
 
@@ -165,7 +170,10 @@ async def _audit(args: argparse.Namespace) -> int:
         print,
         erase=args.erase[1] if args.erase else "",
         since=args.since,
+        until=args.until,
         person=args.person,
+        outcome=args.outcome,
+        record=args.record,
         as_json=args.json,
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from .operation import Operation
 from .request import Place, Principal
@@ -82,12 +83,18 @@ class Audit:
         words: Mapping[str, str] | None = None,
         reason: str = "",
         env: str = "",
+        once: bool = False,
     ) -> None:
-        """Add an event, in this environment. What is done is noted once for its key, however often the job resumes."""
-        once = outcome == "done" and key
+        """Add an event, in this environment. What is done is noted once for its key, however often the job resumes.
+
+        `once`: so is this, which was not done.
+        """
+        done = outcome == "done"
+        once = bool(key) and (once or done)
+        same = f"audit\n{principal.key}\n{key}" if done else f"audit\n{principal.key}\n{key}\n{outcome}"
         clear = {"name": principal.name, "words": dict(words or {}), "reason": reason}
         row: dict[str, object] = {
-            "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"audit\n{principal.key}\n{key}") if once else uuid.uuid4()),
+            "id": str(uuid.uuid5(uuid.NAMESPACE_OID, same) if once else uuid.uuid4()),
             "at": datetime.now(UTC),
             "person": principal.key,
             "place": place.key[:300],
@@ -97,19 +104,41 @@ class Audit:
             "intent": key[:300],
             "words": self.state.cipher.encrypt(json.dumps(clear, ensure_ascii=False).encode()),
         }
-        async with self.state.engine.begin() as db:
-            if once and await db.scalar(sa.select(_AUDIT.c.id).where(_AUDIT.c.id == row["id"])):
-                return
-            await db.execute(sa.insert(_AUDIT).values(row))
+        try:
+            async with self.state.engine.begin() as db:
+                if once and await db.scalar(sa.select(_AUDIT.c.id).where(_AUDIT.c.id == row["id"])):
+                    return
+                await db.execute(sa.insert(_AUDIT).values(row))
+        except IntegrityError:
+            if not once:
+                raise
+            # Another request, or another process, has noted it meanwhile.
 
-    async def entries(self, *, since: datetime | None = None, person: str = "") -> AsyncIterator[Entry]:
-        """Events in order of time; `person` is `platform:tenant:user`. One whose key is gone has no words."""
+    async def entries(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        person: str = "",
+        outcome: str = "",
+        record: str = "",
+    ) -> AsyncIterator[Entry]:
+        """Events in order of time, before `until`; `person` and `record` as `Entry` has them.
+
+        One whose key is gone has no words.
+        """
         c = _AUDIT.c
         query = sa.select(_AUDIT).order_by(c.at)
         if since:
             query = query.where(c.at >= since)
+        if until:
+            query = query.where(c.at < until)
         if person:
             query = query.where(c.person == person)
+        if outcome:
+            query = query.where(c.outcome == outcome)
+        if record:  # of whichever environment
+            query = query.where(sa.or_(c.record == record, c.record.endswith(f":{record}", autoescape=True)))
         async with self.state.engine.connect() as db:
             async for row in await db.stream(query):
                 yield self._entry(row)

@@ -6,7 +6,7 @@ back as a card, and unknown ones carry a reference that is also in the log.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -27,7 +27,17 @@ from .context import Context
 from .delivery import Delivery
 from .engine import Engine
 from .environments import FIELD, Environment, Environments
-from .errors import BadInput, NotAccepted, NotAllowed, Question, SignInNeeded, StaleButton, UnknownCommand, UserError
+from .errors import (
+    BadInput,
+    NotAccepted,
+    NotAllowed,
+    NotConnected,
+    Question,
+    SignInNeeded,
+    StaleButton,
+    UnknownCommand,
+    UserError,
+)
 from .explain import explain
 from .fields import Reading
 from .grammar import HelpAsked, Meaning, Menu, OfLast, Parsed, Problem, of_last, parse
@@ -36,7 +46,7 @@ from .operation import CATALOG, Effect, Operation
 from .operations import case_from_message, home, search
 from .policy import Policy
 from .press import Do, Press, Seal
-from .rate import Rate
+from .rate import Rate, TooFast
 from .reminders import JournalledReminders
 from .request import (
     Faces,
@@ -62,6 +72,10 @@ log = logging.getLogger(__name__)
 
 _THREAD_REPLY = "thread reply"
 """What the journal calls a message of a thread on its way to the case; nobody types it."""
+_UNREAD = "-"
+"""In the place of a verb, where a request was refused before it was read, or means no operation."""
+_REFUSALS = (NotAllowed, NotConnected, TooFast, SignInRequired)
+_Refused = Callable[[UserError | SignInRequired], Awaitable[None]]
 _GRACE = 0.3
 """Seconds past the window that preparing an answer may take before it counts as late."""
 _STATE_AWAY = 5.0
@@ -345,22 +359,32 @@ class Dispatcher:
         return changes, replace(press, key=press.key or command.key, owner=command.principal.key)
 
     async def _answer(self, request: Request) -> Reply:
-        if self._rate:
-            await self._rate.take(request.principal)
+        try:
+            if self._rate:
+                await self._rate.take(request.principal)
+        except TooFast as e:
+            await self._refusal(request, _UNREAD)(e)
+            raise
         ask = request.ask
         if isinstance(ask, Typed):
             environment, said = await self._read(ask.text, request)
-            return await _explained(self._typed(ask, said, environment, request), environment)
+            about, words = _UNREAD, {"text": ask.text}
+            if isinstance(said, Parsed):
+                about, words = said.operation.verb, said.whole_args()
+            refused = self._refusal(request, about, words, environment)
+            return await _explained(self._typed(ask, said, environment, request), environment, refused)
         if isinstance(ask, FromMessage):
             environment = self.environments.here(request.place)
-            return await _explained(self._from_message(ask, environment, request), environment)
+            refused = self._refusal(request, case_from_message.CaptureCase.verb, {}, environment)
+            return await _explained(self._from_message(ask, environment, request), environment, refused)
         press = await self._opened(ask.press, request.principal)
         if press.do is Do.DISMISS:
             return Reply(card=Card(kind=CardKind.NOTICE, title="Put away."), replace=True)
         submitted = isinstance(ask, Submitted)
         args = forms.filled(press, ask.submission) if isinstance(ask, Submitted) else press.args
         wish = self._wish(press, request, args, form=submitted)
-        return await _explained(self._wished_by(press, wish, request), wish.environment)
+        refused = self._refusal(request, wish.operation.verb, wish.args, wish.environment)
+        return await _explained(self._wished_by(press, wish, request), wish.environment, refused)
 
     async def _read(self, text: str, request: Request) -> tuple[Environment, Meaning]:
         """What the words say, read with the columns of the organisation that they go to. Raises BadInput."""
@@ -529,13 +553,21 @@ class Dispatcher:
         return who
 
     async def _allowed(self, operation: Operation, environment: Environment, request: Request, *, public: bool) -> None:
-        try:
-            who = await self._person(request.principal, environment)
-            self._policy.check(operation, who, request.place, public=public)
-        except NotAllowed as e:
-            words = environment.args(operation.args())
-            await self._note(request.principal, request.place, operation.verb, request.key, DENIED, words, e)
-            raise
+        who = await self._person(request.principal, environment)
+        self._policy.check(operation, who, request.place, public=public)
+
+    def _refusal(
+        self, request: Request, verb: str, words: dict[str, str] | None = None, environment: Environment | None = None
+    ) -> _Refused:
+        """What notes a refusal of this request."""
+        said = environment.args(words or {}) if environment else {}
+
+        async def note(e: UserError | SignInRequired) -> None:
+            fast = isinstance(e, TooFast)  # whoever hammers fills no table: once a minute is enough to know
+            key = f"too fast/{datetime.now(UTC):%Y-%m-%d %H:%M}" if fast else request.key
+            await self._note(request.principal, request.place, verb, key, DENIED, said, e, once=fast)
+
+        return note
 
     async def _note(
         self,
@@ -545,14 +577,16 @@ class Dispatcher:
         key: str,
         outcome: str,
         words: dict[str, str],
-        what: Reply | NotAllowed,
+        what: Reply | UserError | SignInRequired,
+        *,
+        once: bool = False,
     ) -> None:
         """For the record. It cannot stop what has been done, so its own failure is only logged."""
         if self._audit is None:
             return
         card = what.card if isinstance(what, Reply) else None
         record = card.record if card and card.record else ""
-        reason = what.sentence if isinstance(what, NotAllowed) else card.title if card and not record else ""
+        reason = str(what) if isinstance(what, Exception) else card.title if card and not record else ""
         try:
             await self._audit.note(
                 who,
@@ -564,6 +598,7 @@ class Dispatcher:
                 words=words,
                 reason=reason,
                 env=words.get(FIELD, ""),
+                once=once,
             )
         except SQLAlchemyError as e:
             log.error("the audit could not note %s of %s: %s", verb, key, type(e).__name__)  # noqa: TRY400  no secrets
@@ -623,11 +658,11 @@ class Dispatcher:
 
     async def perform(self, work: Work, resumed: bool) -> Answer:
         """Run one journalled attempt; every failure becomes an answer."""
-        answer = await self._attempt(work, resumed)
+        answer, outcome = await self._attempt(work, resumed)
         if work.remark and (card := answer.reply.card):
             card = replace(card, text=(work.remark, *card.text))
             answer = replace(answer, reply=replace(answer.reply, card=card, replace=False))
-        await self._note(work.principal, work.place, work.verb, work.key, answer.outcome, work.args, answer.reply)
+        await self._note(work.principal, work.place, work.verb, work.key, outcome, work.args, answer.reply)
         return answer
 
     async def _tell_case(self, work: Work) -> Answer:
@@ -646,9 +681,11 @@ class Dispatcher:
             return Answer(Outcome.FAILED, Reply(card=explain(e)), later)
         return Answer(Outcome.DONE, reply or Reply())
 
-    async def _attempt(self, work: Work, resumed: bool) -> Answer:
+    async def _attempt(self, work: Work, resumed: bool) -> tuple[Answer, str]:
+        """What there is to answer, and how that is called in the audit."""
         if work.verb == _THREAD_REPLY:
-            return await self._tell_case(work)
+            answer = await self._tell_case(work)
+            return answer, answer.outcome
         environment = None
         try:
             environment = self.environments.of_work(work.args, resumed)
@@ -662,9 +699,9 @@ class Dispatcher:
             if isinstance(operation, case_from_message.CaptureCase) and operation.bare:
                 operation = await case_from_message.complete(ctx)
                 self._policy.check(operation, await self._person(work.principal, environment), work.place)
-            return Answer(Outcome.DONE, environment.mark(await self._run(operation, ctx, resumed)))
+            return Answer(Outcome.DONE, environment.mark(await self._run(operation, ctx, resumed))), Outcome.DONE
         except Question as question:
-            return Answer(Outcome.QUESTION, _of_work(question.reply, work, environment))
+            return Answer(Outcome.QUESTION, _of_work(question.reply, work, environment)), Outcome.QUESTION
         except Exception as e:
             again = Press(
                 do=Do.RUN,
@@ -681,7 +718,8 @@ class Dispatcher:
                 reply = await _explained(self._ask_to_connect(work, e))
             else:
                 reply = Reply(card=explain(e, again=again, tried=CATALOG.get(work.verb), ask=self._policy.ask))
-            return Answer(Outcome.FAILED, _of_work(reply, work, environment), later)
+            outcome = DENIED if isinstance(e, (*_REFUSALS, Forbidden)) else Outcome.FAILED
+            return Answer(Outcome.FAILED, _of_work(reply, work, environment), later), outcome
 
     async def _run(self, operation: Operation, ctx: Context, resumed: bool) -> Reply:
         """Run it; an action whose outcome is unknown is never repeated before looking whether it has happened."""
@@ -740,14 +778,20 @@ def reading(principal: Principal) -> Reading:
     return Reading(locale=principal.locale, timezone=principal.timezone, now=_now(principal))
 
 
-async def _explained(answering: Awaitable[Reply], environment: Environment | None = None) -> Reply:
-    """The answer, whatever happens, marked with the environment that it comes from."""
+async def _explained(
+    answering: Awaitable[Reply], environment: Environment | None = None, refused: _Refused | None = None
+) -> Reply:
+    """The answer, whatever happens, marked with the environment that it comes from; `refused` is told of refusals."""
     try:
         reply = await answering
     except Question as question:
         reply = question.reply
-    except (SignInNeeded, SignInRequired):
-        raise  # the person is asked to sign in
+    except _REFUSALS as e:
+        if refused:
+            await refused(e)
+        if isinstance(e, (SignInNeeded, SignInRequired)):
+            raise  # the person is asked to sign in
+        reply = Reply(card=explain(e))
     except Exception as e:
         reply = Reply(card=explain(e))
     return environment.mark(reply) if environment else reply

@@ -103,9 +103,9 @@ class Journal:
         oldest = min((w.created_at or 0 for w in found), default=0) / 1000
         return Load(len(found), time.time() - oldest if found else 0.0)
 
-    async def forget_old(self, age: float = KEPT_FOR) -> int:
-        """Delete the jobs that ended more than `age` seconds ago; how many."""
-        before = datetime.fromtimestamp(time.time() - age, UTC).isoformat()
+    async def forget_old(self) -> int:
+        """Delete the jobs that ended more than `KEPT_FOR` ago; how many. No setting shortens that: keys go, too."""
+        before = datetime.fromtimestamp(time.time() - KEPT_FOR, UTC).isoformat()
         gone = 0
         chores = await self._client.list_workflows_async(
             name=CHORE_NAME, end_time=before, load_input=False, load_output=False
