@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,7 +44,7 @@ from .playground.page import Playground
 from .settings import Settings, SettingsError, is_loopback, kept_secret, private_folder
 from .signin import SignInPages, open_sign_in
 from .slack.face import SlackFace
-from .slack.settings import SlackSettings
+from .slack_settings import slack_settings
 from .teams.face import TeamsFace
 from .teams.settings import TeamsSettings
 from .web import STOPPING, application, busy, serve
@@ -151,7 +151,7 @@ class App:
             self.site.add_routes(SignInPages(self.dispatcher.sign_in, settings.public_url).routes)
         if settings.slack_signing_secret.get_secret_value() or settings.slack_app_token.get_secret_value():
             hosts = [e.dataverse.organisation.host for e in self.environments]
-            slack = SlackFace(_slack_settings(settings, self.demo, hosts), engine=self.state.engine, cipher=cipher)
+            slack = SlackFace(slack_settings(settings, hosts, demo=self.demo), engine=self.state.engine, cipher=cipher)
             self.faces[slack.platform] = slack
             await slack.start(self.dispatcher)
             self.stack.push_async_callback(slack.stop)
@@ -219,36 +219,6 @@ class App:
 def build(settings: Settings, *, demo: bool = False, agent: bool = False) -> App:
     """The whole bot for these settings, not started yet."""
     return App(settings, demo=demo, agent=agent)
-
-
-def _slack_settings(settings: Settings, demo: bool, hosts: Sequence[str]) -> SlackSettings:
-    return SlackSettings(
-        signing_secret=settings.slack_signing_secret.get_secret_value(),
-        bot_token=settings.slack_bot_token.get_secret_value(),
-        app_token=settings.slack_app_token.get_secret_value(),
-        client_id=settings.slack_client_id,
-        client_secret=settings.slack_client_secret.get_secret_value(),
-        api_url=settings.slack_api_url,
-        public_url=settings.public_url,
-        ack_window=settings.ack_window,
-        loopback=demo or settings.only_loopback,
-        any_team=demo,
-        case_reactions=frozenset(_words(settings.case_reactions)),
-        shortcuts=dict(_pair(w) for w in _words(settings.slash_commands)),
-        work_objects=settings.work_objects,
-        unfurl_domains=tuple(dict.fromkeys(hosts)),
-    )
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip().strip(":") for word in text.split(",") if word.strip()]
-
-
-def _pair(word: str) -> tuple[str, str]:
-    command, _, words = word.partition("=")
-    if not command.startswith("/") or not words.strip():
-        raise SettingsError(f"CRMCHAT_SLASH_COMMANDS: write {word!r} like /lead=lead")
-    return command.strip(), words.strip()
 
 
 def teams_settings(settings: Settings) -> TeamsSettings:

@@ -1,6 +1,7 @@
 """`crmchat manifest slack|teams`: the platforms' manifests, from the catalog and the settings."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from commands.operation import CATALOG
 from .environments import addresses, policy_file
 from .settings import Settings, SettingsError
 from .slack import manifest as slack
-from .slack.settings import SlackSettings
+from .slack_settings import slack_settings
 from .teams import manifest as teams
 
 
@@ -30,11 +31,8 @@ def write(platform: str, settings: Settings, *, url: str, folder: Path, read_mes
 
 
 def _slack(settings: Settings, url: str, hosts: tuple[str, ...], folder: Path) -> Path:
-    given = SlackSettings(
-        public_url=url,
-        app_token="" if url else settings.slack_app_token.get_secret_value(),
-        unfurl_domains=hosts,
-    )
+    given = slack_settings(settings, hosts)
+    given = replace(given, public_url=url, app_token="" if url else given.app_token)
     made = slack.manifest(given, [noun for op in CATALOG.values() if (noun := op.noun())])
     path = folder / "slack.json"
     path.parent.mkdir(parents=True, exist_ok=True)

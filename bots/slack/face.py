@@ -78,7 +78,7 @@ class SlackFace:
             self._tasks.start(_learn(authorize), "learn whose bot token this is", patient=True)
         if settings.app_token:
             self._socket = AsyncSocketModeHandler(
-                app, settings.app_token, web_client=web_client(settings.api_url, self._api.session)
+                app, settings.app_token, _socket_log(), web_client=web_client(settings.api_url, self._api.session)
             )
             self._tasks.start(_connect(self._socket), "connect by Socket Mode", patient=True)
 
@@ -141,6 +141,20 @@ async def _learn(authorize: Authorize) -> None:
             await asyncio.sleep(next(pauses, LEARN_PAUSES[-1]))
         else:
             return
+
+
+def _socket_log() -> logging.Logger:
+    """slack_sdk's client tries for ever to connect, and writes a stack trace each time: here it is a line."""
+    quiet = logging.getLogger("crmchat.slack.socket")
+    quiet.setLevel(logging.WARNING)
+
+    def one_line(record: logging.LogRecord) -> bool:
+        record.exc_info, record.msg, record.args = None, " ".join(record.getMessage().split()), None
+        return True
+
+    if not quiet.filters:
+        quiet.addFilter(one_line)
+    return quiet
 
 
 async def _connect(socket: AsyncSocketModeHandler) -> None:

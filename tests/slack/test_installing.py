@@ -297,6 +297,17 @@ async def test_socket_mode_needs_no_address_of_ours(slack: FakeSlack, script: Sc
             assert refused.status == 401
 
 
+async def test_an_app_token_that_slack_does_not_take_is_one_line_in_the_log(
+    slack: FakeSlack, script: Script, engine: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(settings_for(slack, app_token="xapp-of-another-app"), script, engine):
+        await slack.until(lambda: "Failed to connect" in caplog.text)
+    [line] = [r for r in caplog.records if "Failed to connect" in r.getMessage()]
+    assert "invalid_auth" in line.getMessage()
+    assert "Traceback" not in caplog.text
+    assert "xapp-of" not in caplog.text
+
+
 async def test_after_a_restart_an_answer_still_finds_its_person(
     slack: FakeSlack, script: Script, engine: AsyncEngine
 ) -> None:

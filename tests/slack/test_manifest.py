@@ -6,7 +6,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from pydantic import SecretStr
 
+from bots.manifests import write
+from bots.settings import Settings, SettingsError
 from bots.slack import SlackSettings
 from bots.slack.manifest import BOT_EVENTS, BOT_SCOPES, manifest
 
@@ -60,3 +63,16 @@ def test_every_event_that_is_asked_for_has_a_listener() -> None:
 
 def test_scopes_are_sorted_and_each_once() -> None:
     assert list(BOT_SCOPES) == sorted(set(BOT_SCOPES))
+
+
+def test_what_is_written_is_made_of_the_bots_own_settings(tmp_path: Path) -> None:
+    settings = Settings.model_construct(slack_client_id="1.1", slash_commands="/lead=lead, /tickets=case list")
+    path = write("slack", settings, url="https://crm.example.com", folder=tmp_path)
+    made = json.loads(path.read_text("utf-8"))
+    assert [c["command"] for c in made["features"]["slash_commands"]] == ["/crm", "/lead", "/tickets"]
+    assert made["settings"]["token_rotation_enabled"]
+    socket = Settings.model_construct(slack_app_token=SecretStr("xapp-later"))
+    made = json.loads(write("slack", socket, url="", folder=tmp_path).read_text("utf-8"))
+    assert made["settings"]["socket_mode_enabled"]
+    with pytest.raises(SettingsError, match="/lead=lead"):
+        write("slack", Settings.model_construct(slash_commands="lead"), url="https://x.example", folder=tmp_path)
