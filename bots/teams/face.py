@@ -90,7 +90,7 @@ class TeamsFace:
             )
         self._connector = Connector(session, settings, tokens)
         self._port = Port(self._connector)
-        self._roster = Roster(self._connector, settings.tenants)
+        self._roster = Roster(self._connector, settings.tenants, unsigned=not settings.app_id)
         self._graph = Graph(session, settings, tokens)
         self._conversations = Conversations(state)
         self._delivery = Delivery(self._port, self._connector, dispatcher.seal, settings, self._conversations)
