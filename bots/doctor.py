@@ -164,7 +164,7 @@ async def _database(settings: Settings) -> Finding:
 
 async def _slack(settings: Settings, session: aiohttp.ClientSession) -> list[Finding]:
     token = settings.slack_bot_token.get_secret_value()
-    secret = settings.slack_signing_secret.get_secret_value()
+    secret = settings.slack_signing_secret.get_secret_value() or settings.slack_app_token.get_secret_value()
     if not token and not secret and not settings.slack_client_id:
         return [Finding("Slack", note="not set up")]
     found = []
@@ -172,8 +172,8 @@ async def _slack(settings: Settings, session: aiohttp.ClientSession) -> list[Fin
         found.append(
             Finding(
                 "Slack signing secret",
-                "SLACK_SIGNING_SECRET is not set, so Slack is not served.",
-                "Copy it from your app's page: Basic Information, App Credentials.",
+                "Neither SLACK_SIGNING_SECRET nor SLACK_APP_TOKEN is set, so Slack is not served.",
+                "Copy one from your app's page: Basic Information, App Credentials (for Socket Mode: App-Level Tokens).",
             )
         )
     if not token:

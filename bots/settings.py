@@ -136,10 +136,11 @@ class Settings(BaseSettings):
                 "CRMCHAT_SECRET_KEY is not set. Make one with `openssl rand -hex 32` and keep it: buttons and stored "
                 "tokens stop working when it changes."
             )
-        if not self.microsoft_app_id and not self.only_loopback and not self.slack_signing_secret.get_secret_value():
+        slack = self.slack_signing_secret.get_secret_value() or self.slack_app_token.get_secret_value()
+        if not self.microsoft_app_id and not self.only_loopback and not slack:
             raise SettingsError(
-                "Neither SLACK_SIGNING_SECRET nor MICROSOFT_APP_ID is set, so no platform could be checked. "
-                "See docs/slack.md and docs/teams.md."
+                "Neither SLACK_SIGNING_SECRET (or SLACK_APP_TOKEN) nor MICROSOFT_APP_ID is set, so no platform could be "
+                "checked. See docs/slack.md and docs/teams.md."
             )
 
 
