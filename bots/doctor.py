@@ -17,11 +17,12 @@ from crm.errors import ConfigurationError
 
 from . import app as wiring
 from .database import database_url
+from .doctor_address import public_address
 from .doctor_dataverse import clock, dataverse
 from .doctor_sign_in import sign_in as as_person
 from .environments import policy_file
 from .finding import Finding
-from .settings import Settings, SettingsError, is_loopback, load, private_folder
+from .settings import Settings, SettingsError, load, private_folder
 from .slack.manifest import BOT_SCOPES
 from .teams.credentials import AppTokens, NoToken
 from .teams.settings import TeamsSettings
@@ -31,7 +32,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=15)
 
 async def examine(settings: Settings) -> list[Finding]:
     """Every check, in the order in which a person would mend them. Raises nothing."""
-    found = [_installed(), *_settings(settings), _public_url(settings), await _database(settings)]
+    found = [_installed(), *_settings(settings), await _database(settings)]
     async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True) as session:
         parts = await asyncio.gather(
             _slack(settings, session),
@@ -39,6 +40,7 @@ async def examine(settings: Settings) -> list[Finding]:
             clock(settings, session),
             dataverse(settings),
         )
+        found.append(await public_address(settings, session))
     return [*found, *(finding for part in parts for finding in part)]
 
 
@@ -111,26 +113,6 @@ def _settings(settings: Settings) -> list[Finding]:
             )
         ]
     return [Finding("settings")]
-
-
-def _public_url(settings: Settings) -> Finding:
-    url = urlsplit(settings.public_url)
-    if not settings.public_url:
-        needed = bool(settings.slack_client_id)
-        if needed and not settings.only_loopback:
-            return Finding(
-                "public address",
-                "PUBLIC_URL is not set, and people are sent back to it after signing in.",
-                "Set it to the https address under which Slack and Teams reach this server.",
-            )
-        return Finding("public address", note="not set; taken from what the platforms call")
-    if url.scheme != "https" and not is_loopback(url.hostname or ""):
-        return Finding(
-            "public address",
-            f"PUBLIC_URL is {settings.public_url}; Slack and Teams call https addresses only.",
-            "Put a reverse proxy with a certificate in front, and its https address here.",
-        )
-    return Finding("public address", note=settings.public_url)
 
 
 async def _database(settings: Settings) -> Finding:
