@@ -25,6 +25,8 @@ from .sign_in_errors import refused, unreachable
 T = TypeVar("T")
 
 _TIMEOUT = 20.0
+_DISCOVERY = 86_400.0
+"""Seconds for which a tenant's endpoints are believed, as MSAL itself does."""
 _SKEW = 300.0
 """Seconds that our clock and the provider's may differ."""
 _HOSTS = frozenset(
@@ -95,14 +97,25 @@ class DeviceCode:
 
 
 class _Http:
-    """The blocking HTTP client that MSAL uses: with a timeout, and `verify` goes before the environment."""
+    """The blocking HTTP client that MSAL uses: with a timeout, and `verify` goes before the environment.
+
+    It keeps what discovery said. MSAL's own `http_cache` would do so, too, yet it also keeps a refusal of one person's
+    sign-in (429 and 5xx, for as long as Retry-After says) and gives it to the next person, so that is not shared.
+    """
 
     def __init__(self, *, verify: str | None = None) -> None:
         self._session = requests.Session()
         self._verify = verify
+        self._kept: dict[str, tuple[float, requests.Response]] = {}
 
     def get(self, url: str, **options: Any) -> requests.Response:
-        return self._session.get(url, verify=self._verify, timeout=_TIMEOUT, **options)
+        key = f"{url} {options.get('params')}"
+        until, answer = self._kept.get(key, (0.0, None))
+        if answer is None or until < time.monotonic():
+            answer = self._session.get(url, verify=self._verify, timeout=_TIMEOUT, **options)
+            if answer.ok:
+                self._kept[key] = time.monotonic() + _DISCOVERY, answer
+        return answer
 
     def post(self, url: str, **options: Any) -> requests.Response:
         return self._session.post(url, verify=self._verify, timeout=_TIMEOUT, **options)
@@ -139,7 +152,6 @@ class Entra:
         self.client_id = client_id
         self._credential = credential
         self._http = _Http(verify=str(ca_file) if ca_file else None)
-        self._http_cache: dict[str, Any] = {}
 
     # Sources of tokens
 
@@ -302,7 +314,6 @@ class Entra:
             "http_client": self._http,
             "client_capabilities": ["cp1"],  # we answer claims challenges
             "instance_discovery": None if self.host in _HOSTS else False,
-            "http_cache": self._http_cache,
         }
 
     async def _run(self, call: Callable[..., T], *arguments: Any) -> T:

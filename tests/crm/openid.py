@@ -101,8 +101,8 @@ class OpenId:
     async def control(self, **changes: Any) -> None:
         """Change it while it runs.
 
-        `reset`: True, as at the start; `lifetime`: seconds, of access tokens; `refuse`: error and code by grant type;
-        `revoke`: True forgets every refresh token; `approve`: whose id approves every waiting device code;
+        `reset`: True, as at the start; `lifetime`: seconds, of access tokens; `refuse`: error, code and claims by grant
+        type; `revoke`: True forgets every refresh token; `approve`: whose id approves every waiting device code;
         `down`: a status that every request for a token gets, 0 for none.
         """
         async with self._http() as http, http.post(f"{self.host}/_control", json=changes) as answer:
@@ -226,7 +226,7 @@ class Provider:
             return problem
         if grant in self.refuse:
             entry = self.refuse[grant]
-            return refusal(entry["error"], entry["code"], "Refused by the test.")
+            return refusal(entry["error"], entry["code"], "Refused by the test.", claims=entry.get("claims"))
         match grant:
             case "client_credentials":
                 return web.json_response(self.grant(form, None))
@@ -382,9 +382,12 @@ class Provider:
         return web.json_response(self.log)
 
 
-def refusal(error: str, code: str, text: str) -> web.Response:
-    """An error as the token endpoint words it."""
-    body = {"error": error, "error_description": f"{code}: {text}", "error_codes": [int(code.removeprefix("AADSTS"))]}
+def refusal(error: str, code: str, text: str, *, claims: str | None = None) -> web.Response:
+    """An error as the token endpoint words it; `claims`: what the next sign-in must prove."""
+    number = int(code.removeprefix("AADSTS"))
+    body: dict[str, Any] = {"error": error, "error_description": f"{code}: {text}", "error_codes": [number]}
+    if claims:
+        body["claims"] = claims
     return web.json_response(body, status=400)
 
 

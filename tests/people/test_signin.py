@@ -1,191 +1,54 @@
-"""Each person signs in once: from the Slack card through a browser and a provider to the answer of what waited."""
+"""Each person signs in: from the chat through a browser and a provider to the answer of what waited.
+
+One bot serves the whole module; every test has people of its own.
+"""
 
 import asyncio
-import os
-import re
+import json
 import secrets
-import shutil
-import socket
-import sys
-import time
+import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Self
+from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
-from aiohttp import CookieJar
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
-from bots.playground import seed as seeds
-from bots.playground.slack_server import FakeSlack
-from crm.emulator import Emulator
-from tests.crm.openid import OpenId
+from bots.playground.slack_world import Message
+from crm.emulator import Fault
+from tests.dialogues.people import OnSlack, OnTeams
 
-STAFF = {p.key: p for p in seeds.load().people if not p.external}
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from .house import PEOPLE, SECRET, STAFF, Http, TwoFaces, chromium, opened
 
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+_STEP = '{"access_token": {"acrs": {"essential": true, "value": "c1"}}}'
 
 
-@dataclass
-class House:
-    """A bot in a process of its own, and everything around it."""
-
-    folder: Path
-    slack: FakeSlack
-    emulator: Emulator
-    entra: OpenId
-    port: int
-    log: bytes = b""
-    process: asyncio.subprocess.Process | None = None
-    environment: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def start(self, **changes: str) -> None:
-        env = {
-            "PATH": os.environ["PATH"], "PORT": str(self.port), "PUBLIC_URL": self.url, "LOG_LEVEL": "DEBUG",
-            "CRMCHAT_DATA_DIR": str(self.folder / "data"), "CRMCHAT_SECRET_KEY": "a secret for these tests",
-            "CRMCHAT_IDENTITY": "delegated", "DATAVERSE_URL": self.emulator.url,
-            "SLACK_SIGNING_SECRET": self.slack.signing_secret, "SLACK_BOT_TOKEN": self.slack.bot_token,
-            "SLACK_API_URL": self.slack.api_url, "AZURE_TENANT_ID": self.entra.tenant, "AZURE_CLIENT_ID": "app",
-            "AZURE_CLIENT_SECRET": "s3cret-of-the-app", "AZURE_AUTHORITY_HOST": self.entra.host,
-            "REQUESTS_CA_BUNDLE": str(self.entra.ca_file), **changes,
-        }  # fmt: skip
-        script = Path(sys.executable).with_name("crmchat")
-        out = (self.folder / "log").open("ab")
-        self.process = await asyncio.create_subprocess_exec(
-            script, "serve", env=env, cwd=self.folder, stdout=out, stderr=out
-        )
-        out.close()
-        async with aiohttp.ClientSession() as http:
-            until = time.monotonic() + 40
-            while True:
-                try:
-                    async with http.get(f"{self.url}/readyz") as answer:
-                        if answer.status == 200:
-                            return
-                except aiohttp.ClientError:
-                    pass
-                assert time.monotonic() < until, self.written()[-3000:]
-                assert self.process.returncode is None, self.written()[-3000:]
-                await asyncio.sleep(0.1)
-
-    async def stop(self) -> None:
-        if self.process and self.process.returncode is None:
-            self.process.terminate()
-            await self.process.wait()
-
-    def written(self) -> str:
-        return (self.folder / "log").read_text()
-
-    async def ask(self, who: str, words: str) -> None:
-        await self.slack.command("/crm", words, user=STAFF[who].slack, channel="C1")
-
-    async def told(self, who: str, says: str | Callable[[str], bool]) -> str:
-        """Until this person has been told so; what they were told."""
-        user = STAFF[who].slack
-        right = says if callable(says) else lambda text: says in text
-
-        def found() -> str:
-            texts = [self.slack.text(m) for m in self.slack.messages("C1", user)]
-            return next((t for t in reversed(texts) if right(t)), "")
-
-        until = time.monotonic() + 20
-        while not (text := found()):
-            assert time.monotonic() < until, (says, self.slack.transcript("C1", user)[-1500:], self.written()[-2000:])
-            await asyncio.sleep(0.05)
-        return text
-
-    def links(self, who: str) -> list[str]:
-        """The addresses of every sign-in card that this person got, in order."""
-        shown = [str(m) for m in self.slack.messages("C1", STAFF[who].slack)]
-        return [link for m in shown for link in re.findall(re.escape(self.url) + r"/auth/start\?state=[\w-]+", m)]
-
-    async def link(self, who: str) -> str:
-        until = time.monotonic() + 20
-        while not (links := self.links(who)):
-            assert time.monotonic() < until, self.slack.transcript("C1", STAFF[who].slack)[-1500:]
-            await asyncio.sleep(0.05)
-        return links[-1]
-
-    def callers(self) -> set[str]:
-        """Whom the emulator saw reading leads or writing cases."""
-        return {e.caller for e in self.emulator.requests.entries if "/leads" in e.path or "/incidents" in e.path}
+@pytest.fixture(scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TwoFaces]:
+    async with opened(tmp_path_factory.mktemp("house")) as house:
+        yield house
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with AsyncExitStack() as stack:
-        emulator = await stack.enter_async_context(Emulator(seed="contoso"))
-        slack = await stack.enter_async_context(FakeSlack())
-        port = free_port()
-        people = {p.aad: {"name": p.name, "preferred_username": p.email} for p in STAFF.values()}
-        entra = OpenId(tmp_path, people=people)
-        redirect = f"http://127.0.0.1:{port}/auth/callback"
-        entra.add_client("app", secret="s3cret-of-the-app", redirects=(redirect,))
-        stack.enter_context(entra)
-        made = House(tmp_path, slack, emulator, entra, port)
-        slack.bot_url = f"{made.url}/slack/events"
-        stack.push_async_callback(made.stop)
-        await made.start()
-        yield made
+async def house(running: TwoFaces) -> AsyncIterator[TwoFaces]:
+    running.emulator.requests.clear()
+    yield running
+    running.emulator.faults.clear()
+    await running.entra.control(lifetime=3600, down=0, refuse={})
 
 
-@asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as play:
-        browser = await play.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        await browser.close()
+def age(house: TwoFaces, table: str, column: str, days: float) -> None:
+    """Make what is kept older, behind the bot's back."""
+    with sqlite3.connect(house.folder / "data" / "state.db", timeout=10) as db:
+        db.execute(f"UPDATE {table} SET {column} = strftime('%Y-%m-%d %H:%M:%f', {column}, ?)", (f"-{days} days",))
+    db.close()
 
 
-class Http:
-    """A browser of few words: cookies and forms."""
-
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.http = aiohttp.ClientSession(cookie_jar=CookieJar(unsafe=True))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.http.close()
-
-    async def open(self, link: str) -> tuple[int, str]:
-        async with self.http.get(link) as answer:
-            return answer.status, await answer.text()
-
-    async def press(self, page: str) -> tuple[int, str]:
-        """The page's button; where it leads, or the page that came instead."""
-        form = dict(re.findall(r'name="(\w+)" value="([\w-]+)"', page))
-        async with self.http.post(f"{self.house.url}/auth/start", data=form, allow_redirects=False) as answer:
-            return answer.status, answer.headers.get("Location") or await answer.text()
-
-    async def through(self, link: str, who: str) -> str:
-        """All the way; the address that the provider sends the person back to."""
-        status, page = await self.open(link)
-        assert status == 200, page
-        status, provider = await self.press(page)
-        assert status == 303, provider
-        return await self.house.entra.press(provider, STAFF[who].aad)
+def a_lead_list(text: str) -> bool:
+    return "lead" in text.lower() and "onnect" not in text
 
 
 @pytest.mark.browser
-async def test_two_people_from_their_cards_through_their_browsers_to_their_answers(house: House) -> None:
+async def test_two_people_from_their_cards_through_their_browsers_to_their_answers(house: TwoFaces) -> None:
     mark = uuid.uuid4().hex[:6]
     words = {"anna": "lead list", "ben": f"case create 'Case {mark}' account=Contoso"}
     people = ["anna", "ben"]
@@ -211,83 +74,203 @@ async def test_two_people_from_their_cards_through_their_browsers_to_their_answe
         await asyncio.gather(*(sign_in(browser, who) for who in people))
     for who in people:
         await house.told(who, f"as {STAFF[who].name}")
-    await house.told("anna", lambda text: "lead" in text.lower() and "Connect" not in text)
+    await house.told("anna", a_lead_list)
     await house.told("ben", lambda text: f"Case {mark}" in text and "Connect" not in text)
     assert house.callers() == {STAFF[who].aad for who in people}
     writers = {e.caller for e in house.emulator.requests.entries if e.method == "POST" and "incidents" in e.path}
     assert writers == {STAFF["ben"].aad}
 
 
-async def test_links_of_others_used_ones_and_foreign_answers_are_refused(house: House) -> None:
-    await house.ask("anna", "lead list")
-    link = await house.link("anna")
-    async with Http(house) as anna, Http(house) as thief:
-        assert (await anna.open(f"{house.url}/auth/start?state={secrets.token_urlsafe(32)}"))[0] == 400
-        _, page = await anna.open(link)
-        assert STAFF["anna"].slack in page
+async def test_links_of_others_used_ones_and_foreign_answers_are_refused(house: TwoFaces) -> None:
+    await house.ask("chiara", "lead list")
+    link = await house.link("chiara")
+    async with Http(house) as chiara, Http(house) as thief:
+        assert (await chiara.open(f"{house.url}/auth/start?state={secrets.token_urlsafe(32)}"))[0] == 400
+        async with chiara.http.get(link) as answer:
+            page, headers, cookie = await answer.text(), answer.headers, answer.cookies["crmchat-sign-in"]
+        assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "no-referrer")
+        assert headers["X-Frame-Options"] == "DENY"
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+        assert f"“Chiara Rossi” {STAFF['chiara'].email} ({STAFF['chiara'].slack}) in Slack" in page
         # Pressed elsewhere than where it was opened: without the cookie nothing goes on.
         assert (await thief.press(page))[0] == 400
-        back = await anna.through(link, "anna")
+        back = await chiara.through(link, "chiara")
         assert (await thief.open(back))[0] == 400
         assert (await thief.open(back.replace("state=", "state=x")))[0] == 400
-        status, page = await anna.open(back)
+        status, page = await chiara.open(back)
         assert status == 200, page
-        await house.told("anna", f"as {STAFF['anna'].name}")
-        assert (await anna.open(back))[0] == 400
-        assert (await anna.open(link))[0] == 400
+        await house.told("chiara", f"as {STAFF['chiara'].name}")
+        assert (await chiara.open(back))[0] == 400
+        assert (await chiara.open(link))[0] == 400
     code = back.partition("code=")[2].partition("&")[0]
     written = house.written()
     assert code
-    for secret in (code, link.partition("state=")[2], "s3cret-of-the-app", "eyJ0", "refresh_token="):
+    for secret in (code, link.partition("state=")[2], SECRET, "eyJ0", "refresh_token="):
         assert secret not in written, secret
     data = b"".join(p.read_bytes() for p in (house.folder / "data").iterdir() if p.is_file())
-    for secret in (code, link.partition("state=")[2], "eyJ0", STAFF["anna"].email):
+    for secret in (code, link.partition("state=")[2], "eyJ0", STAFF["chiara"].email):
         assert secret.encode() not in data, secret
 
 
-async def test_a_denied_sign_in_can_be_begun_again_and_a_revoked_one_asks_once(house: House) -> None:
-    await house.ask("anna", "lead list")
-    link = await house.link("anna")
+async def test_a_denied_sign_in_can_be_begun_again_after_a_restart(house: TwoFaces) -> None:
+    await house.ask("dmitri", "lead list")
+    link = await house.link("dmitri")
     await house.stop()  # what was asked survives a restart between the card and the sign-in
     await house.start()
-    async with Http(house) as anna:
-        _, page = await anna.open(link)
-        _, provider = await anna.press(page)
-        async with anna.http.post(provider, data={"deny": "1"}, ssl=house.entra._tls, allow_redirects=False) as denied:
-            status, page = await anna.open(denied.headers["Location"])
+    async with Http(house) as dmitri:
+        _, page = await dmitri.open(link)
+        _, provider = await dmitri.press(page)
+        async with dmitri.http.post(
+            provider, data={"deny": "1"}, ssl=house.entra._tls, allow_redirects=False
+        ) as denied:
+            status, page = await dmitri.open(denied.headers["Location"])
         assert status == 502
         assert "cancelled" in page
-        status, page = await anna.open(await anna.through(link, "anna"))
-        assert status == 200, page
-    await house.told("anna", f"as {STAFF['anna'].name}")
-    await house.told("anna", lambda text: "lead" in text.lower() and "Connect" not in text)
-    await house.ask("anna", "whoami")
-    assert "by sign-in as" in await house.told("anna", "by sign-in as")
-
-    before = len(house.links("anna"))
-    await house.ask("anna", "disconnect")
-    await house.told("anna", "Disconnected")
+        await dmitri.connect(link, "dmitri")
+    await house.told("dmitri", f"as {STAFF['dmitri'].name}")
+    await house.told("dmitri", lambda text: "lead" in text.lower() and "Connect " not in text)
+    # Disconnected again, they are asked with one card, however much they ask.
+    await house.ask("dmitri", "disconnect")
+    await house.told("dmitri", "Disconnected")
     for _ in range(3):
-        await house.ask("anna", "lead list")
-    await house.told("anna", "This waits until you have connected")
-    assert len(house.links("anna")) == before + 1
+        await house.ask("dmitri", "lead list")
+    await house.told("dmitri", "This waits until you have connected")
+    assert len(house.links("dmitri")) == 2
 
 
-async def test_a_revoked_sign_in_asks_with_one_card_and_goes_on_after_it(house: House) -> None:
-    await house.entra.control(lifetime=20)  # shorter than tokens are trusted for, so each call renews
-    async with Http(house) as anna:
-        await house.ask("anna", "lead list")
-        assert (await anna.open(await anna.through(await house.link("anna"), "anna")))[0] == 200
-        await house.told("anna", f"as {STAFF['anna'].name}")
-        await house.told("anna", lambda text: "lead" in text.lower() and "onnect" not in text)
+async def test_what_the_provider_refuses_or_cannot_do_later_is_said_and_goes_on_after_it(house: TwoFaces) -> None:
+    async with Http(house) as farid:
+        await house.ask("farid", "whoami")
+        link = await house.link("farid")
+        # The service is away: first while signing in, and then while connected.
+        await house.entra.control(down=503)
+        status, page = await farid.open(await farid.through(link, "farid"))
+        assert status == 502
+        assert "sign-in service of Dynamics 365 cannot be reached" in page
+        await house.entra.control(down=0, lifetime=0)  # from now on each call needs a new token
+        await farid.connect(link, "farid")
+        await house.told("farid", "by sign-in as")
+        await house.entra.control(down=503)
+        await house.ask("farid", "case list")
+        await house.told("farid", "sign-in service of Dynamics 365 cannot be reached")
+        await house.entra.control(down=0, lifetime=3600)
+        await house.ask("farid", "lead list")
+        await house.told("farid", a_lead_list)
+
+        # Another proof is asked for: the link carries the demand to the provider, and so does the next one.
+        house.emulator.faults.add(Fault(match="incidents", status=401, claims=_STEP))
+        demand = {"error": "interaction_required", "code": "AADSTS50076", "claims": _STEP}
+        await house.entra.control(refuse={"refresh_token": demand})
+        await house.ask("farid", "case list")
+        link = await house.link("farid", after=1)
+        await house.ask("farid", "connect")
+        assert await house.link("farid", after=2) != link
+        await house.entra.control(refuse={}, lifetime=0)
+        _, page = await farid.open(link)
+        _, provider = await farid.press(page)
+        assert "acrs" in provider
+        assert "prompt=select_account" in provider
+        status, page = await farid.open(await house.entra.press(provider, STAFF["farid"].aad))
+        assert status == 200, page
+        await house.told(
+            "farid", lambda text: "cases" in text.lower() and "onnect" not in text and "reached" not in text
+        )
+
+        # Revoked: one card, whatever is asked, and all of it runs afterwards.
         await house.entra.control(revoke=True)
-        await house.stop()
-        await house.start()
         for number in range(3):
-            await house.ask("anna", f"case create 'Waits {number}' account=Contoso")
-        await house.told("anna", "This waits until you have connected")
-        assert len(house.links("anna")) == 2
-        assert (await anna.open(await anna.through(house.links("anna")[-1], "anna")))[0] == 200
+            await house.ask("farid", f"case create 'Waits {number}' account=Contoso")
+        await house.told("farid", "This waits until you have connected")
+        assert len(house.links("farid")) == 4
+        await farid.connect(house.links("farid")[-1], "farid")
         for number in range(3):
             wanted = f"Waits {number}"
-            await house.told("anna", lambda text, wanted=wanted: wanted in text and "onnect" not in text)
+            await house.told("farid", lambda text, wanted=wanted: wanted in text and "onnect" not in text)
+
+
+async def test_a_change_that_waited_long_is_offered_and_done_by_its_button(house: TwoFaces) -> None:
+    mark, slack, user = uuid.uuid4().hex[:6], house.slack, STAFF["elena"].slack
+    await house.ask("elena", f"case create 'Old {mark}' account=Contoso")
+    link = await house.link("elena")
+    said = await slack.say(f"The mill is stuck {mark}", user=user, channel="C1")
+    await slack.react(said, "ticket", user=user)
+    await slack.until(lambda: waiting(house) >= 2)
+    age(house, "waiting_commands", "at", 1 / 24)
+    async with Http(house) as elena:
+        await elena.connect(link, "elena")
+
+    def offers(says: str = "was not done") -> list[Message]:
+        there = [m for m in slack.world.messages["C1"] if m.bot_id and m.to == user]  # in threads, too
+        return [m for m in there if says in slack.text(m)]
+
+    await slack.until(lambda: len(offers()) == 2, 20)
+    assert not [e for e in house.emulator.requests.entries if e.method == "POST" and "incidents" in e.path]
+    for offer in offers():
+        await slack.click(offer, "Do it now", user=user)
+    await house.told("elena", lambda text: f"Old {mark}" in text and "onnect" not in text)
+    # The message says nothing of a customer: asked for, as on the day itself.
+    await slack.until(lambda: offers("Whose case is this?"), 20)
+    assert house.callers() == {STAFF["elena"].aad}
+
+
+def waiting(house: TwoFaces) -> int:
+    with sqlite3.connect(house.folder / "data" / "state.db", timeout=10) as db:
+        (count,) = db.execute("SELECT count(*) FROM waiting_commands").fetchone()
+    db.close()
+    return int(count)
+
+
+async def test_an_outsider_who_proves_an_account_is_served_as_that_user(house: TwoFaces) -> None:
+    """Maria is of another organisation, and has got an account of ours: Elena's, to the provider."""
+    await house.stop()
+    await house.start(CRMCHAT_IDENTITY="impersonation")
+    try:
+        await house.ask("maria", "lead list")
+        await house.told("maria", "people of other organisations can use Dynamics 365 here once they have signed in")
+        assert house.callers() == set()
+        async with Http(house) as maria:
+            page = await maria.connect(await house.link("maria"), "elena")
+        assert PEOPLE["maria"].slack in page
+        await house.told("maria", "as Elena Petrova")
+        await house.told("maria", a_lead_list)
+        assert house.callers() == {STAFF["elena"].aad}
+        with sqlite3.connect(house.folder / "data" / "state.db", timeout=10) as db:
+            kept = [t for (t,) in db.execute("SELECT tokens FROM connections WHERE person LIKE '%:U7'")]
+        db.close()
+        assert kept == [None]  # a link proves who somebody is, and nothing more is kept
+        await house.ask("maria", "disconnect")
+        await house.told("maria", "Disconnected")
+        await house.ask("maria", "lead list")
+        await house.link("maria", after=1)
+    finally:
+        await house.stop()
+        await house.start()
+
+
+@pytest.mark.parametrize("face", ["slack", "teams"])
+async def test_connect_whoami_disconnect(house: TwoFaces, face: str) -> None:
+    """As a conversation, on both faces."""
+    email = STAFF["elena"].email
+    person = OnSlack(house.slack, email, "dm") if face == "slack" else OnTeams(house.teams, email)
+    await person.type("disconnect")
+    await person.sees("onnected")  # whatever a test before left
+    await person.type("connect")
+    await person.sees("Connect to Dynamics 365", "pass it to nobody")
+    shown = json.dumps(house.teams.last("personal", "elena").card()) if face == "teams" else str(person._last)  # type: ignore[union-attr]
+    (link,) = house.links_in(shown)
+    person.watch()
+    async with Http(house) as browser:
+        if face == "teams":  # there it must be the very account that Teams knows
+            _, page = await browser.open(await browser.through(link, "anna"))
+            assert "is not the account that you use in Teams" in page
+        await browser.connect(link, "elena")
+    await person.sees("Connected to Dynamics 365 as Elena Petrova", email, "If this was not you")
+    await person.type("connect")
+    await person.sees("To use another account, disconnect first.")
+    await person.type("whoami")
+    await person.sees("Elena Petrova", "by sign-in as")
+    await person.type("disconnect")
+    await person.sees("Disconnected", "Nothing else was lost")
+    await person.type("disconnect")
+    await person.sees("You had not connected an account")
