@@ -155,7 +155,7 @@ async def _slack(settings: Settings, session: aiohttp.ClientSession) -> list[Fin
             Finding(
                 "Slack signing secret",
                 "Neither SLACK_SIGNING_SECRET nor SLACK_APP_TOKEN is set, so Slack is not served.",
-                "Copy one from your app's page: Basic Information, App Credentials (for Socket Mode: App-Level Tokens).",
+                "Copy one from your app's page: Basic Information, App Credentials (Socket Mode: App-Level Tokens).",
             )
         )
     if not token:

@@ -139,8 +139,8 @@ class Settings(BaseSettings):
         slack = self.slack_signing_secret.get_secret_value() or self.slack_app_token.get_secret_value()
         if not self.microsoft_app_id and not self.only_loopback and not slack:
             raise SettingsError(
-                "Neither SLACK_SIGNING_SECRET (or SLACK_APP_TOKEN) nor MICROSOFT_APP_ID is set, so no platform could be "
-                "checked. See docs/slack.md and docs/teams.md."
+                "Neither SLACK_SIGNING_SECRET (or SLACK_APP_TOKEN) nor MICROSOFT_APP_ID is set, so no platform could "
+                "be checked. See docs/slack.md and docs/teams.md."
             )
 
 
