@@ -226,8 +226,10 @@ async def _teams(teams: TeamsSettings, session: aiohttp.ClientSession) -> list[F
             Finding(
                 "Teams credentials",
                 f"No token for the bot: {e}",
-                "Check MICROSOFT_APP_ID, MICROSOFT_APP_TENANT_ID and MICROSOFT_APP_TYPE, and make a new client secret "
-                "for MICROSOFT_APP_PASSWORD if the old one has expired.",
+                "Check the network, the proxy and the firewall, and MICROSOFT_CLOUD."
+                if e.unreachable
+                else "Check MICROSOFT_APP_ID, MICROSOFT_APP_TENANT_ID and MICROSOFT_APP_TYPE, and make a new client "
+                "secret for MICROSOFT_APP_PASSWORD if the old one has expired.",
             )
         ]
     return [Finding("Teams credentials", note="the bot gets its token")]

@@ -1,6 +1,7 @@
 """`crmchat manifest slack|teams`: the platforms' manifests, from the catalog and the settings."""
 
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from .settings import Settings, SettingsError
 from .slack import manifest as slack
 from .slack_settings import slack_settings
 from .teams import manifest as teams
+
+log = logging.getLogger(__name__)
 
 
 def write(platform: str, settings: Settings, *, url: str, folder: Path, read_messages: bool = False) -> Path:
@@ -49,4 +52,8 @@ def _teams(settings: Settings, url: str, hosts: tuple[str, ...], folder: Path, *
         read_messages=read_messages,
         sso_resource=settings.microsoft_sso_resource,
     )
-    return teams.write(folder / "teams", made)
+    if not settings.microsoft_app_id:
+        log.warning("MICROSOFT_APP_ID is not set, so Teams will not take this package: it stands for no bot")
+    if not hosts:
+        log.warning("DATAVERSE_URL is not set, so the addresses of its records will not become cards")
+    return teams.write(folder / "teams", teams.successor(folder / "teams", made))

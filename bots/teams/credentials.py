@@ -14,7 +14,11 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 
 
 class NoToken(Exception):
-    """The authority gave no token; the text is for the log and holds no secret."""
+    """The authority gave no token, or could not be reached; the text is for the log and holds no secret."""
+
+    def __init__(self, text: str, *, unreachable: bool = False) -> None:
+        super().__init__(text)
+        self.unreachable = unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class AppTokens:
                     self._clock() + max(float(answer.get("expires_in", 3600)) - EARLY, 30.0),
                 )
             reason = str(answer.get("error", response.status)) if isinstance(answer, dict) else str(response.status)
-        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as e:
-            raise NoToken(f"{url} cannot be asked for a token: {type(e).__name__}") from e
+        except (aiohttp.ClientConnectionError, TimeoutError) as e:
+            raise NoToken(f"{url} cannot be reached: {type(e).__name__}", unreachable=True) from e
+        except (aiohttp.ClientError, ValueError, KeyError, TypeError) as e:
+            raise NoToken(f"{url} answers with no token: {type(e).__name__}") from e
         raise NoToken(f"{url} refuses to give the bot a token: {reason}")

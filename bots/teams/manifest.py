@@ -179,6 +179,22 @@ def package(made: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
+def successor(folder: Path, made: dict[str, Any]) -> dict[str, Any]:
+    """The manifest with a higher version than the one in `folder`, where that is of the same app and says other things.
+
+    Teams takes an upload for news by its version alone.
+    """
+    try:
+        former = json.loads((folder / "manifest.json").read_bytes())
+        first, second, last = (int(number) for number in former["version"].split("."))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return made
+    if former.get("id") != made["id"]:
+        return made
+    same = former == made | {"version": former["version"]}
+    return made | {"version": f"{first}.{second}.{last if same else last + 1}"}
+
+
 def write(folder: Path, made: Mapping[str, Any], *, zipped: bool = True) -> Path:
     """Writes the files, and (`zipped`) `crmchat.zip` beside them; returns the path to upload."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -66,6 +66,27 @@ def test_the_application_is_named_only_where_somebody_asks_for_it(tmp_path, monk
     assert {right["name"] for right in rights} == {"ChannelMessage.Read.Group", "ChatMessage.Read.Chat"}
 
 
+def test_a_changed_package_is_newer_than_the_one_before(tmp_path, monkeypatch, capsys, caplog):
+    monkeypatch.chdir(tmp_path)
+
+    def version(*more: str) -> str:
+        with pytest.raises(SystemExit, match="0"):
+            main(["manifest", "teams", "--url", "https://crm.example.com", *more])
+        with zipfile.ZipFile(tmp_path / capsys.readouterr().out.strip()) as archive:
+            return json.loads(archive.read("manifest.json"))["version"]
+
+    assert version() == "1.0.0"
+    assert "MICROSOFT_APP_ID is not set" in caplog.text
+    monkeypatch.setenv("MICROSOFT_APP_ID", APP)
+    assert [version(), version()] == ["1.0.0", "1.0.0"]
+    assert version("--read-messages") == "1.0.1"
+    assert version("--read-messages") == "1.0.1"
+    assert version() == "1.0.2"
+    for damaged in ("", "[]", '{"version": "one"}', '{"version": 1}', '{"version": "1.0"}'):
+        (tmp_path / "manifest" / "teams" / "manifest.json").write_text(damaged)
+        assert version() == "1.0.0"
+
+
 def test_the_committed_package_is_the_generated_one():
     for name, content in files(made()).items():
         assert (COMMITTED / name).read_bytes() == content, f"{name} is stale: run `make generate`"
