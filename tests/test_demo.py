@@ -35,6 +35,8 @@ class Sink:
     posts: list[tuple[str, Any]] = field(default_factory=list)
 
     async def take(self, request: web.Request) -> web.Response:
+        if request.method == "GET":
+            return web.json_response({}, status=404)  # it keeps no roster
         self.posts.append((request.path, await request.json()))
         return web.json_response({"id": f"m{len(self.posts)}"})
 

@@ -37,7 +37,7 @@ class Roster:
     """Standings by person and conversation."""
 
     def __init__(self, connector: Connector, tenants: frozenset[str], *, unsigned: bool = False) -> None:
-        """`unsigned`: without an app id (on loopback only) nobody vouches for anybody, and a connector needs no roster."""
+        """`unsigned`: without an app id, on loopback, nobody vouches for anybody: a connector needs no roster."""
         self._connector, self._tenants = connector, frozenset(t.lower() for t in tenants)
         self._silent = Standing.MEMBER if unsigned else Standing.UNKNOWN
         self._known: OrderedDict[tuple[str, str], tuple[float, Standing]] = OrderedDict()
@@ -50,7 +50,7 @@ class Roster:
         # Alone with the bot somebody is the same person wherever that is.
         key = ("" if activity.kind == PERSONAL else conversation, activity.sender.id)
         now = time.monotonic()
-        until, standing = self._known.get(key, (0.0, Standing.UNKNOWN))
+        until, standing = self._known.get(key, (0.0, self._silent))
         if now > until:
             try:
                 standing = await self._asked(activity.reference.service_url, conversation, activity.sender.id)
