@@ -1,24 +1,51 @@
-"""`crmchat doctor --sign-in`: a person signs in by device code, and Dataverse is asked as that person.
+"""Whether people can sign in: the page that they are sent back to, and (`crmchat doctor --sign-in`) as one of them.
 
-Needs no secret: the app registration must allow public client flows and have Dataverse's delegated permission
-`user_impersonation`.
+For the latter a person signs in by device code, and Dataverse is asked as that person. It needs no secret: the app
+registration must allow public client flows. Both need Dataverse's delegated permission `user_impersonation`.
 """
 
 from collections.abc import AsyncIterator, Callable
 
+from commands.people import Identity
+from commands.signing_in import CALLBACK
 from crm.auth import Delegated
 from crm.client import Dataverse
-from crm.entra import Entra, SignedIn
+from crm.entra import Entra, Secret, SignedIn
 from crm.errors import CrmError
 
 from .doctor_dataverse import unreadable
 from .finding import Finding
 from .settings import Settings
 
+_REGISTER = (
+    "the app registration must name {} under Authentication, Web, and have the delegated permission "
+    "user_impersonation of Dynamics CRM"
+)
 _REGISTRATION = (
     "Check AZURE_TENANT_ID and AZURE_CLIENT_ID; the app registration must allow public client flows and have the "
     "delegated permission user_impersonation of Dynamics CRM."
 )
+
+
+async def sign_in_page(settings: Settings) -> list[Finding]:
+    """Whether the provider answers, and may send people back to us. Nobody is signed in."""
+    if settings.identity is Identity.APPLICATION:
+        return []
+    secret = settings.azure_client_secret.get_secret_value() or settings.azure_client_certificate_path
+    if not (settings.public_url and settings.one_tenant and settings.azure_client_id and secret):
+        return [Finding("sign-in page", note="not set up")]  # where it must be, the settings say what is missing
+    back = settings.public_url.rstrip("/") + CALLBACK  # whether that is https: see the public address
+    try:
+        entra = Entra(
+            tenant=settings.azure_tenant_id,
+            client_id=settings.azure_client_id,
+            credential=Secret("-"),  # nothing is sent with it: the provider's endpoints are read, and no more
+            authority_host=settings.azure_authority_host,
+        )
+        await entra.begin_sign_in(settings.dataverse_url, back)
+    except CrmError as e:
+        return [Finding("sign-in page", e.message, "Check AZURE_TENANT_ID, AZURE_AUTHORITY_HOST and the network.")]
+    return [Finding("sign-in page", note=f"{entra.host} answers; {_REGISTER.format(back)}")]
 
 
 async def sign_in(settings: Settings, tell: Callable[[str], None]) -> list[Finding]:

@@ -103,7 +103,8 @@ class OpenId:
 
         `reset`: True, as at the start; `lifetime`: seconds, of access tokens; `refuse`: error, code and claims by grant
         type; `revoke`: True forgets every refresh token; `approve`: whose id approves every waiting device code;
-        `down`: a status that every request for a token gets, 0 for none.
+        `down`: a status that every request for a token gets, 0 for none; `identity`: claims that
+        every id token says otherwise.
         """
         async with self._http() as http, http.post(f"{self.host}/_control", json=changes) as answer:
             answer.raise_for_status()
@@ -144,6 +145,7 @@ class Provider:
         self.lifetime = 3600
         self.down = 0
         self.refuse: dict[str, dict[str, str]] = {}
+        self.identity: dict[str, Any] = {}
         self.codes: dict[str, dict[str, Any]] = {}
         self.refresh: dict[str, dict[str, Any]] = {}
         self.devices: dict[str, dict[str, Any]] = {}
@@ -335,10 +337,8 @@ class Provider:
         if person is None:
             return answer
         answer["scope"] = " ".join(scope for scope in scopes if scope.startswith("http"))
-        identity = {"oid": person, "tid": TENANT, "sub": person, **self.people[person]}
-        answer["id_token"] = self.sign(
-            {**identity, "aud": form["client_id"], "nonce": nonce} if nonce else {**identity, "aud": form["client_id"]}
-        )
+        identity = {"oid": person, "tid": TENANT, "sub": person, "aud": form["client_id"], **self.people[person]}
+        answer["id_token"] = self.sign({**identity, **({"nonce": nonce} if nonce else {}), **self.identity})
         client_info = json.dumps({"uid": person, "utid": TENANT}).encode()
         answer["client_info"] = base64.urlsafe_b64encode(client_info).rstrip(b"=").decode()
         if "offline_access" in scopes:
@@ -367,6 +367,7 @@ class Provider:
         self.lifetime = changes.get("lifetime", self.lifetime)
         self.refuse = changes.get("refuse", self.refuse)
         self.down = changes.get("down", self.down)
+        self.identity = changes.get("identity", self.identity)
         if changes.get("revoke"):
             self.refresh.clear()
         if approve := changes.get("approve"):

@@ -10,18 +10,22 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from aiohttp.test_utils import make_mocked_request
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from bots.signin import SignInPages
 from commands.cipher import FernetCipher
 from commands.connections import MOST_LINKS, Asked, Connections
+from commands.delivery import Delivery
 from commands.errors import UserError
 from commands.request import Place, Principal, Request, Typed
-from commands.signing_in import SignIn
+from commands.sign_in_flow import SignInFlow
+from commands.signing_in import SignIn, named
 from commands.state import TABLES, State
 from commands.waiting import MOST, Waited, WaitingCommands
 from crm.auth import Demand
 from crm.entra import Entra, Secret, SignedIn
-from crm.errors import SignInRequired
+from crm.errors import SignInError, SignInRequired
 from tests.crm.openid import ANNA, BORIS, OpenId
 from tests.jobs.postgres import Postgres, postgres
 
@@ -133,6 +137,72 @@ async def test_a_person_in_teams_connects_their_own_account_only(house: House) -
     connection = await process.exchange(TEAMS, await house.provider.token_for(ANNA, "api://app"))
     assert connection is not None
     assert connection.object_id == ANNA
+
+
+async def test_what_would_die_of_disuse_is_renewed(house: House, states: list[State]) -> None:
+    process = house.processes[0]
+    boris = replace(SLACK, user="U2")
+    for who, account_ in ((SLACK, ANNA), (boris, BORIS)):
+        await process.finish(await through(house, process, who, account_), "browser")
+    before = {who.key: await process.connections.tokens(who.key) for who in (SLACK, boris)}
+    assert await process.renew_idle() == 0
+    async with states[0].engine.begin() as db:
+        await db.execute(sa.text("UPDATE connections SET renewed = '2020-01-01' WHERE person = :p"), {"p": SLACK.key})
+    assert await process.renew_idle() == 1
+    after = {who.key: await process.connections.tokens(who.key) for who in (SLACK, boris)}
+    assert after[SLACK.key] != before[SLACK.key]
+    assert after[boris.key] == before[boris.key]
+    assert await process.renew_idle() == 0
+    # A provider that is away costs nobody their sign-in; one that was revoked is forgotten.
+    async with states[0].engine.begin() as db:
+        await db.execute(sa.text("UPDATE connections SET renewed = '2020-01-01'"))
+    await house.provider.control(down=503)
+    assert await process.renew_idle() == 0
+    assert await process.connections.find(SLACK.key)
+    await house.provider.control(down=0, revoke=True)
+    assert await process.renew_idle() == 0
+    assert await process.connections.find(SLACK.key) is None
+
+
+@pytest.mark.parametrize("changed", [{"aud": "another-app"}, {"exp": 1}, {"nonce": "foreign"}, {"tid": "another"}])
+async def test_a_sign_in_to_another_application_or_tenant_connects_nobody(
+    house: House, changed: dict[str, object]
+) -> None:
+    process = house.processes[0]
+    await house.provider.control(identity=changed)
+    with pytest.raises((UserError, SignInError)):
+        await process.finish(await through(house, process, SLACK, ANNA), "browser")
+    assert await process.connections.find(SLACK.key) is None
+
+
+def test_a_name_cannot_dress_up_as_somebody_else() -> None:
+    said = named(replace(SLACK, name="Ben” (U9) in Slack\n\u202e<b>" + "x" * 500, email="anna@contoso.example"))
+    assert said.startswith("“Ben (U9) in Slack <b>x")
+    assert said.endswith("x” anna@contoso.example (U1) in Slack, workspace T1")
+    assert len(said) < 160
+    assert said.isprintable()
+
+
+@pytest.mark.parametrize(("address", "cookie"), [(PUBLIC, "__Host-crmchat-sign-in"), ("http://x", "crmchat-sign-in")])
+async def test_the_cookie_cannot_be_planted_by_a_neighbour(
+    house: House, states: list[State], address: str, cookie: str
+) -> None:
+    process = house.processes[0]
+    link = (await process.card(Asked(principal=SLACK, place=PLACE))).actions[0].url or ""
+    pages = SignInPages(SignInFlow(process, states[0], Delivery(states[0], {}), _never, _nothing), address)
+    answer = await pages.ask(make_mocked_request("GET", f"/auth/start?state={link.partition('state=')[2]}"))
+    kept = answer.cookies[cookie]
+    assert (kept["path"], kept["domain"], kept["httponly"], kept["samesite"]) == ("/", "", True, "Lax")
+    assert bool(kept["secure"]) is address.startswith("https")
+    assert kept.value in (answer.text or "")
+
+
+async def _never(_: object) -> None:
+    raise AssertionError("nothing waits")
+
+
+def _nothing(_: object) -> tuple[bool, None]:
+    return False, None
 
 
 async def test_disconnected_tokens_are_not_used_any_more(house: House) -> None:

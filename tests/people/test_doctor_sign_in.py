@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from bots.doctor_sign_in import sign_in
+from bots.doctor_sign_in import sign_in, sign_in_page
 from bots.playground.slack_server import FakeSlack
 from bots.settings import Settings
 from crm.emulator import Emulator, seeds
@@ -73,6 +74,25 @@ async def test_a_stranger_is_told_what_is_missing(provider: OpenId, settings: Se
     assert found[0].startswith("ok")
     assert found[1].startswith("WRONG Dataverse as")
     assert "security role" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "ok    sign-in page: "),
+        ({"azure_authority_host": "https://localhost:1"}, "AZURE_AUTHORITY_HOST"),
+        ({"azure_tenant_id": "fabrikam.example"}, "WRONG sign-in page"),
+        ({"azure_client_secret": SecretStr("")}, "not set up"),
+        ({"azure_tenant_id": "Common"}, "not set up"),
+    ],
+)
+async def test_the_page_that_people_come_back_to(settings: Settings, changes: dict[str, object], says: str) -> None:
+    well = {"public_url": "https://crm.example.com/", "azure_client_secret": SecretStr("x")}
+    [finding] = await sign_in_page(settings.model_copy(update={**well, **changes}))
+    assert says in str(finding)
+    if not changes:
+        assert "https://crm.example.com/auth/callback" in finding.note
+        assert "user_impersonation" in finding.note
 
 
 async def test_what_must_be_set_is_named(settings: Settings) -> None:
