@@ -20,6 +20,7 @@ from .database import database_url
 from .doctor_address import public_address
 from .doctor_dataverse import clock, dataverse
 from .doctor_sign_in import sign_in as as_person
+from .doctor_sign_in import sign_in_page
 from .environments import policy_file
 from .finding import Finding
 from .settings import Settings, SettingsError, load, private_folder
@@ -38,6 +39,7 @@ async def examine(settings: Settings) -> list[Finding]:
             _slack(settings, session),
             _teams(wiring.teams_settings(settings), session),
             clock(settings, session),
+            sign_in_page(settings),
             dataverse(settings),
         )
         found.append(await public_address(settings, session))
