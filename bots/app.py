@@ -29,8 +29,6 @@ from commands.press import Seal
 from commands.rate import Pace, Rate, RateLimit, SharedRateLimit
 from commands.request import Face, Principal
 from commands.state import State
-from crm.emulator import Emulator
-from crm.emulator import Webhook as EmulatorWebhook
 from crm.errors import CrmError
 from crm.notifications import read_change
 
@@ -39,8 +37,6 @@ from .database import database
 from .environments import open_environments, policy_file
 from .jobs_command import look_after, open_journal, postgres_url
 from .log_filter import redact
-from .mcp.server import PLATFORM, make_server, serve_stdio
-from .playground.page import Playground
 from .settings import Settings, SettingsError, is_loopback, kept_secret, private_folder
 from .signin import SignInPages, open_sign_in
 from .slack.face import SlackFace
@@ -261,6 +257,8 @@ async def run_serve(env_file: Path) -> int:
 
 async def run_mcp(env_file: Path, *, allow_writes: bool) -> int:
     """`crmchat mcp`: beside `serve` on the same data folder, or alone."""
+    from .mcp.server import PLATFORM, make_server, serve_stdio  # half a second that `serve` need not spend
+
     settings = settings_module.load(env_file)
     if not settings.dataverse_url:
         raise SettingsError("DATAVERSE_URL is not set; an emulator will do: crmchat emulator")
@@ -281,6 +279,11 @@ async def run_mcp(env_file: Path, *, allow_writes: bool) -> int:
 
 async def run_demo(*, dataverse: str = "") -> int:
     """`crmchat demo`: emulator, both bots and the playground, without any setting."""
+    from crm.emulator import Emulator  # a quarter of a second that `serve` need not spend
+    from crm.emulator import Webhook as EmulatorWebhook
+
+    from .playground.page import Playground
+
     first = settings_module.demo(dataverse=dataverse)
     redact(first)
     folder = private_folder(first.data_dir / "demo")

@@ -124,6 +124,7 @@ async def serve(
                 loop.add_signal_handler(sig, stop.set)
         gc.collect()
         gc.freeze()
+        gc.enable()
         if loading:
             loading.add_done_callback(lambda _: gc.freeze())
         announce(runner.addresses[0][1])

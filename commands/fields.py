@@ -8,13 +8,15 @@ Problems are sentences with an example that works.
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import GetCoreSchemaHandler, PlainSerializer, ValidationInfo, WithJsonSchema
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import str_schema, with_info_plain_validator_function
 
 from crm.tables import Kind
 
@@ -43,6 +45,7 @@ __all__ = [
     "RawMark",
     "RawOData",
     "Reading",
+    "Reads",
     "Reference",
     "Text",
     "Unreadable",
@@ -81,7 +84,20 @@ _NO: Final = {"no", "n", "false", "off", "0", "nein", "falsch", "нет", "н", 
 Read = Callable[[str, Reading], Any]
 
 
-def _validator(read: Read, *typed: type) -> PlainValidator:
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """A field's value, whatever its type says, is what `call` returns.
+
+    pydantic's own PlainValidator works out, too, how the type would be validated without it, for every field anew.
+    """
+
+    call: Callable[[Any, ValidationInfo], Any]
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return with_info_plain_validator_function(self.call, json_schema_input_schema=str_schema())
+
+
+def _validator(read: Read, *typed: type) -> Reads:
     """Reads text with the context's Reading; lets values through that are of the type already."""
 
     def validate(value: Any, info: ValidationInfo) -> Any:
@@ -97,7 +113,7 @@ def _validator(read: Read, *typed: type) -> PlainValidator:
         except Unreadable as e:
             raise PydanticCustomError("unreadable", "{sentence}", {"sentence": str(e)}) from e
 
-    return PlainValidator(validate, json_schema_input_type=str)
+    return Reads(validate)
 
 
 def _schema(**schema: object) -> WithJsonSchema:
@@ -267,7 +283,7 @@ WebAddress = Annotated[str, _validator(_web), _schema(type="string", format="uri
 
 Columns = Annotated[
     dict[str, str],
-    PlainValidator(_columns),
+    Reads(lambda value, _: _columns(value)),
     _schema(type="object", additionalProperties={"type": "string"}),
     ColumnsMark(),
 ]

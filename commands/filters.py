@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Container, Sequence
 from typing import Annotated, Final
 
-from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from .fields import Reads
 from .language import markup
 from .language.filter_pieces import Token, lex
 from .language.filter_tree import And, Compare, Expr, Flag, Is, Not, Op, Or, Term
@@ -193,7 +194,7 @@ def _validate(value: object) -> Expr:
 
 Filter = Annotated[
     Expr,
-    PlainValidator(_validate, json_schema_input_type=str),
+    Reads(lambda value, _: _validate(value)),
     PlainSerializer(canonical, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "description": "company~acme created>7d rating=hot,warm mine"}),
     FilterMark(),
