@@ -1,6 +1,6 @@
 """`make bench`: speed as ratios side by side in one run, written to docs/benchmarks.md.
 
-`python -m tests.bench [client grammar slack teams emulator]` runs and reports only the parts named.
+`python -m tests.bench [client grammar slack teams jobs emulator]` runs and reports only the parts named.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
-PARTS = ("client", "grammar", "slack", "teams", "emulator")
+PARTS = ("client", "grammar", "slack", "teams", "jobs", "emulator")
 REPORT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
