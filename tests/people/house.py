@@ -132,6 +132,7 @@ class TwoFaces(House):
     """The house with Teams at its door, too."""
 
     teams: FakeTeams = None  # type: ignore[assignment]  the dataclass before it has defaults
+    identity: str = ""
 
     async def start(self, **changes: str) -> None:
         teams = {
@@ -139,6 +140,7 @@ class TwoFaces(House):
             "MICROSOFT_APP_TENANT_ID": self.teams.world.tenant, "MICROSOFT_OPENID_URL": self.teams.openid_url,
             "MICROSOFT_LOGIN_URL": self.teams.service_url,
         }  # fmt: skip
+        self.identity = changes.get("CRMCHAT_IDENTITY", "delegated")
         await super().start(**teams, CRMCHAT_CASE_REACTIONS="ticket", **changes)
 
 
