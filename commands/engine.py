@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,11 +48,21 @@ _RUNS: Final = 6
 """Times that a job is begun; one that ends its process each time must not travel for ever."""
 _CRASHES: Final = "crashes"
 """Attribute of a job: how many of its runs ended with their process, before it was last put back into the queue."""
+CALLED_OFF: Final = "called_off"
+"""Attribute of a job: operators want it tried no more."""
 _LOCKED: Final = 0.5
 """Seconds that a new job waits for a locked journal before it is refused."""
 
-Body = Callable[[str, bool], Coroutine[Any, Any, str]]
-"""Executes a job, given its argument and whether it has killed too many processes to be tried once more."""
+
+class End(StrEnum):
+    """Why a job is not tried (any more)."""
+
+    DEADLY = "begun six times, and each time its process died"
+    CALLED_OFF = "called off by an operator"
+
+
+Body = Callable[[str, End | None], Coroutine[Any, Any, str]]
+"""Executes a job, given its argument; with an end, only tells its person so."""
 
 
 class EngineError(Exception):
@@ -105,8 +116,8 @@ async def _crm_job(argument: str) -> str:
         raise EngineError("the engine runs no jobs yet")
     _running[job] = task
     try:
-        exhausted = job not in _first and await _runs(job) > _RUNS
-        result = await _body(argument, exhausted)
+        end = None if job in _first else await _end(job)
+        result = await _body(argument, end)
     except (SQLAlchemyError, EngineError) as e:
         # Only the journal fails so. An ordinary exception would be recorded as the job's end; cancelled, it stays
         # pending, and `_adopt` starts it again.
@@ -115,8 +126,8 @@ async def _crm_job(argument: str) -> str:
     finally:
         _running.pop(job, None)
         _first.discard(job)
-    if exhausted:
-        raise JobAbandoned(f"begun {_RUNS} times, and each time its process died")
+    if end:
+        raise JobAbandoned(end)
     return result
 
 
@@ -131,12 +142,14 @@ async def _crm_chore(name: str) -> str:
     return name
 
 
-async def _runs(job: str) -> int:
-    """How often it has been begun, this time included."""
+async def _end(job: str) -> End | None:
+    """Whether it must not be tried: it has been begun too often, this time included, or was called off."""
     # Outside of the workflow's own context, where asking would be recorded as one of its steps.
     asking = asyncio.create_task(DBOS.get_workflow_status_async(job), context=Context())
     status = await asking
-    return _crashes(status) + (status.recovery_attempts or 0) if status else 0
+    if status and (status.attributes or {}).get(CALLED_OFF):
+        return End.CALLED_OFF
+    return End.DEADLY if status and _crashes(status) + (status.recovery_attempts or 0) > _RUNS else None
 
 
 def _crashes(job: Any) -> int:
@@ -286,6 +299,10 @@ class Engine:
         """Inside a job: do it and remember its result, so that a resumed job does not do it again."""
         result: str = await DBOS.run_step_async({"name": name}, call)
         return result
+
+    async def called_off(self, job: str) -> bool:
+        """Inside a job: whether operators want it tried no more."""
+        return await _end(job) is End.CALLED_OFF
 
     async def trouble(self) -> str:
         """Why no work is taken now; empty when it is."""

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.exc import SQLAlchemyError
 
 from .cards import Card, CardKind
-from .engine import Engine, EngineError
+from .engine import End, Engine, EngineError
 from .errors import NotAccepted, UserError
 from .explain import explain
 from .request import Place, Principal, Quote, Reply
@@ -289,14 +289,16 @@ class Jobs:
                 return job, True, answer
         raise NotAccepted(f"This has been tried {ATTEMPTS} times.", "Type the command again to start afresh.")
 
-    async def _execute(self, argument: str, exhausted: bool) -> str:
+    async def _execute(self, argument: str, end: End | None) -> str:
         given = _JOB.validate_json(argument)
         job = given.id
         resumed = job not in self._fresh or given.tries > 0
 
         async def perform() -> str:
-            answer = _poison(job) if exhausted else await self._performed(given.work, resumed)
+            answer = _given_up(job, end) if end else await self._performed(given.work, resumed)
             if answer.again_in is not None and (pause := given.pause(answer.again_in, self._deadline)):
+                if await self._engine.called_off(job):
+                    return _ANSWER.dump_json(_given_up(job, End.CALLED_OFF)).decode()
                 _RETRIES.inc()
                 answer = replace(answer, outcome=Outcome.LATER, again_in=pause)
             elif answer.outcome is Outcome.FAILED:
@@ -376,22 +378,19 @@ async def _left(receipt: Receipt) -> bool:
         return False
 
 
-def _poison(job: str) -> Answer:
-    """For a job that has ended its process again and again."""
-    log.error("the job %s is given up: each time it was begun, its process died", job)
-    return Answer(
-        Outcome.FAILED,
-        Reply(
-            card=Card(
-                kind=CardKind.ERROR,
-                title="This could not be finished, and will not be tried again.",
-                text=(
-                    "The program stopped each time it was begun. Look whether it was done before you type it again.",
-                    f"Tell the people who run this bot: crmchat jobs show {job}",
-                ),
-            )
-        ),
-    )
+def _given_up(job: str, end: End) -> Answer:
+    """What the person of a job is told that is not tried (any more)."""
+    log.error("the job %s is given up: %s", job, end.value)
+    if end is End.CALLED_OFF:
+        title = "The people who run this bot have called this off."
+        text: tuple[str, ...] = ("It will not be tried again. Look whether it was done before you type it again.",)
+    else:
+        title = "This could not be finished, and will not be tried again."
+        text = (
+            "The program stopped each time it was begun. Look whether it was done before you type it again.",
+            f"Tell the people who run this bot: crmchat jobs show {job}",
+        )
+    return Answer(Outcome.FAILED, Reply(card=Card(kind=CardKind.ERROR, title=title, text=text)))
 
 
 def not_certain() -> UserError:

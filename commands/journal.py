@@ -12,7 +12,7 @@ from typing import Any
 
 from dbos import DBOSClient
 
-from .engine import CHORE_NAME, JOB_NAME, LIVING, QUEUE, open_client
+from .engine import CALLED_OFF, CHORE_NAME, JOB_NAME, LIVING, QUEUE, open_client
 from .reminders import MARK
 from .state import Cipher
 
@@ -83,15 +83,21 @@ class Journal:
         entry = await self.entry(job)
         if entry is None or entry.status in ("SUCCESS", "ERROR"):
             return False
+        await self._client.update_workflow_attributes_async(job, {CALLED_OFF: False}, merge=True)
         await self._client.resume_workflow_async(job, queue_name=QUEUE)
         return True
 
     async def cancel(self, job: str) -> bool:
-        """End a job that has not ended; a step that is under way is not called back. False: it ended before."""
+        """Let a job that has not ended be tried no more. False: it ended before.
+
+        Whoever executes it tells its person so, at once or when it is next taken up. A try that is under way is not
+        called back: if it succeeds, its person has the answer.
+        """
         entry = await self.entry(job)
         if entry is None or entry.status not in LIVING:
             return False
-        await self._client.cancel_workflow_async(job)
+        await self._client.update_workflow_attributes_async(job, {CALLED_OFF: True}, merge=True)
+        await self._client.set_workflow_delay_async(job, delay_seconds=0)  # only where it waits for its time
         return True
 
     async def load(self) -> Load:

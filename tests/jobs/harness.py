@@ -134,6 +134,7 @@ class Server:
     port: int
     env: dict[str, str]
     folder: Path
+    program: tuple[str | Path, ...] = (Path(sys.executable).with_name("crmchat"),)
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -142,9 +143,8 @@ class Server:
 
     async def start(self) -> None:
         log = (self.folder / f"serve-{self.port}.log").open("ab")
-        script = Path(sys.executable).with_name("crmchat")
         self.process = await asyncio.create_subprocess_exec(
-            script, "serve", env=self.env, cwd=self.folder, stdout=log, stderr=log
+            *self.program, "serve", env=self.env, cwd=self.folder, stdout=log, stderr=log
         )
         log.close()
 
@@ -273,6 +273,14 @@ class Outside:
         if number % 4:
             return await self.slack_message(url, text, f"Ev{number}", retry=tries)
         return await self.slack(url, text, f"trigger-{number}", copy=tries % 2 == 1)
+
+    async def posted(self, words: str, seconds: float = 30) -> str:
+        """A message with these words that came after the acknowledgement."""
+        async with asyncio.timeout(seconds):
+            while True:
+                if found := next((text for text in self.sink.texts if words in text), None):
+                    return found
+                await asyncio.sleep(0.1)
 
     async def rows(self) -> Counter[str]:
         """Rows in Dataverse by last name."""

@@ -29,15 +29,6 @@ async def _create(world: Outside, server: Server, number: int) -> str:
     return body
 
 
-async def _posted(world: Outside, words: str, seconds: float = 30) -> str:
-    """A message with these words that came after the acknowledgement."""
-    async with asyncio.timeout(seconds):
-        while True:
-            if found := next((text for text in world.sink.texts if words in text), None):
-                return found
-            await asyncio.sleep(0.1)
-
-
 async def test_too_late_with_what_was_typed_kept(tmp_path: Path) -> None:
     async with outside(tmp_path) as world:
         server = world.server(CRMCHAT_JOB_DEADLINE="4")
@@ -45,7 +36,7 @@ async def test_too_late_with_what_was_typed_kept(tmp_path: Path) -> None:
         await server.ready(world.session)
         await world.fault(status=503, count=1000, match="^POST .*/leads")
         assert "Working on it" in await _create(world, server, 1)
-        message = json.loads(await _posted(world, "what you typed is kept"))
+        message = json.loads(await world.posted("what you typed is kept"))
         world.emulator.faults.clear()
         button = next(
             e for block in message["blocks"] for e in block.get("elements", ())
@@ -56,7 +47,7 @@ async def test_too_late_with_what_was_typed_kept(tmp_path: Path) -> None:
         async with asyncio.timeout(30):
             while (await world.rows())[name(1)] != 1:  # noqa: ASYNC110  the emulator is asked over HTTP
                 await asyncio.sleep(0.1)
-        assert name(1) in names_in(await _posted(world, name(1)))
+        assert name(1) in names_in(await world.posted(name(1)))
 
 
 async def test_told_to_stop_while_dataverse_hangs(served: tuple[Outside, Server]) -> None:
@@ -83,7 +74,7 @@ async def test_told_to_stop_while_dataverse_hangs(served: tuple[Outside, Server]
     await server.start()
     tally = Tally(5, 0)
     await server.ready(world.session)
-    assert name(4) in names_in(await _posted(world, name(4)))
+    assert name(4) in names_in(await world.posted(name(4)))
     await settle(world, tally, seconds=0)
     assert tally.rows[name(4)] == 1
     assert tally.delivered[name(4)] == 1

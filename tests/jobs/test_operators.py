@@ -1,0 +1,87 @@
+"""What operators see and do beside a running server, and what the people are told whose work it is."""
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from .harness import Outside, Server, jobs, name, names_in, outside
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Outside, Server]]:
+    async with outside(tmp_path_factory.mktemp("operators")) as world:
+        server = world.server(PYTHONPATH=str(ROOT))
+        server.program = (sys.executable, "-m", "tests.jobs.broken")
+        await server.start()
+        await server.ready(world.session)
+        yield world, server
+
+
+async def _waiting(world: Outside, server: Server, number: int) -> str:
+    """A job that Dataverse has put off for minutes."""
+    await world.fault(status=503, retry_after=300, count=1000, match="^POST .*/leads")
+    text = f"lead create Jane {name(number)} topic=Topic-{number}"
+    status, body = await world.slack(server.url, text, f"operators-{number}")
+    assert status == 200
+    assert "Working on it" in body
+    async with asyncio.timeout(30):
+        while not (line := next((x for x in (await jobs(world, server, "list")).splitlines() if "DELAYED" in x), "")):
+            pass
+    world.emulator.faults.clear()
+    job = line.split()[0]
+    assert job.endswith(f"operators-{number}~2")
+    return job
+
+
+async def test_put_off_work_is_cancelled(served: tuple[Outside, Server]) -> None:
+    world, server = served
+    job = await _waiting(world, server, 1)
+    assert "steps done: none" in await jobs(world, server, "show", job)
+    assert f"{job}: tried no more" in await jobs(world, server, "cancel", job)
+    await world.posted("have called this off")
+    assert (await world.rows())[name(1)] == 0
+    assert f"{job}  ERROR" in await jobs(world, server, "list")
+    assert "has ended: ERROR" in await jobs(world, server, "retry", job, status=1)
+    # Whoever asks for it again by another gesture begins something new.
+    await world.slack(server.url, f"lead create Jane {name(1)} topic=Topic-1", "operators-1-again")
+    async with asyncio.timeout(30):
+        while (await world.rows())[name(1)] != 1:  # noqa: ASYNC110  the emulator is asked over HTTP
+            await asyncio.sleep(0.1)
+
+
+async def test_put_off_work_is_done_now(served: tuple[Outside, Server]) -> None:
+    world, server = served
+    job = await _waiting(world, server, 2)
+    assert f"{job}: queued again" in await jobs(world, server, "retry", job)
+    assert name(2) in names_in(await world.posted(name(2)))
+    assert (await world.rows())[name(2)] == 1
+    async with asyncio.timeout(30):
+        while f"{job}  SUCCESS" not in await jobs(world, server, "list", "--all"):
+            pass
+    assert world.sink.answers[name(2)] == 1
+
+
+async def test_a_job_that_does_not_exist(served: tuple[Outside, Server]) -> None:
+    world, server = served
+    assert "There is no job nothing~1" in await jobs(world, server, "cancel", "nothing~1", status=1)
+
+
+@pytest.mark.parametrize("slow", ["yes", "no"])
+async def test_a_mistake_of_ours_has_a_reference(served: tuple[Outside, Server], slow: str) -> None:
+    world, server = served
+    status, body = await world.slack(server.url, f"lead break slow={slow}", f"broken-{slow}")
+    assert status == 200
+    if slow == "yes":
+        assert "Working on it" in body
+        body = await world.posted("Reference")
+    assert "the text of a mistake" not in body
+    reference = re.search(r"this reference: ([0-9a-f]{8})", body)
+    assert reference, body
+    assert reference[1] in server.log()
+    assert "ZeroDivisionError" in server.log()
