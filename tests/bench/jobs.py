@@ -247,6 +247,9 @@ async def _statements(world: Outside, bot: Bot, driver: Driver) -> dict[str, flo
         for _ in range(20):
             await driver.one(text)
         found[" ".join(text.split()[:2])] = (await so_far() - before) / 20
+    before = await so_far()
+    assert await driver.one(f"lead create Jane {BARE}{{n}} topic=Journal")
+    assert await so_far() == before, "what is to be written without the journal went through it"
     return found
 
 
@@ -392,7 +395,7 @@ class SometimesJournalled(Jobs):
         self._journalled, self._at_once = app.dispatcher.jobs, app.dispatcher.perform
 
     async def run(self, work: Work, *, window: float, repeatable: bool = False) -> Reply | None:
-        if work.args.get("name", "").partition(" ")[2].startswith(BARE):
+        if any(value.startswith(BARE) for value in work.args.values()):
             return (await asyncio.wait_for(self._at_once(work, False), window)).reply
         return await self._journalled.run(work, window=window, repeatable=repeatable)
 
