@@ -6,13 +6,11 @@ back as a card, and unknown ones carry a reference that is also in the log.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
 
 from crm.auth import Application
 from crm.errors import CrmError, Forbidden, SignInRequired
@@ -20,34 +18,31 @@ from crm.languages import language_code
 from crm.notifications import Change
 
 from . import forms, helping
+from .access import Access, reading
+from .answering import Refused, explained, pending
 from .audit import DENIED, SHARED, Audit
 from .cards import Action, Card, CardKind, Fact, Option
 from .confirming import confirmation
-from .context import Context
 from .delivery import Delivery
 from .engine import Engine
 from .environments import FIELD, Environment, Environments
 from .errors import (
     BadInput,
     NotAccepted,
-    NotAllowed,
-    NotConnected,
-    Question,
     SignInNeeded,
     StaleButton,
     UnknownCommand,
     UserError,
 )
 from .explain import explain
-from .fields import Reading
 from .grammar import HelpAsked, Meaning, Menu, OfLast, Parsed, Problem, of_last, parse
-from .jobs import DEADLINE, RECEIPT, Answer, Jobs, Outcome, Receipt, Stage, Work, not_certain
+from .jobs import DEADLINE, RECEIPT, Answer, Jobs, Receipt, Stage, Work, not_certain
 from .operation import CATALOG, Effect, Operation
 from .operations import case_from_message, home, search
+from .performing import THREAD_REPLY, Performer
 from .policy import Policy
 from .press import Do, Press, Seal
 from .rate import Rate, TooFast
-from .reminders import JournalledReminders
 from .request import (
     Faces,
     FromMessage,
@@ -61,25 +56,19 @@ from .request import (
     Typed,
     Visibility,
 )
-from .sign_in_flow import SignInFlow
+from .sign_in_flow import SignInFlow, ask_to_connect
 from .signing_in import SignIn
 from .state import State
-from .threads import Happened, Threads, case_news, reply_key, thread_reply
+from .threads import Happened, Threads, case_news, reply_key
 from .vocabulary import MetadataVocabulary
 from .waiting import Command
 
 log = logging.getLogger(__name__)
 
-_THREAD_REPLY = "thread reply"
-"""What the journal calls a message of a thread on its way to the case; nobody types it."""
 _UNREAD = "-"
 """In the place of a verb, where a request was refused before it was read, or means no operation."""
-_REFUSALS = (NotAllowed, NotConnected, TooFast, SignInRequired)
-_Refused = Callable[[UserError | SignInRequired], Awaitable[None]]
 _GRACE = 0.3
 """Seconds past the window that preparing an answer may take before it counts as late."""
-_STATE_AWAY = 5.0
-"""Seconds after which work is tried again whose state could not be read or kept: a locked or full database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,14 +114,16 @@ class Dispatcher:
         self._delivery = Delivery(state, faces)
         self.jobs = Jobs(engine, self.perform, self._delivery.of_work, deadline=deadline)
         self.environments = environments
-        self._policy = policy
+        self.access = Access(
+            policy=policy, state=state, faces=faces, jobs=self.jobs, threads=threads, audit=audit, sign_in=sign_in
+        )
         self._state, self._faces, self._window = state, faces, window
-        self._threads, self._audit, self._rate = threads, audit, rate
-        self._signing_in = sign_in
+        self._threads, self._rate = threads, rate
         self.sign_in = (
             SignInFlow(sign_in, state, self._delivery, self._resume, self._changes) if sign_in is not None else None
         )
         """What the sign-in pages talk to; None where nobody signs in."""
+        self._performer = Performer(self.access, environments, faces, threads, self.sign_in)
 
     # -- the door -----------------------------------------------------------------------------------------------
 
@@ -175,8 +166,8 @@ class Dispatcher:
         try:
             async with asyncio.timeout(self._window):
                 environment = self.environments.of(operation, press.args, place)
-                self._policy.check_kind(operation, await self._person(principal, environment), place)
-                ctx = await self._context(principal, place, environment, key="", operation=operation)
+                self.access.policy.check_kind(operation, await self.access.person(principal, environment), place)
+                ctx = await self.access.context(principal, place, environment, key="", operation=operation)
                 return await forms.suggest(operation, field, typed, ctx)
         except (TimeoutError, CrmError, UserError, ValueError) as e:
             log.info("no suggestions for %s: %s", field, type(e).__name__)
@@ -186,8 +177,8 @@ class Dispatcher:
         """The home tab: my cases, leads, opportunities, recent records, connection state (kind HOME, sections)."""
         environment = self.environments.here(place)
         try:
-            self._policy.check_kind(CATALOG["home"], await self._person(principal, environment), place)
-            card = await home.card(await self._context(principal, place, environment, key=""))
+            self.access.policy.check_kind(CATALOG["home"], await self.access.person(principal, environment), place)
+            card = await home.card(await self.access.context(principal, place, environment, key=""))
         except Exception as e:
             card = explain(e)
         return environment.mark_card(card)
@@ -198,8 +189,8 @@ class Dispatcher:
         `nouns`: limit to these (`case`, `lead`); empty searches all seven tables. Raises UserError and CrmError.
         """
         environment = self.environments.here(place)
-        self._policy.check_kind(CATALOG["search"], await self._person(principal, environment), place)
-        found = await search.cards(await self._context(principal, place, environment, key=""), text, nouns)
+        self.access.policy.check_kind(CATALOG["search"], await self.access.person(principal, environment), place)
+        found = await search.cards(await self.access.context(principal, place, environment, key=""), text, nouns)
         return [environment.mark_card(card) for card in found]
 
     async def unfurl(self, url: str, principal: Principal, place: Place) -> Card | None:
@@ -212,10 +203,10 @@ class Dispatcher:
             return None
         try:
             async with asyncio.timeout(self._window):
-                who = await self._person(principal, environment)
-                self._policy.check_kind(CATALOG["search"], who, place)
-                self._policy.check_sharing(who, place)
-                card = await search.unfurl(await self._context(principal, place, environment, key=""), url)
+                who = await self.access.person(principal, environment)
+                self.access.policy.check_kind(CATALOG["search"], who, place)
+                self.access.policy.check_sharing(who, place)
+                card = await search.unfurl(await self.access.context(principal, place, environment, key=""), url)
                 return environment.mark_card(card) if card else None
         except Exception as e:
             log.info("no preview: %s", type(e).__name__)
@@ -233,7 +224,7 @@ class Dispatcher:
             return None
         work = Work(
             key=reply_key(message, happened),
-            verb=_THREAD_REPLY,
+            verb=THREAD_REPLY,
             args={"happened": happened.value, FIELD: following.env},
             principal=principal,
             place=place,
@@ -241,15 +232,15 @@ class Dispatcher:
         )
         try:
             environment = self.environments.named(following.env)
-            self._policy.check_kind(CATALOG["case note"], await self._person(principal, environment), place)
+            self.access.policy.check_kind(CATALOG["case note"], await self.access.person(principal, environment), place)
             reply = await self.jobs.run(work, window=self._window)
         except SignInNeeded as e:
-            asked = await _explained(self._ask_to_connect(work, e, quietly=True))
+            asked = await explained(ask_to_connect(self.sign_in, work, e, quietly=True))
             return asked if asked.card else None
         except Exception as e:
             return Reply(card=explain(e))
         # Within `dispatch` the answer travels with the acknowledgement; elsewhere the job delivers it itself.
-        return (reply or _pending()) if RECEIPT.get() else None
+        return (reply or pending()) if RECEIPT.get() else None
 
     async def exchange(self, principal: Principal, token: str) -> bool:
         """Connect with a token that the person's client gave to our app (Teams' single sign-on).
@@ -302,19 +293,10 @@ class Dispatcher:
 
     async def _guarded(self, request: Request) -> Reply:
         try:
-            reply = await _explained(self._answer(request))
+            reply = await explained(self._answer(request))
         except (SignInNeeded, SignInRequired) as e:
-            reply = await _explained(self._ask_to_connect(request, e))
+            reply = await explained(ask_to_connect(self.sign_in, request, e))
         return await self._delivery.ready(reply, request.principal, request.place)
-
-    async def _ask_to_connect(
-        self, command: Command, e: SignInNeeded | SignInRequired, *, quietly: bool = False
-    ) -> Reply:
-        """Keep the command until its person has signed in, and ask them to; explain where that cannot help."""
-        if self.sign_in is None or (isinstance(e, SignInRequired) and not self.sign_in.keeps_tokens):
-            return Reply(card=explain(e))
-        claims = e.claims or "" if isinstance(e, SignInRequired) else ""
-        return await self.sign_in.ask(command, why=str(e), claims=claims, quietly=quietly)
 
     async def _resume(self, command: Command) -> None:
         """Run what waited for a sign-in, and deliver its answer."""
@@ -372,11 +354,11 @@ class Dispatcher:
             if isinstance(said, Parsed):
                 about, words = said.operation.verb, said.whole_args()
             refused = self._refusal(request, about, words, environment)
-            return await _explained(self._typed(ask, said, environment, request), environment, refused)
+            return await explained(self._typed(ask, said, environment, request), environment, refused)
         if isinstance(ask, FromMessage):
             environment = self.environments.here(request.place)
             refused = self._refusal(request, case_from_message.CaptureCase.verb, {}, environment)
-            return await _explained(self._from_message(ask, environment, request), environment, refused)
+            return await explained(self._from_message(ask, environment, request), environment, refused)
         press = await self._opened(ask.press, request.principal)
         if press.do is Do.DISMISS:
             return Reply(card=Card(kind=CardKind.NOTICE, title="Put away."), replace=True)
@@ -384,7 +366,7 @@ class Dispatcher:
         args = forms.filled(press, ask.submission) if isinstance(ask, Submitted) else press.args
         wish = self._wish(press, request, args, form=submitted)
         refused = self._refusal(request, wish.operation.verb, wish.args, wish.environment)
-        return await _explained(self._wished_by(press, wish, request), wish.environment, refused)
+        return await explained(self._wished_by(press, wish, request), wish.environment, refused)
 
     async def _read(self, text: str, request: Request) -> tuple[Environment, Meaning]:
         """What the words say, read with the columns of the organisation that they go to. Raises BadInput."""
@@ -439,11 +421,11 @@ class Dispatcher:
         )
 
     async def _from_message(self, ask: FromMessage, environment: Environment, request: Request) -> Reply:
-        self._policy.check_kind(
-            CATALOG["case capture"], await self._person(request.principal, environment), request.place
+        self.access.policy.check_kind(
+            CATALOG["case capture"], await self.access.person(request.principal, environment), request.place
         )
         key = environment.key(ask.quote.message.key)
-        ctx = await self._context(request.principal, request.place, environment, key=key, quote=ask.quote)
+        ctx = await self.access.context(request.principal, request.place, environment, key=key, quote=ask.quote)
         if not ask.at_once or await ctx.links.linked(ask.quote.message.key):
             return await case_from_message.begin(ctx)
         # What else the case needs is read in Dataverse, and that may take longer than an acknowledgement can wait.
@@ -532,76 +514,30 @@ class Dispatcher:
 
     async def _form(self, wish: _Wish, request: Request) -> forms.Form:
         environment = wish.environment
-        self._policy.check_kind(wish.operation, await self._person(request.principal, environment), request.place)
-        ctx = await self._context(
+        who = await self.access.person(request.principal, environment)
+        self.access.policy.check_kind(wish.operation, who, request.place)
+        ctx = await self.access.context(
             request.principal, request.place, environment, key=wish.key, etag=wish.etag, quote=wish.quote,
             operation=wish.operation,
         )  # fmt: skip
         return await forms.form(wish.operation, wish.args, ctx)
 
-    async def _person(self, principal: Principal, environment: Environment) -> Principal:
-        """With what the policy decides by: a proven account, the e-mail address; roles and teams, where it names any.
-
-        Raises SignInNeeded for outsiders who could prove an account, and have not.
-        """
-        principal = await environment.people.admitted(principal)
-        if not self._policy.names_people:
-            return principal
-        who = principal if principal.email else replace(principal, email=await environment.people.email(principal))
-        if self._policy.names_memberships:
-            who = replace(who, memberships=await environment.memberships.of(who))
-        return who
-
     async def _allowed(self, operation: Operation, environment: Environment, request: Request, *, public: bool) -> None:
-        who = await self._person(request.principal, environment)
-        self._policy.check(operation, who, request.place, public=public)
+        who = await self.access.person(request.principal, environment)
+        self.access.policy.check(operation, who, request.place, public=public)
 
     def _refusal(
         self, request: Request, verb: str, words: dict[str, str] | None = None, environment: Environment | None = None
-    ) -> _Refused:
+    ) -> Refused:
         """What notes a refusal of this request."""
         said = environment.args(words or {}) if environment else {}
 
         async def note(e: UserError | SignInRequired) -> None:
             fast = isinstance(e, TooFast)  # whoever hammers fills no table: once a minute is enough to know
             key = f"too fast/{datetime.now(UTC):%Y-%m-%d %H:%M}" if fast else request.key
-            await self._note(request.principal, request.place, verb, key, DENIED, said, e, once=fast)
+            await self.access.note(request.principal, request.place, verb, key, DENIED, said, e, once=fast)
 
         return note
-
-    async def _note(
-        self,
-        who: Principal,
-        place: Place,
-        verb: str,
-        key: str,
-        outcome: str,
-        words: dict[str, str],
-        what: Reply | UserError | SignInRequired,
-        *,
-        once: bool = False,
-    ) -> None:
-        """For the record. It cannot stop what has been done, so its own failure is only logged."""
-        if self._audit is None:
-            return
-        card = what.card if isinstance(what, Reply) else None
-        record = card.record if card and card.record else ""
-        reason = str(what) if isinstance(what, Exception) else card.title if card and not record else ""
-        try:
-            await self._audit.note(
-                who,
-                place,
-                verb,
-                key=key,
-                outcome=outcome,
-                record=record,
-                words=words,
-                reason=reason,
-                env=words.get(FIELD, ""),
-                once=once,
-            )
-        except SQLAlchemyError as e:
-            log.error("the audit could not note %s of %s: %s", verb, key, type(e).__name__)  # noqa: TRY400  no secrets
 
     # -- carrying out -------------------------------------------------------------------------------------------
 
@@ -613,20 +549,20 @@ class Dispatcher:
         if not operation.without_account:
             await self._allowed(operation, environment, request, public=wish.visibility is Visibility.EVERYONE)
         if wish.operation.effect is Effect.READ:
-            ctx = await self._context(
+            ctx = await self.access.context(
                 request.principal, request.place, environment, key=wish.key, user_id=operation.user_id,
                 operation=wish.operation,
             )  # fmt: skip
             try:
                 reply = await operation.run(ctx)
             except Forbidden as e:
-                reply = Reply(card=explain(e, tried=wish.operation, ask=self._policy.ask))
+                reply = Reply(card=explain(e, tried=wish.operation, ask=self.access.policy.ask))
                 words = environment.args(wish.args)
-                await self._note(
+                await self.access.note(
                     request.principal, request.place, operation.verb, request.key, DENIED, words, reply
                 )  # fmt: skip
         elif environment.confirm and not wish.confirmed:
-            ctx = await self._context(
+            ctx = await self.access.context(
                 request.principal, request.place, environment, key=wish.key, etag=wish.etag, quote=wish.quote,
                 user_id=operation.user_id, operation=wish.operation,
             )  # fmt: skip
@@ -644,180 +580,25 @@ class Dispatcher:
             repeatable = request.sent is not None and work.key == request.key
             answer = await self.jobs.run(work, window=self._window, repeatable=repeatable)
             if answer is None:
-                return _pending()
+                return pending()
             reply = answer
         public = reply.card.public() if reply.card else None
         if wish.visibility is Visibility.EVERYONE and public:
             # Nothing else may reach a conversation; errors and questions stay with the person.
             reply = replace(reply, card=public, visibility=Visibility.EVERYONE)
             words = environment.args(wish.args)
-            await self._note(
+            await self.access.note(
                 request.principal, request.place, operation.verb, request.key, SHARED, words, reply
             )  # fmt: skip
         return replace(reply, replace=reply.replace or wish.replace)
 
+    def work_in(self, environments: Environments) -> None:
+        """Other organisations from now on."""
+        self.environments = self._performer.environments = environments
+
     async def perform(self, work: Work, resumed: bool) -> Answer:
         """Run one journalled attempt; every failure becomes an answer."""
-        answer, outcome = await self._attempt(work, resumed)
-        if work.remark and (card := answer.reply.card):
-            card = replace(card, text=(work.remark, *card.text))
-            answer = replace(answer, reply=replace(answer.reply, card=card, replace=False))
-        await self._note(work.principal, work.place, work.verb, work.key, outcome, work.args, answer.reply)
-        return answer
-
-    async def _tell_case(self, work: Work) -> Answer:
-        """A journalled message of a thread. Its note has the message's own id, so that repeating it is harmless."""
-        if self._threads is None or work.quote is None:
-            return Answer(Outcome.DONE, Reply())
-        face, happened = self._faces.get(work.place.platform), Happened(work.args["happened"])
-        try:
-            crm = await self.environments.named(work.args[FIELD]).people.session(work.principal)
-            reply = await thread_reply(self._threads, crm, face, work.place, work.quote.message, happened)
-        except (SignInNeeded, SignInRequired) as e:
-            return Answer(Outcome.FAILED, await self._ask_to_connect(work, e, quietly=True))
-        except Exception as e:
-            later = (e.retry_after or 0.0) if isinstance(e, CrmError) and e.repeatable else None
-            later = _STATE_AWAY if isinstance(e, SQLAlchemyError) else later
-            return Answer(Outcome.FAILED, Reply(card=explain(e)), later)
-        return Answer(Outcome.DONE, reply or Reply())
-
-    async def _attempt(self, work: Work, resumed: bool) -> tuple[Answer, str]:
-        """What there is to answer, and how that is called in the audit."""
-        if work.verb == _THREAD_REPLY:
-            answer = await self._tell_case(work)
-            return answer, answer.outcome
-        environment = None
-        try:
-            environment = self.environments.of_work(work.args, resumed)
-            operation = CATALOG[work.verb].read(work.args, reading(work.principal))
-            ctx = await self._context(
-                work.principal, work.place, environment, key=work.key, etag=work.etag, quote=work.quote,
-                user_id=operation.user_id, operation=type(operation),
-            )  # fmt: skip
-            if not resumed and work.quote is None:
-                await _complete(operation, ctx)
-            if isinstance(operation, case_from_message.CaptureCase) and operation.bare:
-                operation = await case_from_message.complete(ctx)
-                self._policy.check(operation, await self._person(work.principal, environment), work.place)
-            return Answer(Outcome.DONE, environment.mark(await self._run(operation, ctx, resumed))), Outcome.DONE
-        except Question as question:
-            return Answer(Outcome.QUESTION, _of_work(question.reply, work, environment)), Outcome.QUESTION
-        except Exception as e:
-            again = Press(
-                do=Do.RUN,
-                verb=work.verb,
-                args=work.args,
-                key=work.key,
-                etag="" if work.etag == "*" else work.etag,
-                owner=work.principal.key,
-            )
-            later = (e.retry_after or 0.0) if isinstance(e, CrmError) and e.repeatable else None
-            if isinstance(e, SQLAlchemyError):
-                later = _STATE_AWAY
-            if isinstance(e, (SignInNeeded, SignInRequired)):
-                reply = await _explained(self._ask_to_connect(work, e))
-            else:
-                reply = Reply(card=explain(e, again=again, tried=CATALOG.get(work.verb), ask=self._policy.ask))
-            outcome = DENIED if isinstance(e, (*_REFUSALS, Forbidden)) else Outcome.FAILED
-            return Answer(Outcome.FAILED, _of_work(reply, work, environment), later), outcome
-
-    async def _run(self, operation: Operation, ctx: Context, resumed: bool) -> Reply:
-        """Run it; an action whose outcome is unknown is never repeated before looking whether it has happened."""
-        if operation.effect is not Effect.ACTION:
-            return await operation.run(ctx)
-        if resumed and (reply := await operation.landed(ctx)):
-            return reply
-        try:
-            return await operation.run(ctx)
-        except CrmError as e:
-            if e.outcome_unknown and (reply := await operation.landed(ctx)):
-                return reply
-            raise
-
-    async def _context(
-        self,
-        principal: Principal,
-        place: Place,
-        environment: Environment,
-        *,
-        key: str,
-        etag: str = "*",
-        quote: Quote | None = None,
-        user_id: str = "me",
-        operation: type[Operation] | None = None,
-    ) -> Context:
-        people, face = environment.people, self._faces.get(place.platform)
-        alone = operation is not None and operation.without_account
-        hidden = {} if alone else self._policy.hidden(await self._person(principal, environment), place)
-        if operation and operation.table:
-            # The policy allowed the operation, so the record that it is about may be found.
-            hidden.pop(operation.table.logical, None)
-        return Context(
-            principal=principal,
-            place=place,
-            key=key,
-            crm=people.nobody()
-            if alone
-            else await (people.session(principal) if user_id == "me" else people.session_of(user_id)),
-            now=_now(principal),
-            memory=self._state.memory(principal, place, environment.known_as),
-            links=self._state.links(environment.known_as),
-            threads=self._threads,
-            reminders=JournalledReminders(self.jobs, principal, place, key, environment.name) if face else None,
-            face=face,
-            quote=quote,
-            sign_in=self._signing_in,
-            etag=etag,
-            hidden=hidden,
-            env=environment.name,
-        )
-
-
-def reading(principal: Principal) -> Reading:
-    """How this person writes dates and numbers, and what their clock says."""
-    return Reading(locale=principal.locale, timezone=principal.timezone, now=_now(principal))
-
-
-async def _explained(
-    answering: Awaitable[Reply], environment: Environment | None = None, refused: _Refused | None = None
-) -> Reply:
-    """The answer, whatever happens, marked with the environment that it comes from; `refused` is told of refusals."""
-    try:
-        reply = await answering
-    except Question as question:
-        reply = question.reply
-    except _REFUSALS as e:
-        if refused:
-            await refused(e)
-        if isinstance(e, (SignInNeeded, SignInRequired)):
-            raise  # the person is asked to sign in
-        reply = Reply(card=explain(e))
-    except Exception as e:
-        reply = Reply(card=explain(e))
-    return environment.mark(reply) if environment else reply
-
-
-def _of_work(reply: Reply, work: Work, environment: Environment | None) -> Reply:
-    """What journalled work answers. It was confirmed before that, so what goes on with it is not asked back again."""
-    if environment is None:
-        return reply
-    return environment.mark(reply, confirmed=work.key if environment.confirm else "")
-
-
-def _now(principal: Principal) -> datetime:
-    try:
-        zone = ZoneInfo(principal.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        return datetime.now(UTC)
-    return datetime.now(zone)
-
-
-async def _complete(operation: Operation, ctx: Context) -> None:
-    """Ask for what the organisation requires, where its metadata came too late to ask before. Raises Question."""
-    if operation.table:
-        await ctx.crm.metadata.table(operation.table.logical)
-        if forms.missing(operation, ctx.crm.metadata):
-            raise Question.form(await forms.form(type(operation), operation.args(), ctx))
+        return await self._performer.perform(work, resumed)
 
 
 def _problems(e: ValidationError) -> dict[str, str]:
@@ -846,13 +627,4 @@ def _unfinished(task: asyncio.Task[Reply], receipt: Receipt) -> Reply:
             "Try again in a minute.",
         )
         return Reply(card=explain(slow))
-    return Reply(card=explain(not_certain())) if receipt.stage is Stage.ASKING else _pending()
-
-
-def _pending() -> Reply:
-    return Reply(
-        pending=True,
-        card=Card(
-            kind=CardKind.NOTICE, title="Working on it …", text=("The answer comes here as soon as it is there.",)
-        ),
-    )
+    return Reply(card=explain(not_certain())) if receipt.stage is Stage.ASKING else pending()

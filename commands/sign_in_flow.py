@@ -5,9 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
+from crm.errors import SignInRequired
+
 from .cards import Action, Card, CardKind, Style
 from .connections import LINK_LASTS, Asked, Connection
 from .delivery import Delivery
+from .errors import SignInNeeded
+from .explain import explain
 from .press import Do, Press
 from .request import Place, Principal, Reply
 from .signing_in import QUIET, SignIn, connected_card
@@ -123,3 +127,13 @@ def _offer(waited: Waited, press: Press | None) -> Card:
         text=(f"You asked for it {hours:.1f} hours ago." + ("" if press else " Ask for it once more."),),
         actions=actions,
     )
+
+
+async def ask_to_connect(
+    flow: SignInFlow | None, command: Command, e: SignInNeeded | SignInRequired, *, quietly: bool = False
+) -> Reply:
+    """Keep the command until its person has signed in, and ask them to; explain where that cannot help."""
+    if flow is None or (isinstance(e, SignInRequired) and not flow.keeps_tokens):
+        return Reply(card=explain(e))
+    claims = e.claims or "" if isinstance(e, SignInRequired) else ""
+    return await flow.ask(command, why=str(e), claims=claims, quietly=quietly)

@@ -15,10 +15,10 @@ def under(bot: Bot, folder: Path, rules: str) -> Iterator[None]:
     path = folder / "policy.yaml"
     path.write_text(f"version: 1\nask: crm-desk@contoso.example\n{rules}")
     dispatcher = bot.app.dispatcher
-    before, dispatcher._policy = dispatcher._policy, Policy(load(path))
+    before, dispatcher.access.policy = dispatcher.access.policy, Policy(load(path))
     try:
         yield
     finally:
-        dispatcher._policy = before
+        dispatcher.access.policy = before
         for environment in dispatcher.environments:
             environment.memberships._known.clear()

@@ -51,11 +51,11 @@ async def test_writes_denials_and_failures(bot: Bot, tmp_path: Path) -> None:
     path.write_text(
         "version: 1\nask: desk@x.example\nrules:\n- rule: hands off\n  deny: {nouns: [lead], verbs: [write]}\n"
     )
-    before, bot.app.dispatcher._policy = bot.app.dispatcher._policy, Policy(load(path))
+    before, bot.app.dispatcher.access.policy = bot.app.dispatcher.access.policy, Policy(load(path))
     try:
         await slack.command("/crm", f"lead create Joe {name} company=Acme topic=Pumps", user="U3")
     finally:
-        bot.app.dispatcher._policy = before
+        bot.app.dispatcher.access.policy = before
     denied = (await events(bot, name))[-1]
     assert denied.outcome == "denied"
     assert "hands off" in denied.reason

@@ -149,7 +149,7 @@ async def test_through_the_whole_bot(bot: Bot, tmp_path: Path) -> None:
     assert EXAMPLE
     path = tmp_path / "policy.yaml"
     path.write_text(EXAMPLE[1])
-    before, bot.app.dispatcher._policy = bot.app.dispatcher._policy, Policy(load(path))
+    before, bot.app.dispatcher.access.policy = bot.app.dispatcher.access.policy, Policy(load(path))
     slack, name = bot.slack, f"case {uuid.uuid4().hex[:6]}"
     await customer(bot, f"Customer {name}")
     try:
@@ -158,4 +158,4 @@ async def test_through_the_whole_bot(bot: Bot, tmp_path: Path) -> None:
         await slack.command("/crm", f"case create '{name}' account='Customer {name}' priority=high", user="U1")
         await slack.until(lambda: (m := slack.last("C1", "U1")) and name in slack.text(m))
     finally:
-        bot.app.dispatcher._policy = before
+        bot.app.dispatcher.access.policy = before

@@ -1,0 +1,143 @@
+"""What stands between a request and Dataverse: who asks, whether they may, in which context, and the record of it."""
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from crm.errors import SignInRequired
+
+from .audit import Audit
+from .context import Context
+from .environments import FIELD, Environment
+from .errors import UserError
+from .fields import Reading
+from .jobs import Jobs
+from .operation import Operation
+from .policy import Policy
+from .reminders import JournalledReminders
+from .request import Faces, Place, Principal, Quote, Reply
+from .signing_in import SignIn
+from .state import State
+from .threads import Threads
+
+log = logging.getLogger(__name__)
+
+
+class Access:
+    """One for all requests."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        state: State,
+        faces: Faces,
+        jobs: Jobs,
+        threads: Threads | None,
+        audit: Audit | None,
+        sign_in: SignIn | None,
+    ) -> None:
+        self.policy = policy
+        self._state, self._faces, self._jobs = state, faces, jobs
+        self._threads, self._audit, self._sign_in = threads, audit, sign_in
+
+    async def person(self, principal: Principal, environment: Environment) -> Principal:
+        """With what the policy decides by: a proven account, the e-mail address; roles and teams, where it names any.
+
+        Raises SignInNeeded for outsiders who could prove an account, and have not.
+        """
+        principal = await environment.people.admitted(principal)
+        if not self.policy.names_people:
+            return principal
+        who = principal if principal.email else replace(principal, email=await environment.people.email(principal))
+        if self.policy.names_memberships:
+            who = replace(who, memberships=await environment.memberships.of(who))
+        return who
+
+    async def note(
+        self,
+        who: Principal,
+        place: Place,
+        verb: str,
+        key: str,
+        outcome: str,
+        words: dict[str, str],
+        what: Reply | UserError | SignInRequired,
+        *,
+        once: bool = False,
+    ) -> None:
+        """For the record. It cannot stop what has been done, so its own failure is only logged."""
+        if self._audit is None:
+            return
+        card = what.card if isinstance(what, Reply) else None
+        record = card.record if card and card.record else ""
+        reason = str(what) if isinstance(what, Exception) else card.title if card and not record else ""
+        try:
+            await self._audit.note(
+                who,
+                place,
+                verb,
+                key=key,
+                outcome=outcome,
+                record=record,
+                words=words,
+                reason=reason,
+                env=words.get(FIELD, ""),
+                once=once,
+            )
+        except SQLAlchemyError as e:
+            log.error("the audit could not note %s of %s: %s", verb, key, type(e).__name__)  # noqa: TRY400  no secrets
+
+    async def context(
+        self,
+        principal: Principal,
+        place: Place,
+        environment: Environment,
+        *,
+        key: str,
+        etag: str = "*",
+        quote: Quote | None = None,
+        user_id: str = "me",
+        operation: type[Operation] | None = None,
+    ) -> Context:
+        people, face = environment.people, self._faces.get(place.platform)
+        alone = operation is not None and operation.without_account
+        hidden = {} if alone else self.policy.hidden(await self.person(principal, environment), place)
+        if operation and operation.table:
+            # The policy allowed the operation, so the record that it is about may be found.
+            hidden.pop(operation.table.logical, None)
+        return Context(
+            principal=principal,
+            place=place,
+            key=key,
+            crm=people.nobody()
+            if alone
+            else await (people.session(principal) if user_id == "me" else people.session_of(user_id)),
+            now=_now(principal),
+            memory=self._state.memory(principal, place, environment.known_as),
+            links=self._state.links(environment.known_as),
+            threads=self._threads,
+            reminders=JournalledReminders(self._jobs, principal, place, key, environment.name) if face else None,
+            face=face,
+            quote=quote,
+            sign_in=self._sign_in,
+            etag=etag,
+            hidden=hidden,
+            env=environment.name,
+        )
+
+
+def reading(principal: Principal) -> Reading:
+    """How this person writes dates and numbers, and what their clock says."""
+    return Reading(locale=principal.locale, timezone=principal.timezone, now=_now(principal))
+
+
+def _now(principal: Principal) -> datetime:
+    try:
+        zone = ZoneInfo(principal.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return datetime.now(UTC)
+    return datetime.now(zone)

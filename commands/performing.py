@@ -1,0 +1,137 @@
+"""`Performer`: one journalled attempt, run from its beginning; every failure becomes an answer."""
+
+from dataclasses import replace
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from crm.errors import CrmError, Forbidden, SignInRequired
+
+from . import forms
+from .access import Access, reading
+from .answering import REFUSALS, explained
+from .audit import DENIED
+from .context import Context
+from .environments import FIELD, Environment, Environments
+from .errors import Question, SignInNeeded
+from .explain import explain
+from .jobs import Answer, Outcome, Work
+from .operation import CATALOG, Effect, Operation
+from .operations import case_from_message
+from .press import Do, Press
+from .request import Faces, Reply
+from .sign_in_flow import SignInFlow, ask_to_connect
+from .threads import Happened, Threads, thread_reply
+
+THREAD_REPLY = "thread reply"
+"""What the journal calls a message of a thread on its way to the case; nobody types it."""
+_STATE_AWAY = 5.0
+"""Seconds after which work is tried again whose state could not be read or kept: a locked or full database."""
+
+
+class Performer:
+    """What the journal calls."""
+
+    def __init__(
+        self,
+        access: Access,
+        environments: Environments,
+        faces: Faces,
+        threads: Threads | None,
+        sign_in: SignInFlow | None,
+    ) -> None:
+        self._access, self._faces, self._threads = access, faces, threads
+        self.environments = environments
+        self.sign_in = sign_in
+
+    async def perform(self, work: Work, resumed: bool) -> Answer:
+        """Run one journalled attempt; every failure becomes an answer."""
+        answer, outcome = await self._attempt(work, resumed)
+        if work.remark and (card := answer.reply.card):
+            card = replace(card, text=(work.remark, *card.text))
+            answer = replace(answer, reply=replace(answer.reply, card=card, replace=False))
+        await self._access.note(work.principal, work.place, work.verb, work.key, outcome, work.args, answer.reply)
+        return answer
+
+    async def _tell_case(self, work: Work) -> Answer:
+        """A journalled message of a thread. Its note has the message's own id, so that repeating it is harmless."""
+        if self._threads is None or work.quote is None:
+            return Answer(Outcome.DONE, Reply())
+        face, happened = self._faces.get(work.place.platform), Happened(work.args["happened"])
+        try:
+            crm = await self.environments.named(work.args[FIELD]).people.session(work.principal)
+            reply = await thread_reply(self._threads, crm, face, work.place, work.quote.message, happened)
+        except (SignInNeeded, SignInRequired) as e:
+            return Answer(Outcome.FAILED, await ask_to_connect(self.sign_in, work, e, quietly=True))
+        except Exception as e:
+            later = (e.retry_after or 0.0) if isinstance(e, CrmError) and e.repeatable else None
+            later = _STATE_AWAY if isinstance(e, SQLAlchemyError) else later
+            return Answer(Outcome.FAILED, Reply(card=explain(e)), later)
+        return Answer(Outcome.DONE, reply or Reply())
+
+    async def _attempt(self, work: Work, resumed: bool) -> tuple[Answer, str]:
+        """What there is to answer, and how that is called in the audit."""
+        if work.verb == THREAD_REPLY:
+            answer = await self._tell_case(work)
+            return answer, answer.outcome
+        environment = None
+        try:
+            environment = self.environments.of_work(work.args, resumed)
+            operation = CATALOG[work.verb].read(work.args, reading(work.principal))
+            ctx = await self._access.context(
+                work.principal, work.place, environment, key=work.key, etag=work.etag, quote=work.quote,
+                user_id=operation.user_id, operation=type(operation),
+            )  # fmt: skip
+            if not resumed and work.quote is None:
+                await _complete(operation, ctx)
+            if isinstance(operation, case_from_message.CaptureCase) and operation.bare:
+                operation = await case_from_message.complete(ctx)
+                self._access.policy.check(operation, await self._access.person(work.principal, environment), work.place)
+            return Answer(Outcome.DONE, environment.mark(await self._run(operation, ctx, resumed))), Outcome.DONE
+        except Question as question:
+            return Answer(Outcome.QUESTION, _of_work(question.reply, work, environment)), Outcome.QUESTION
+        except Exception as e:
+            again = Press(
+                do=Do.RUN,
+                verb=work.verb,
+                args=work.args,
+                key=work.key,
+                etag="" if work.etag == "*" else work.etag,
+                owner=work.principal.key,
+            )
+            later = (e.retry_after or 0.0) if isinstance(e, CrmError) and e.repeatable else None
+            if isinstance(e, SQLAlchemyError):
+                later = _STATE_AWAY
+            if isinstance(e, (SignInNeeded, SignInRequired)):
+                reply = await explained(ask_to_connect(self.sign_in, work, e))
+            else:
+                reply = Reply(card=explain(e, again=again, tried=CATALOG.get(work.verb), ask=self._access.policy.ask))
+            outcome = DENIED if isinstance(e, (*REFUSALS, Forbidden)) else Outcome.FAILED
+            return Answer(Outcome.FAILED, _of_work(reply, work, environment), later), outcome
+
+    async def _run(self, operation: Operation, ctx: Context, resumed: bool) -> Reply:
+        """Run it; an action whose outcome is unknown is never repeated before looking whether it has happened."""
+        if operation.effect is not Effect.ACTION:
+            return await operation.run(ctx)
+        if resumed and (reply := await operation.landed(ctx)):
+            return reply
+        try:
+            return await operation.run(ctx)
+        except CrmError as e:
+            if e.outcome_unknown and (reply := await operation.landed(ctx)):
+                return reply
+            raise
+
+
+def _of_work(reply: Reply, work: Work, environment: Environment | None) -> Reply:
+    """What journalled work answers. It was confirmed before that, so what goes on with it is not asked back again."""
+    if environment is None:
+        return reply
+    return environment.mark(reply, confirmed=work.key if environment.confirm else "")
+
+
+async def _complete(operation: Operation, ctx: Context) -> None:
+    """Ask for what the organisation requires, where its metadata came too late to ask before. Raises Question."""
+    if operation.table:
+        await ctx.crm.metadata.table(operation.table.logical)
+        if forms.missing(operation, ctx.crm.metadata):
+            raise Question.form(await forms.form(type(operation), operation.args(), ctx))
