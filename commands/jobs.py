@@ -304,7 +304,9 @@ class Jobs:
             elif answer.outcome is Outcome.FAILED:
                 _FAILURES.inc()
             # Recording takes as long as the write did. If the process dies meanwhile, the next one finds the row, and
-            # the person has the same answer twice.
+            # the person has the same answer twice. Whoever has seen it may go on at once: it is remembered first.
+            if answer.outcome is not Outcome.LATER:
+                self._remember(job, answer)
             self._show(job, answer)
             return _ANSWER.dump_json(answer).decode()
 
