@@ -26,6 +26,7 @@
     ├── Unavailable                 502, 503, 504, a server-side timeout, or the circuit is open
     │   └── CircuitOpen             not sent: Dataverse failed repeatedly, try again after `retry_after` seconds
     ├── Unreachable                 no answer: network, name, TLS
+    │   ├── SignInAway              the sign-in service does not answer; Dataverse was not asked
     │   └── CertificateProblem      TLS refused the server's certificate
     ├── DeadlineExceeded            the call's time ran out
     ├── BadAnswer                   an answer that is not Dataverse's: HTML, truncated, not JSON
