@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 from urllib.parse import unquote, urlsplit
 
 from aiohttp import web
@@ -41,6 +41,9 @@ PARSER_LIMIT = 1024 * 1024
 """What aiohttp accepts, well above what we do, so that too much is refused in Dataverse's words."""
 SERVICE_KEY: web.AppKey[Service] = web.AppKey("service", Service)
 API_PATHS = "/api/data/v9.{minor:[0-9]}"
+
+_LEFT: Final = 2.0
+"""Seconds that requests have to end when it stops: what a fault holds back would keep it for minutes."""
 
 
 class Emulator:
@@ -155,6 +158,7 @@ class Emulator:
         self._runner = web.AppRunner(
             self._app(), access_log=None, handle_signals=False, max_line_size=PARSER_LIMIT,
             max_field_size=PARSER_LIMIT,
+            shutdown_timeout=_LEFT,
         )  # fmt: skip
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.host, self.port, ssl_context=context)
