@@ -1,6 +1,7 @@
 """Activities that Teams would never send: whatever is missing or of another type, the answer is an answer."""
 
 import json
+import itertools
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -113,7 +114,9 @@ async def test_envelopes(teams, kind):
         "action": "add",
         "attachments": [{"contentType": "reference", "contentUrl": "https://x", "name": "a", "content": {}}],
     }
-    for number, activity in enumerate(changed(whole, dice)):
+    # An installation is answered with a card, and Teams takes few a second in one conversation.
+    some = 6 if kind == "installationUpdate" else 1
+    for number, activity in enumerate(itertools.islice(changed(whole, dice), 0, None, some)):
         if activity.get("id") == "1":
             activity["id"] = f"{kind}{number}"
         answer = await teams.raw(activity, teams.authorization())
