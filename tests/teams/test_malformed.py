@@ -1,7 +1,7 @@
 """Activities that Teams would never send: whatever is missing or of another type, the answer is an answer."""
 
-import json
 import itertools
+import json
 import random
 from collections.abc import Iterator
 from typing import Any
