@@ -14,7 +14,8 @@ from commands.state import TABLES, State
 
 from .database import database
 from .jobs_command import postgres_url
-from .settings import Settings, SettingsError, kept_secret, load, private_folder
+from .settings import Settings, SettingsError, keys_of, load, private_folder
+from .teams import conversations  # noqa: F401  erasure looks through every table that is declared, this one too
 
 _AGO = re.compile(r"(\d{1,5})([hd])")
 
@@ -77,7 +78,7 @@ async def _erase(
 
 
 def _cipher(settings: Settings) -> FernetCipher:
-    return FernetCipher(*(settings.secret_keys or [kept_secret(settings.data_dir / "secret.key").encode()]))
+    return FernetCipher(*keys_of(settings, settings.data_dir))
 
 
 def _person(text: str) -> str:

@@ -15,10 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from commands.state import TABLES
-
 from .settings import Settings, SettingsError
-from .teams import conversations  # noqa: F401  its table stands in TABLES
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +37,6 @@ async def database(settings: Settings, folder: Path) -> AsyncIterator[AsyncEngin
     async with connected(settings, folder) as engine:
         try:
             await upgrade(engine)
-            async with engine.begin() as db:
-                await db.run_sync(TABLES.create_all)
         except SQLAlchemyError as e:
             raise SettingsError(
                 f"The database cannot be used: {_reason(e)}. See DATABASE_URL, CRMCHAT_DATA_DIR."
