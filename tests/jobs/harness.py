@@ -12,7 +12,6 @@ import os
 import random
 import re
 import signal
-import socket
 import sys
 import time
 import zlib
@@ -30,6 +29,7 @@ from aiohttp.test_utils import TestServer
 from slack_sdk.signature import SignatureVerifier
 
 from crm.emulator import Emulator, Fault
+from tests.ports import free_port
 
 _COPIED = 0.2
 """Of the commands that were acknowledged, how many the platform sends once more all the same."""
@@ -44,12 +44,6 @@ _FAULTS: list[tuple[str, dict[str, object]]] = [
 
 SECRET = "a signing secret for the harness"
 KEY = "a secret key for the harness"
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 @dataclass

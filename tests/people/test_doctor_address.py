@@ -16,7 +16,7 @@ from bots.finding import Finding
 from bots.settings import Settings
 from bots.web import application
 from tests.crm.certificates import make_authority
-from tests.jobs.harness import free_port
+from tests.ports import free_port
 
 
 async def looked(url: str, connector: aiohttp.BaseConnector | None = None, **changes: object) -> Finding:

@@ -17,7 +17,7 @@ from slack_sdk.signature import SignatureVerifier
 from bots.log_filter import HIDDEN, Redacting
 from bots.playground.slack_server import FakeSlack
 from crm.emulator import Emulator
-from tests.test_demo import free_port
+from tests.ports import free_port
 
 SIGNING, KEY, TYPED = "signing-secret-4711", "key-for-tests-0815-4711", f"Confidential{uuid.uuid4().hex[:8]}"
 

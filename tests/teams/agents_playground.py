@@ -10,7 +10,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -21,17 +20,12 @@ from typing import Any
 import aiohttp
 from playwright.async_api import Page, async_playwright
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 CLI = ROOT / "node_modules" / "@microsoft" / "m365agentsplayground" / "cli.js"
 CHAT = "personal-chat-of-the-script"
 USER = "user-id-0"
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

@@ -18,7 +18,8 @@ from bots.playground.teams_server import FakeTeams
 from bots.playground.teams_world import Post
 from crm.emulator import Emulator
 from tests.crm.openid import OpenId
-from tests.people.house import STAFF, House, Http, free_port
+from tests.people.house import STAFF, House, Http
+from tests.ports import free_port
 
 from .conftest import APP, PASSWORD
 
