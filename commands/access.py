@@ -11,7 +11,7 @@ from crm.errors import SignInRequired
 
 from .audit import Audit
 from .context import Context
-from .environments import FIELD, Environment
+from .environments import FIELD, Environment, Environments
 from .errors import UserError
 from .fields import Reading
 from .jobs import Jobs
@@ -32,6 +32,7 @@ class Access:
     def __init__(
         self,
         *,
+        environments: Environments,
         policy: Policy,
         state: State,
         faces: Faces,
@@ -40,7 +41,7 @@ class Access:
         audit: Audit | None,
         sign_in: SignIn | None,
     ) -> None:
-        self.policy = policy
+        self.environments, self.policy = environments, policy
         self._state, self._faces, self._jobs = state, faces, jobs
         self._threads, self._audit, self._sign_in = threads, audit, sign_in
 

@@ -35,6 +35,7 @@ async def explained(
 
 
 def pending() -> Reply:
+    """The acknowledgement of work whose answer comes later."""
     return Reply(
         pending=True,
         card=Card(

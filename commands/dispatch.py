@@ -113,17 +113,22 @@ class Dispatcher:
         returns. A token that does not open (`BadSeal`) is answered with the card of `stale()`."""
         self._delivery = Delivery(state, faces)
         self.jobs = Jobs(engine, self.perform, self._delivery.of_work, deadline=deadline)
-        self.environments = environments
         self.access = Access(
-            policy=policy, state=state, faces=faces, jobs=self.jobs, threads=threads, audit=audit, sign_in=sign_in
-        )
+            environments=environments, policy=policy, state=state, faces=faces, jobs=self.jobs, threads=threads,
+            audit=audit, sign_in=sign_in,
+        )  # fmt: skip
         self._state, self._faces, self._window = state, faces, window
         self._threads, self._rate = threads, rate
         self.sign_in = (
             SignInFlow(sign_in, state, self._delivery, self._resume, self._changes) if sign_in is not None else None
         )
         """What the sign-in pages talk to; None where nobody signs in."""
-        self._performer = Performer(self.access, environments, faces, threads, self.sign_in)
+        self._performer = Performer(self.access, faces, threads, self.sign_in)
+
+    @property
+    def environments(self) -> Environments:
+        """The organisations that it works in."""
+        return self.access.environments
 
     # -- the door -----------------------------------------------------------------------------------------------
 
@@ -544,6 +549,7 @@ class Dispatcher:
     async def _carry_out(self, wish: _Wish, request: Request) -> Reply:
         operation = wish.operation.read(wish.args, reading(request.principal))
         environment = wish.environment
+        words = environment.args(wish.args)
         if (receipt := RECEIPT.get()) and wish.operation.effect is not Effect.READ:
             receipt.stage = Stage.WRITING
         if not operation.without_account:
@@ -557,10 +563,9 @@ class Dispatcher:
                 reply = await operation.run(ctx)
             except Forbidden as e:
                 reply = Reply(card=explain(e, tried=wish.operation, ask=self.access.policy.ask))
-                words = environment.args(wish.args)
                 await self.access.note(
                     request.principal, request.place, operation.verb, request.key, DENIED, words, reply
-                )  # fmt: skip
+                )
         elif environment.confirm and not wish.confirmed:
             ctx = await self.access.context(
                 request.principal, request.place, environment, key=wish.key, etag=wish.etag, quote=wish.quote,
@@ -571,7 +576,7 @@ class Dispatcher:
             work = Work(
                 key=wish.key,
                 verb=wish.operation.verb,
-                args=environment.args(wish.args),
+                args=words,
                 principal=request.principal,
                 place=request.place,
                 etag=wish.etag,
@@ -586,15 +591,8 @@ class Dispatcher:
         if wish.visibility is Visibility.EVERYONE and public:
             # Nothing else may reach a conversation; errors and questions stay with the person.
             reply = replace(reply, card=public, visibility=Visibility.EVERYONE)
-            words = environment.args(wish.args)
-            await self.access.note(
-                request.principal, request.place, operation.verb, request.key, SHARED, words, reply
-            )  # fmt: skip
+            await self.access.note(request.principal, request.place, operation.verb, request.key, SHARED, words, reply)
         return replace(reply, replace=reply.replace or wish.replace)
-
-    def work_in(self, environments: Environments) -> None:
-        """Other organisations from now on."""
-        self.environments = self._performer.environments = environments
 
     async def perform(self, work: Work, resumed: bool) -> Answer:
         """Run one journalled attempt; every failure becomes an answer."""

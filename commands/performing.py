@@ -11,7 +11,7 @@ from .access import Access, reading
 from .answering import REFUSALS, explained
 from .audit import DENIED
 from .context import Context
-from .environments import FIELD, Environment, Environments
+from .environments import FIELD, Environment
 from .errors import Question, SignInNeeded
 from .explain import explain
 from .jobs import Answer, Outcome, Work
@@ -34,13 +34,11 @@ class Performer:
     def __init__(
         self,
         access: Access,
-        environments: Environments,
         faces: Faces,
         threads: Threads | None,
         sign_in: SignInFlow | None,
     ) -> None:
         self._access, self._faces, self._threads = access, faces, threads
-        self.environments = environments
         self.sign_in = sign_in
 
     async def perform(self, work: Work, resumed: bool) -> Answer:
@@ -58,14 +56,12 @@ class Performer:
             return Answer(Outcome.DONE, Reply())
         face, happened = self._faces.get(work.place.platform), Happened(work.args["happened"])
         try:
-            crm = await self.environments.named(work.args[FIELD]).people.session(work.principal)
+            crm = await self._access.environments.named(work.args[FIELD]).people.session(work.principal)
             reply = await thread_reply(self._threads, crm, face, work.place, work.quote.message, happened)
         except (SignInNeeded, SignInRequired) as e:
             return Answer(Outcome.FAILED, await ask_to_connect(self.sign_in, work, e, quietly=True))
         except Exception as e:
-            later = (e.retry_after or 0.0) if isinstance(e, CrmError) and e.repeatable else None
-            later = _STATE_AWAY if isinstance(e, SQLAlchemyError) else later
-            return Answer(Outcome.FAILED, Reply(card=explain(e)), later)
+            return Answer(Outcome.FAILED, Reply(card=explain(e)), _again_in(e))
         return Answer(Outcome.DONE, reply or Reply())
 
     async def _attempt(self, work: Work, resumed: bool) -> tuple[Answer, str]:
@@ -75,7 +71,7 @@ class Performer:
             return answer, answer.outcome
         environment = None
         try:
-            environment = self.environments.of_work(work.args, resumed)
+            environment = self._access.environments.of_work(work.args, resumed)
             operation = CATALOG[work.verb].read(work.args, reading(work.principal))
             ctx = await self._access.context(
                 work.principal, work.place, environment, key=work.key, etag=work.etag, quote=work.quote,
@@ -98,15 +94,12 @@ class Performer:
                 etag="" if work.etag == "*" else work.etag,
                 owner=work.principal.key,
             )
-            later = (e.retry_after or 0.0) if isinstance(e, CrmError) and e.repeatable else None
-            if isinstance(e, SQLAlchemyError):
-                later = _STATE_AWAY
             if isinstance(e, (SignInNeeded, SignInRequired)):
                 reply = await explained(ask_to_connect(self.sign_in, work, e))
             else:
                 reply = Reply(card=explain(e, again=again, tried=CATALOG.get(work.verb), ask=self._access.policy.ask))
             outcome = DENIED if isinstance(e, (*REFUSALS, Forbidden)) else Outcome.FAILED
-            return Answer(Outcome.FAILED, _of_work(reply, work, environment), later), outcome
+            return Answer(Outcome.FAILED, _of_work(reply, work, environment), _again_in(e)), outcome
 
     async def _run(self, operation: Operation, ctx: Context, resumed: bool) -> Reply:
         """Run it; an action whose outcome is unknown is never repeated before looking whether it has happened."""
@@ -120,6 +113,13 @@ class Performer:
             if e.outcome_unknown and (reply := await operation.landed(ctx)):
                 return reply
             raise
+
+
+def _again_in(e: Exception) -> float | None:
+    """Seconds after which the same may succeed; None where it will not."""
+    if isinstance(e, SQLAlchemyError):
+        return _STATE_AWAY
+    return (e.retry_after or 0.0) if isinstance(e, CrmError) and e.repeatable else None
 
 
 def _of_work(reply: Reply, work: Work, environment: Environment | None) -> Reply:

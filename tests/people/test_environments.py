@@ -63,11 +63,11 @@ async def two(bot: Bot, tmp_path: Path) -> AsyncIterator[Two]:
         for environment in environments:
             await environment.dataverse.metadata.load()
         before = bot.app.dispatcher.environments
-        bot.app.dispatcher.work_in(environments)
+        bot.app.dispatcher.access.environments = environments
         try:
             yield Two(bot, sandbox, environments)
         finally:
-            bot.app.dispatcher.work_in(before)
+            bot.app.dispatcher.access.environments = before
 
 
 @pytest.mark.parametrize("face", FACES)
@@ -110,7 +110,9 @@ async def test_a_button_stays_where_it_was_made(two: Two, face: str) -> None:
     await person.type(f"account create '{name}'")
     await person.sees("Sandbox", name)
     production, sandbox = two.environments
-    two.bot.app.dispatcher.work_in(Environments(production, dataclasses.replace(sandbox, conversations=NOWHERE)))
+    two.bot.app.dispatcher.access.environments = Environments(
+        production, dataclasses.replace(sandbox, conversations=NOWHERE)
+    )
     await person.press("Edit")
     await person.sees("Sandbox")
     await person.fill({"website": "https://later.example"})
@@ -163,7 +165,9 @@ async def test_one_message_may_become_a_case_in_each(two: Two) -> None:
     await person.close()
     production, sandbox = two.environments
     production = dataclasses.replace(production, confirm=False)
-    two.bot.app.dispatcher.work_in(Environments(production, dataclasses.replace(sandbox, conversations=NOWHERE)))
+    two.bot.app.dispatcher.access.environments = Environments(
+        production, dataclasses.replace(sandbox, conversations=NOWHERE)
+    )
     await person.capture()
     await person.sees("Production", text)
     await person.fill({"customer": "Contoso"})
@@ -188,7 +192,7 @@ async def test_journalled_work_stays_in_its_organisation(two: Two) -> None:
     assert answer.reply.card is not None
     assert answer.reply.card.badge == "Sandbox"
     assert await two.where(name) == (0, 1)
-    dispatcher.work_in(Environments(two.environments.first))
+    dispatcher.access.environments = Environments(two.environments.first)
     answer = await dispatcher.perform(dataclasses.replace(work, key=uuid.uuid4().hex), resumed=True)
     assert answer.outcome is Outcome.FAILED
     assert answer.reply.card is not None
