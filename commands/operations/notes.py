@@ -14,7 +14,7 @@ from commands.request import Reply
 from commands.views import VIEWS, View
 from crm.errors import DuplicateId
 from crm.records import Ref
-from crm.tables import NOTE
+from crm.tables import NOTE, Column
 
 from .records import OneRecord, reads
 
@@ -80,13 +80,18 @@ def look_at(view: View, ref: Ref) -> Action:
     return Action(label=f"Show {view.noun}", press=press)
 
 
+def named(view: View) -> tuple[str, Column, Accepts, str]:
+    """How a declaration for one table speaks of its record: with its article, its key, its names, its help."""
+    noun, key = view.noun, view.table.columns[view.table.primary_id]
+    names = Accepts(noun, "id", *({f"{noun}_id"} - {key.logical}))
+    one = f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+    return one, key, names, f"Which {noun}: its name, number, id or address in Dynamics, or it."
+
+
 def join(view: View) -> tuple[type[Operation], type[Operation]]:
     """Declare note and assign for one table."""
     table, noun = view.table, view.noun
-    article = "an" if noun[0] in "aeiou" else "a"
-    key = table.columns[table.primary_id]
-    names = Accepts(noun, "id", *({f"{noun}_id"} - {key.logical}))
-    which = f"Which {noun}: its name, number, id or address in Dynamics, or it."
+    one, key, names, which = named(view)
     sample = view.sample
 
     class NoteOn(
@@ -96,7 +101,7 @@ def join(view: View) -> tuple[type[Operation], type[Operation]]:
         example=f"{noun} note {sample} 'Called back, all is well'",
         words=("record", "text"),
     ):
-        __doc__ = f"Add a note to {article} {noun}."
+        __doc__ = f"Add a note to {one}."
 
         record: Annotated[Reference, key, names] = Field(description=which)
 
@@ -107,7 +112,7 @@ def join(view: View) -> tuple[type[Operation], type[Operation]]:
         example=f"{noun} assign {sample} 'Anna Weber'",
         words=("record", "to"),
     ):
-        __doc__ = f"Give {article} {noun} to another person or team."
+        __doc__ = f"Give {one} to another person or team."
 
         record: Annotated[Reference, key, names] = Field(description=which)
         to: Annotated[Reference, table.columns["ownerid"], Accepts("owner", "assignee")] = Field(

@@ -14,7 +14,7 @@ from commands.press import Do, Press
 from commands.request import Reply
 from commands.views import VIEWS, View
 
-from .notes import look_at
+from .notes import look_at, named
 from .records import OneRecord
 
 _MORNING: Final = time(9)
@@ -90,9 +90,7 @@ def _moment(when: datetime, now: datetime) -> datetime:
 def join(view: View) -> type[Operation]:
     """Declare `remind` for one table."""
     table, noun = view.table, view.noun
-    article = "an" if noun[0] in "aeiou" else "a"
-    key = table.columns[table.primary_id]
-    names = Accepts(noun, "id", *({f"{noun}_id"} - {key.logical}))
+    one, key, names, which = named(view)
 
     class RemindOf(
         Remind,
@@ -101,11 +99,9 @@ def join(view: View) -> type[Operation]:
         example=f"{noun} remind {view.sample} 'tomorrow 9am' note='Call back'",
         words=("record", "when"),
     ):
-        __doc__ = f"Be reminded of {article} {noun}: it is shown to you again when the time comes."
+        __doc__ = f"Be reminded of {one}: it is shown to you again when the time comes."
 
-        record: Annotated[Reference, key, names] = Field(
-            description=f"Which {noun}: its name, number, id or address in Dynamics, or it."
-        )
+        record: Annotated[Reference, key, names] = Field(description=which)
         when: Annotated[Instant, Accepts("at", "on", "time")] = Field(
             description="When: tomorrow 9am, in 2 hours, next friday. A day alone is its morning."
         )
