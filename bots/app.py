@@ -37,7 +37,7 @@ from .database import database
 from .environments import open_environments, policy_file
 from .jobs_command import look_after, open_journal, postgres_url
 from .log_filter import redact
-from .settings import Settings, SettingsError, is_loopback, kept_secret, private_folder
+from .settings import Settings, SettingsError, is_loopback, keys_of, private_folder
 from .signin import SignInPages, open_sign_in
 from .slack.face import SlackFace
 from .slack_settings import slack_settings
@@ -89,7 +89,7 @@ class App:
     async def _start(self) -> None:
         settings = self.settings
         folder = private_folder(settings.data_dir / "demo" if self.demo else settings.data_dir)
-        keys = settings.secret_keys or [kept_secret(folder / "secret.key").encode()]
+        keys = keys_of(settings, folder)
         cipher = FernetCipher(*keys)
         self.state = State(await self.stack.enter_async_context(database(settings, folder)), cipher)
         self.audit = Audit(self.state)

@@ -14,7 +14,7 @@ from commands.engine import Engine
 from commands.journal import Entry, Journal
 
 from . import settings as settings_module
-from .settings import Settings, SettingsError, kept_secret
+from .settings import Settings, SettingsError, keys_of
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +25,8 @@ _LOOK = 15.0
 
 async def open_journal(settings: Settings, folder: Path) -> Journal:
     """The journal of these settings. Raises SettingsError where there is none."""
-    keys = settings.secret_keys or [kept_secret(folder / "secret.key").encode()]
     try:
-        return await Journal.open(folder, FernetCipher(*keys), postgres_url(settings.database_url))
+        return await Journal.open(folder, FernetCipher(*keys_of(settings, folder)), postgres_url(settings.database_url))
     except FileNotFoundError as e:
         raise SettingsError(f"There is no journal in {folder} yet; is CRMCHAT_DATA_DIR right?") from e
     except SQLAlchemyError as e:

@@ -196,6 +196,11 @@ def kept_secret(path: Path) -> str:
     return path.read_text()
 
 
+def keys_of(settings: Settings, folder: Path) -> list[bytes]:
+    """What seals stored data and buttons, newest first: CRMCHAT_SECRET_KEY, else a key that is kept in the folder."""
+    return settings.secret_keys or [kept_secret(folder / "secret.key").encode()]
+
+
 def private_folder(path: Path) -> Path:
     """The folder, made if needed, readable by its owner alone."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
