@@ -52,6 +52,7 @@ $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/.created
 	@echo "Installing crmchat's packages (first use or a changed lock file) ..."
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@$(BIN)/crmchat --help >/dev/null
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
