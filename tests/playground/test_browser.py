@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator
 
@@ -30,7 +31,14 @@ async def page(playground: Playground) -> AsyncIterator[Page]:
         browser = await play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         opened = await browser.new_page(viewport={"width": 1300, "height": 800})
         opened.on("pageerror", lambda problem: complaints.append(str(problem)))
-        opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        opened.on(
+            "console",
+            lambda said: (
+                complaints.append(said.text)
+                if said.type in ("error", "warning") and "ERR_INTERNET_DISCONNECTED" not in said.text
+                else None
+            ),
+        )
         opened.set_default_timeout(10_000)
         await opened.goto(playground.url)
         await opened.wait_for_selector("body[data-ready]")
@@ -56,9 +64,10 @@ async def test_slack_from_a_command_to_a_submitted_modal(page: Page) -> None:
     await dialog.get_by_role("button", name="Create").click()
     await expect(dialog.get_by_role("alert")).to_have_text("Please complete this required field.")
     await page.keyboard.type("Nadia")
-    company = dialog.get_by_role("combobox", name="Company")
+    company = dialog.get_by_role("combobox", name="Company (optional)", exact=True)
     await company.fill("fabr")
     await dialog.get_by_role("option", name="Fabr").wait_for()
+    await expect(company).to_have_attribute("aria-activedescendant", re.compile("^options-"))
     await company.press("Enter")
     await dialog.get_by_label("Rating").select_option("Hot")
     await dialog.get_by_role("button", name="Create").click()
@@ -90,6 +99,44 @@ async def test_slack_message_menu_thread_home_and_other_eyes(page: Page) -> None
     await expect(page.locator("#messages")).to_contain_text("label printer")
     await page.set_viewport_size({"width": 375, "height": 700})  # a telephone
     await expect(page.locator("#main-box")).to_be_in_viewport(ratio=1)
+
+
+async def test_what_the_guide_offers_lands_where_it_works(page: Page) -> None:
+    guide = page.locator("#guide")
+    await guide.locator("li", has_text="Ask in a thread").get_by_role("button").click()
+    await expect(page.locator("#thread-box")).to_be_focused()
+    await expect(page.locator("#thread-box")).to_have_value(re.compile("^@crm "))
+    await page.get_by_label("Close the thread").click()
+    await guide.locator("li", has_text="Create a lead").get_by_role("button").click()
+    await expect(page.locator("#main-box")).to_have_value(re.compile("^/crm lead create .*topic="))
+
+
+async def test_a_message_taller_than_the_log_is_read_from_its_top(page: Page) -> None:
+    box, log = page.locator("#main-box"), page.locator("#messages")
+    await box.fill("\n".join(f"line {n}" for n in range(60)))
+    await box.press("Enter")
+    last = log.locator(".message").last
+    await expect(last).to_contain_text("line 59")
+    at, top = await last.bounding_box(), await log.bounding_box()
+    assert at
+    assert top
+    assert abs(at["y"] - top["y"]) < 2
+    await box.fill("short")
+    await box.press("Enter")
+    await expect(last).to_have_text(re.compile("short"))
+    await expect(last).to_be_in_viewport(ratio=1)
+
+
+async def test_what_was_typed_stays_while_nobody_answers(page: Page) -> None:
+    box = page.locator("#main-box")
+    await page.context.set_offline(True)
+    await box.fill("/crm hello")
+    await box.press("Enter")
+    await expect(page.locator("#toast")).to_contain_text("does not answer")
+    await expect(box).to_have_value("/crm hello")
+    await page.context.set_offline(False)
+    await box.press("Enter")
+    await expect(page.locator("#messages .message").last).to_contain_text("You said hello")
 
 
 async def test_teams_from_a_message_to_a_submitted_dialog(page: Page) -> None:

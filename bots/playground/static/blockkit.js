@@ -1,5 +1,5 @@
 // Block Kit as elements. `ctx` says where the blocks are: names, options(), act(), filled(), values, people, rooms.
-import { h, icon, menu, visit } from "./dom.js";
+import { h, icon, marked, menu, visit } from "./dom.js";
 import { emoji, mrkdwn, richText, textObject } from "./mrkdwn.js";
 
 export function blocks(list, ctx) {
@@ -30,20 +30,26 @@ function one(block, ctx) {
   }
 }
 
+let group = 0;
 const image = (part) => h("img", { src: part.image_url || "", alt: part.alt_text, title: part.alt_text, loading: "lazy" });
 
 function input(block, ctx) {
   const error = ctx.errors?.[block.block_id];
   const control = element_(block.element, block, ctx);
   const field = control.matches?.("input,textarea,select") ? control : control.querySelector?.("input,textarea,select");
-  const errorId = `error-${block.block_id}`;
-  if (error && field) { field.setAttribute("aria-invalid", "true"); field.setAttribute("aria-describedby", errorId); }
-  const plain = !["checkboxes", "radio_buttons"].includes(block.element.type);
-  return h(plain ? "label" : "div", { class: `field ${error ? "wrong" : ""}` },
-    h("span", { class: "label" }, textObject(block.label), block.optional ? h("small", {}, " (optional)") : null),
+  const id = `field-${group++}`;
+  const described = [error && `${id}-error`, block.hint && `${id}-hint`].filter(Boolean).join(" ");
+  const choosing = control.matches?.(".choices");
+  const named = choosing ? control : field;
+  if (error && field) field.setAttribute("aria-invalid", "true");
+  if (described) named?.setAttribute("aria-describedby", described);
+  if (choosing) control.setAttribute("aria-labelledby", `${id}-label`);
+  else if (field) field.id = id;
+  return h("div", { class: `field ${error ? "wrong" : ""}` },
+    h(choosing ? "span" : "label", { class: "label", id: `${id}-label`, for: choosing ? null : id }, textObject(block.label), block.optional ? h("small", {}, " (optional)") : null),
     control,
-    error ? h("span", { class: "error", id: errorId, role: "alert" }, error) : null,
-    block.hint ? h("span", { class: "hint" }, textObject(block.hint)) : null);
+    error ? h("span", { class: "error", id: `${id}-error`, role: "alert" }, error) : null,
+    block.hint ? h("span", { class: "hint", id: `${id}-hint` }, textObject(block.hint)) : null);
 }
 
 const KEYS = {
@@ -162,7 +168,6 @@ function select(element, attrs, chosen, placeholder, changed) {
   return node;
 }
 
-let group = 0;
 function choices(type, list, chosen, changed, attrs) {
   const name = `choice-${group++}`;
   const box = h("span", { class: "choices", role: type === "radio" ? "radiogroup" : "group", ...attrs });
@@ -181,12 +186,12 @@ export function combobox(element, attrs, initial, find, changed) {
   let asked = 0;
   let shown = [];
   let active = -1;
-  const list = h("div", { class: "options", role: "listbox", hidden: true });
-  const field = h("input", { ...attrs, role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", autocomplete: "off", placeholder: element.placeholder?.text || "Type to search" });
+  const list = h("div", { class: "options", role: "listbox", id: `options-${group++}`, hidden: true });
+  const field = h("input", { ...attrs, role: "combobox", "aria-controls": list.id, "aria-autocomplete": "list", "aria-expanded": "false", autocomplete: "off", placeholder: element.placeholder?.text || "Type to search" });
   field.value = initial?.text?.text || "";
-  const close = () => { list.hidden = true; field.setAttribute("aria-expanded", "false"); active = -1; };
+  const close = () => { list.hidden = true; field.setAttribute("aria-expanded", "false"); active = -1; field.removeAttribute("aria-activedescendant"); };
   const pick = (option) => { field.value = option.text.text; close(); changed(option); };
-  const mark = () => [...list.children].forEach((node, i) => node.classList.toggle("active", i === active));
+  const mark = () => marked(field, list, active);
   const search = async () => {
     const typed = field.value.trim();
     if (typed.length < least) { close(); return; }

@@ -1,5 +1,5 @@
 // The message box: Enter sends, Shift+Enter breaks the line, hints for commands under the arrow keys.
-import { h, icon } from "./dom.js";
+import { h, icon, marked } from "./dom.js";
 
 export function composer({ id, placeholder, hints, send, extra = [] }) {
   const list = h("div", { class: "hints", role: "listbox", id: `${id}-hints`, hidden: true });
@@ -8,9 +8,9 @@ export function composer({ id, placeholder, hints, send, extra = [] }) {
   });
   let shown = [];
   let active = -1;
-  const close = () => { list.hidden = true; active = -1; box.setAttribute("aria-expanded", "false"); };
+  const close = () => { list.hidden = true; active = -1; box.setAttribute("aria-expanded", "false"); box.removeAttribute("aria-activedescendant"); };
   const pick = (hint) => { box.value = hint.text; close(); fit(); box.focus(); };
-  const mark = () => [...list.children].forEach((node, i) => { node.classList.toggle("active", i === active); node.setAttribute("aria-selected", i === active); });
+  const mark = () => marked(box, list, active);
   const suggest = (all = false) => {
     shown = all ? hints("") : hints(box.value);
     active = -1;
@@ -26,7 +26,8 @@ export function composer({ id, placeholder, hints, send, extra = [] }) {
     box.value = "";
     close();
     fit();
-    await send(text);
+    const told = await send(text);
+    if (told?.lost && !box.value) { box.value = text; fit(); }
   };
   box.addEventListener("input", () => { fit(); suggest(); });
   box.addEventListener("blur", close);

@@ -68,6 +68,17 @@ export function keyed(parent, items, key, make) {
   return !same;
 }
 
+// The chosen one of a combobox's suggestions, for the eye and for a screen reader; -1 is none.
+export function marked(field, list, active) {
+  [...list.children].forEach((node, i) => {
+    node.id = `${list.id}-${i}`;
+    node.classList.toggle("active", i === active);
+    node.setAttribute("aria-selected", i === active);
+  });
+  if (active < 0) field.removeAttribute("aria-activedescendant");
+  else { field.setAttribute("aria-activedescendant", `${list.id}-${active}`); list.children[active].scrollIntoView({ block: "nearest" }); }
+}
+
 const HUES = [212, 28, 152, 336, 268, 190, 48, 8];
 
 export function avatar(name, kind = "person") {

@@ -9,12 +9,14 @@ export function guide(app) {
   const show = (open) => { panel.hidden = !open; toggle.setAttribute("aria-expanded", open); };
   toggle.addEventListener("click", () => show(panel.hidden));
   show(innerWidth > 1100);
-  const use = (entry) => {
-    if (entry.message) {
-      const room = app.platform === "slack" ? "C1" : app.state.rooms.find((r) => r.name === "support")?.id;
-      if (app.place !== room) app.go({ place: room });
-      setTimeout(() => point(entry.message), 400);
-      return;
+  const use = async (entry) => {
+    if (innerWidth <= 900) show(false); // there it lies over what it talks about
+    const words = entry.message || entry.thread;
+    if (words) {
+      const room = app.state.rooms.find((r) => r.name === "support")?.id;
+      await app.go({ place: room });
+      if (entry.message) { point(words); return; }
+      await app.go({ thread: app.state.messages.find((m) => m.text.includes(words))?.id || "" });
     }
     (app.platform === "slack" ? slack : teams).fill(app, entry);
   };

@@ -19,8 +19,12 @@ export const app = {
     const body = { user: this.user, place: this.place, ...args };
     const response = await fetch(`/playground/do/${this.platform}/${gesture}`, {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
-    });
-    const told = await response.json();
+    }).catch(() => null);
+    if (!response) {
+      toast("The playground does not answer. Is “crmchat demo” still running?");
+      return { error: "lost", lost: true };
+    }
+    const told = await response.json().catch(() => ({ error: `The playground answered ${response.status}.` }));
     if (!response.ok) toast(told.error);
     else if (told.error && !["required_field", "too_short", "not_delivered"].includes(told.error)) toast(explained(told));
     refresh();
@@ -32,7 +36,7 @@ export const app = {
     remember[this.platform] = { user: this.user, place: this.place };
     this.fresh = true;
     if (this.platform === "slack" && this.place === "home") this.do("home");
-    refresh();
+    return refresh();
   },
 };
 const remember = structuredClone(first);
@@ -49,24 +53,36 @@ function explained(told) {
   return `${SAID[told.error] || told.error}${detail}`;
 }
 
-let busy = false;
+let running = null;
 let again = false;
-async function refresh() {
-  if (busy) { again = true; return; }
-  busy = true;
-  do {
+function refresh() {
+  again = true;
+  running ||= fetched().finally(() => { running = null; });
+  return running;
+}
+
+async function fetched() {
+  while (again) {
     again = false;
     const { platform, user, place, thread } = app;
     const query = new URLSearchParams({ user, place, thread });
     const response = await fetch(`/playground/state/${platform}?${query}`).catch(() => null);
     if (!response) break;
-    const state = await response.json();
-    if (platform !== app.platform || user !== app.user || place !== app.place) { again = true; continue; }
-    if (!response.ok) { Object.assign(app, first[platform], { thread: "" }); again = true; continue; }
-    app.state = state;
+    if (platform !== app.platform || user !== app.user || place !== app.place || thread !== app.thread) { again = true; continue; }
+    if (response.status === 404 && place !== first[platform].place) { Object.assign(app, first[platform], { thread: "" }); again = true; continue; }
+    if (!response.ok) break;
+    app.state = await response.json();
     draw();
-  } while (again);
-  busy = false;
+  }
+}
+
+// To the newest message; one that is taller than the log is read from its top. `log.left` is where we left the log: whoever
+// scrolled away from there is reading, and stays.
+function follow(log) {
+  const last = [...log.querySelectorAll(".message")].at(-1);
+  log.scrollTop = log.scrollHeight;
+  if (last && last.offsetHeight > log.clientHeight) log.scrollTop += last.getBoundingClientRect().top - log.getBoundingClientRect().top;
+  log.left = log.scrollTop;
 }
 
 function draw() {
@@ -88,9 +104,9 @@ function draw() {
   }
   rooms();
   const log = byId("messages");
-  const atEnd = app.fresh || log.scrollHeight - log.scrollTop - log.clientHeight < 60;
+  const following = app.fresh || log.scrollTop === log.left || log.scrollHeight - log.scrollTop - log.clientHeight < 60;
   side.draw(app);
-  if (atEnd) log.scrollTop = log.scrollHeight;
+  if (app.place === "home") { if (app.fresh) log.scrollTop = 0; } else if (following) follow(log);
   app.fresh = false;
   wire.counted(state.exchanges);
 }

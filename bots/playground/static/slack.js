@@ -95,7 +95,7 @@ function compose(app) {
 export function fill(app, try_) {
   if (try_.place && app.place !== try_.place) { app.go({ place: try_.place }); return; }
   if (!try_.type) return;
-  box.main?.fill(try_.type.startsWith("@") ? try_.type : `${app.page.slack.command} ${try_.type}`);
+  (try_.thread ? box.thread : box.main)?.fill(try_.type.startsWith("@") ? try_.type : `${app.page.slack.command} ${try_.type}`);
 }
 
 function thread(app) {
@@ -107,15 +107,15 @@ function thread(app) {
     panel.key = key;
     const list = h("div", { class: "messages", role: "log", "aria-label": "Thread" });
     const { command, mention } = app.page.slack;
-    panel.replaceChildren(h("header", {}, h("h2", {}, "Thread"), h("button", { class: "quiet", "aria-label": "Close the thread", onclick: () => app.go({ place: app.place }) }, icon("close"))), list,
-      composer({
-        id: "thread", placeholder: "Reply…",
-        hints: (typed) => (`${mention} `.startsWith(typed) ? [{ text: `${mention} help`, says: "Slash commands do not work in threads; mentions do" }] : []),
-        send: (text) => (text.startsWith(command) ? toast(`Slack has no slash commands in threads. Write ${mention} instead.`) : app.do("say", { text, thread: app.thread })),
-      }));
+    box.thread = composer({
+      id: "thread", placeholder: "Reply…",
+      hints: (typed) => (`${mention} `.startsWith(typed) ? [{ text: `${mention} help`, says: "Slash commands do not work in threads; mentions do" }] : []),
+      send: (text) => (text.startsWith(command) ? toast(`Slack has no slash commands in threads. Write ${mention} instead.`) : app.do("say", { text, thread: app.thread })),
+    });
+    panel.replaceChildren(h("header", {}, h("h2", {}, "Thread"), h("button", { class: "quiet", "aria-label": "Close the thread", onclick: () => app.go({ place: app.place }) }, icon("close"))), list, box.thread);
     panel.list = list;
   }
-  keyed(panel.list, app.state.thread, (m) => m.id, (m) => message(app, m, true));
+  if (keyed(panel.list, app.state.thread, (m) => m.id, (m) => message(app, m, true))) panel.list.scrollTop = panel.list.scrollHeight;
 }
 
 function home(app, log) {

@@ -13,6 +13,7 @@ export function draw(app) {
   byId("thread").hidden = true;
   const threaded = state.messages.map((m) => ({ ...m, me: app.user }));
   keyed(byId("messages"), threaded, (m) => m.id, (m) => conversation(app, m));
+  if (!threaded.length) byId("messages").replaceChildren(h("p", { class: "empty" }, "Nothing has been said here yet. Type a command, for example: help"));
   compose(app);
   dialog(app);
   if (state.toast && state.toast !== toasted) toast(state.toast);
@@ -71,10 +72,12 @@ function attachment(app, m, a) {
   return h("div", { class: "card plain" }, preview(a));
 }
 
+// A thumbnail card, whose words are HTML in Teams.
 function preview(a) {
   const c = a?.content || {};
   const url = c.images?.[0]?.url;
-  return [url ? h("img", { src: url, alt: c.images[0].alt || "" }) : null, c.title ? h("b", {}, c.title) : null, c.subtitle ? h("div", {}, c.subtitle) : null, c.text ? h("div", { class: "hint" }, c.text.replace(/<[^>]+>/g, " ")) : null];
+  const said = (html) => new DOMParser().parseFromString(html, "text/html").body.textContent;
+  return [url ? h("img", { src: url, alt: c.images[0].alt || "" }) : null, c.title ? h("b", {}, said(c.title)) : null, c.subtitle ? h("div", {}, said(c.subtitle)) : null, c.text ? h("div", { class: "hint" }, said(c.text)) : null];
 }
 
 async function search(app, dataset, typed) {
