@@ -70,6 +70,8 @@ class App:
     audit: Audit = field(init=False)
     loading: "asyncio.Task[None]" = field(init=False)
     """Reads the organisation's metadata."""
+    upkeep: "asyncio.Task[None] | None" = field(init=False, default=None)
+    """Measures and cleans the journal, where this process owns it."""
     _shared_rate: SharedRateLimit | None = field(init=False, default=None)
     _teams: TeamsFace | None = field(init=False, default=None)
 
@@ -132,13 +134,15 @@ class App:
         if not self.agent:
             journal = await open_journal(settings, folder)
             self.stack.push_async_callback(journal.close)
-            upkeep = asyncio.create_task(look_after(journal, engine, self._forget_old))
-            self.stack.callback(upkeep.cancel)
+            self.upkeep = asyncio.create_task(look_after(journal, engine, self._forget_old))
+            self.stack.callback(self.upkeep.cancel)
         self.loading = asyncio.create_task(self._load_metadata())
         self.stack.callback(self.loading.cancel)
 
     async def drain(self) -> None:
         """Take nothing more, and finish or park what runs, while the site still answers."""
+        if self.upkeep:
+            self.upkeep.cancel()
         await self.dispatcher.stop(STOPPING)
 
     async def _start_faces(self, cipher: FernetCipher) -> None:
@@ -334,7 +338,7 @@ crmchat is running.
   Dataverse    {settings.dataverse_url}/api/data/v9.2/   (inspector: {settings.dataverse_url}/_emulator/)
 
 Try in the playground:
-  /crm lead create Jane Smith company="Acme Corp" email=jane.smith@example.com
+  /crm lead create Jane Smith company="Acme Corp" topic="Enterprise plan"
   /crm lead list
   /crm case create "Printer on fire" account=Contoso priority=high
   and "Create case" in the menu of any message.
