@@ -148,7 +148,7 @@ function confirmed(element, ctx) {
   const dialog = document.getElementById("confirm");
   return new Promise((resolve) => {
     dialog.replaceChildren(h("form", { method: "dialog" },
-      h("h2", {}, title?.text || "Are you sure?"), h("div", { class: "dialog-body" }, textObject(text, ctx.names)),
+      h("h2", { id: "confirm-title" }, title?.text || "Are you sure?"), h("div", { class: "dialog-body" }, textObject(text, ctx.names)),
       h("footer", {}, h("button", { class: "control", value: "no" }, deny?.text || "Cancel"),
         h("button", { class: `control ${style === "danger" ? "danger" : "primary"}`, value: "yes" }, confirm?.text || "Yes"))));
     dialog.returnValue = "";

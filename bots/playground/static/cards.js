@@ -70,6 +70,7 @@ export function cardNode(content, { execute, search }) {
       if (!(input instanceof ChoiceSetInput) || !input.isDynamicTypeahead()) continue;
       const named = input.choices.find((choice) => choice.value === input.defaultValue);
       const field = input.renderedElement?.querySelector("input");
+      field?.setAttribute("aria-label", input.label || "");
       if (named && field) field.value = named.title;
     }
     return node || h("em", {}, content.fallbackText || "(an empty card)");

@@ -84,7 +84,7 @@ const HUES = [212, 28, 152, 336, 268, 190, 48, 8];
 export function avatar(name, kind = "person") {
   const initials = name.split(/\s+/).map((word) => word[0]).slice(0, 2).join("").toUpperCase();
   const hue = HUES[[...name].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % HUES.length];
-  const style = kind === "bot" ? {} : { background: `hsl(${hue} 55% 42%)` };
+  const style = kind === "bot" ? {} : { background: `hsl(${hue} 55% 33%)` };
   return h("span", { class: `avatar ${kind}`, "aria-hidden": "true", style }, kind === "bot" ? icon("app") : initials);
 }
 

@@ -150,7 +150,7 @@ function modal(app) {
   };
   dialog.oncancel = (event) => { event.preventDefault(); app.do("close", { view: view.id }); };
   dialog.replaceChildren(h("form", { onsubmit: submit, novalidate: true },
-    h("header", {}, avatar("CRM", "bot"), h("h2", {}, emoji(view.body.title.text)), h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => app.do("close", { view: view.id }) }, icon("close"))),
+    h("header", {}, avatar("CRM", "bot"), h("h2", { id: "dialog-title" }, emoji(view.body.title.text)), h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => app.do("close", { view: view.id }) }, icon("close"))),
     h("div", { class: "dialog-body" }, view.notice ? h("p", { class: "alert error", role: "alert" }, view.notice) : null, blocks(view.body.blocks, ctx)),
     h("footer", {}, h("button", { type: "button", class: "control", onclick: () => app.do("close", { view: view.id }) }, view.body.close?.text || "Cancel"),
       view.body.submit ? h("button", { class: "control primary" }, view.body.submit.text) : null)));

@@ -137,7 +137,7 @@ function searchDialog(app, search_) {
   Object.assign(dialog, { key: "search", owner: "search" });
   dialog.oncancel = () => shut(dialog);
   dialog.replaceChildren(h("form", { method: "dialog", onsubmit: (event) => event.preventDefault() },
-    h("header", {}, avatar("CRM", "bot"), h("h2", {}, search_.name), h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => shut(dialog) }, icon("close"))),
+    h("header", {}, avatar("CRM", "bot"), h("h2", { id: "dialog-title" }, search_.name), h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => shut(dialog) }, icon("close"))),
     h("div", { class: "dialog-body" }, field, list)));
   dialog.showModal();
   field.focus();
@@ -170,7 +170,7 @@ function dialog(app) {
   ] : [h("p", {}, "The bot will post this:"), draft.attachments.map((a) => h("div", { class: "card" }, cardNode(a.content, {}))),
     h("button", { class: "control primary", type: "button", onclick: () => app.do("send_preview") }, "Send")];
   node.replaceChildren(h("div", { class: "form" },
-    h("header", {}, avatar("CRM", "bot"), h("h2", {}, open?.title || "CRM"), h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: close }, icon("close"))),
+    h("header", {}, avatar("CRM", "bot"), h("h2", { id: "dialog-title" }, open?.title || "CRM"), h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: close }, icon("close"))),
     h("div", { class: "dialog-body" }, body)));
   if (!node.open) node.showModal();
   node.querySelector(".dialog-body input, .dialog-body textarea, .dialog-body select")?.focus();
