@@ -43,9 +43,9 @@ class Delivery:
         """The answer of a job that missed the acknowledgement."""
         await self.late(work.place, work.principal, reply)
 
-    async def late(self, place: Place, principal: Principal, reply: Reply) -> None:
-        """An answer that nobody waits for any more."""
-        await self._deliver(place, principal, await self.ready(reply, principal, place))
+    async def late(self, place: Place, principal: Principal, reply: Reply) -> bool:
+        """An answer that nobody waits for any more; whether it arrived."""
+        return await self._deliver(place, principal, await self.ready(reply, principal, place))
 
     def behind(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it behind whatever is answered now; what fails is logged."""
@@ -79,20 +79,21 @@ class Delivery:
         if not reply.pending and not receipt.owed:
             await self._deliver(request.place, request.principal, reply)
 
-    async def _deliver(self, place: Place, principal: Principal, reply: Reply) -> None:
+    async def _deliver(self, place: Place, principal: Principal, reply: Reply) -> bool:
         face = self._faces.get(place.platform)
         if face is None:
-            return
+            return False
         for pause in (*_PAUSES, None):
             try:
                 await face.deliver(place, principal, reply)
             except DeliveryFailed as e:
                 if not e.again or pause is None:
                     log.warning("an answer could not be delivered to %s: %s", place.key, e.sentence)
-                    return
+                    break
                 await asyncio.sleep(max(pause, e.retry_after or 0))
             else:
-                return
+                return True
+        return False
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

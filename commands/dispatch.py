@@ -56,7 +56,7 @@ from .request import (
     Typed,
     Visibility,
 )
-from .sign_in_flow import SignInFlow, ask_to_connect
+from .sign_in_flow import Forget, SignInFlow, ask_to_connect
 from .signing_in import SignIn
 from .state import State
 from .threads import Happened, Threads, case_news, reply_key
@@ -303,18 +303,23 @@ class Dispatcher:
             reply = await explained(ask_to_connect(self.sign_in, request, e))
         return await self._delivery.ready(reply, request.principal, request.place)
 
-    async def _resume(self, command: Command) -> None:
-        """Run what waited for a sign-in, and deliver its answer."""
+    async def _resume(self, command: Command, forget: Forget) -> None:
+        """Run what waited for a sign-in, and deliver its answer; a job holds an answer until that has arrived."""
+        sent, reply = asyncio.get_running_loop().create_future(), Reply()
         try:
             if isinstance(command, Work):
                 RECEIPT.set(None)  # nobody waits for it: the job delivers
                 await self.jobs.run(command, window=0.0)
-                return
-            reply = await self.dispatch(command)
+            else:
+                reply = await self.dispatch(replace(command, sent=sent))
         except UserError as e:
             reply = Reply(card=explain(e))
-        if not reply.pending:
-            await self._delivery.late(command.place, command.principal, reply)
+        await forget()
+        if reply.pending or not (reply.card or reply.form):
+            return
+        arrived = await self._delivery.late(command.place, command.principal, reply)
+        if not sent.done():
+            sent.set_result(arrived)
 
     def _changes(self, command: Command) -> tuple[bool, Press | None]:
         """Whether a command that waited changes something without a further question; a button that does the same."""

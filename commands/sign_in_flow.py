@@ -1,9 +1,13 @@
 """From a command that needs a sign-in to its answer: it is kept, the person is asked once, and then it runs."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from crm.errors import SignInRequired
 
@@ -23,8 +27,12 @@ log = logging.getLogger(__name__)
 AT_ONCE: Final = timedelta(minutes=30)
 """A change that waited longer is offered, not made: the person may have thought better of it."""
 
-Run = Callable[[Command], Awaitable[None]]
-"""Runs a command and delivers its answer where it was asked. Never raises."""
+_LOOK: Final = 10.0
+"""Seconds between two looks at commands that a process had taken which died since."""
+
+Forget = Callable[[], Awaitable[None]]
+Run = Callable[[Command, Forget], Awaitable[None]]
+"""Runs a command, has it forgotten once it is journalled or answered, and delivers its answer where it was asked."""
 Changes = Callable[[Command], tuple[bool, Press | None]]
 """Whether a command would change something at once, and a button that does the same."""
 
@@ -77,6 +85,7 @@ class SignInFlow:
     async def finish(self, answer: Mapping[str, str], browser: str) -> tuple[Asked, Connection]:
         """See `SignIn.finish`; then the person is told in the chat, and what waited runs."""
         asked, connection = await self._sign_in.finish(answer, browser)
+        await self._waiting.claim(asked.principal.key)
         self._delivery.behind(self._connected(asked.principal, asked.place, connection))
         return asked, connection
 
@@ -86,14 +95,19 @@ class SignInFlow:
         connection = await self._sign_in.exchange(principal, token)
         if connection is None:
             return False
+        await self._waiting.claim(principal.key)
         self._delivery.behind(self._connected(principal, asked.place if asked else None, connection))
         return True
 
     async def resume(self) -> None:
-        """At the start: what waited for people who had connected when the former process ended."""
+        """At the start: what waited for people who had connected when the former process ended.
+
+        From then on, too, what any process had taken that has died meanwhile.
+        """
         for person in await self._waiting.people():
             if connection := await self._sign_in.connections.find(person):
                 self._delivery.behind(self._run_waiting(connection.person))
+        self._delivery.behind(self._take_over())
 
     # -- and then -----------------------------------------------------------------------------------------------
 
@@ -106,10 +120,21 @@ class SignInFlow:
         async for waited in self._waiting.take(person):
             principal = waited.command.principal
             changing, press = self._changes(waited.command)
+            forget = partial(self._waiting.forget, waited.id)
             if changing and waited.since > AT_ONCE:
                 await self._delivery.late(waited.command.place, principal, Reply(card=_offer(waited, press)))
+                await forget()
             else:
-                await self._run(waited.command)
+                await self._run(waited.command, forget)
+
+    async def _take_over(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK)
+            try:
+                for person in await self._waiting.abandoned():
+                    await self._run_waiting(person)
+            except SQLAlchemyError as e:
+                log.warning("what waited for a sign-in cannot be looked at: %s", type(e).__name__)
 
     async def forget_old(self) -> int:
         """Drop links and kept commands past their time, and renew what would die of disuse; how many rows went."""

@@ -38,16 +38,20 @@ _WAITING = sa.Table(
     sa.Column("person", sa.String(200), nullable=False, index=True),
     sa.Column("command", sa.LargeBinary, nullable=False),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False, index=True),
+    sa.Column("claimed", sa.DateTime(timezone=True)),
 )
 MOST: Final = 20
 """Commands that are kept for one person."""
 _KEPT_FOR: Final = timedelta(days=2)
+_CLAIM: Final = timedelta(seconds=15)
+"""How long a command is somebody's who has taken it and not said what became of it; then they are dead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waited:
     """A command whose time has come."""
 
+    id: str
     command: Command
     since: timedelta
     """How long it has waited."""
@@ -77,19 +81,45 @@ class WaitingCommands:
             await db.execute(sa.insert(_WAITING).values(row))
         return True
 
-    async def take(self, person: str) -> AsyncIterator[Waited]:
-        """What waits for this person, in the order asked. Each is given out once, whoever else asks.
+    async def claim(self, person: str) -> None:
+        """Say that what waits for this person is about to be taken: if this process ends meanwhile, others take it."""
+        mine = sa.update(_WAITING).where(_WAITING.c.person == person, _WAITING.c.claimed.is_(None))
+        async with self._engine.begin() as db:  # as if taken long ago, so that whoever comes may have it
+            await db.execute(mine.values(claimed=datetime.now(UTC) - _CLAIM))
 
-        What has not been given out yet stays kept: a process that ends meanwhile loses none of it.
+    async def take(self, person: str) -> AsyncIterator[Waited]:
+        """What waits for this person, in the order asked. Each is given to one taker, whoever else asks.
+
+        Until that one has said `forget` it stays kept: if they say nothing for 15 seconds, another may take it.
         """
         c, now = _WAITING.c, datetime.now(UTC)
         async with self._engine.connect() as db:
             rows = (await db.execute(sa.select(c.id, c.command, c.at).where(c.person == person).order_by(c.at))).all()
         for key, sealed, at in rows:
-            async with self._engine.begin() as db:
-                mine = (await db.execute(sa.delete(_WAITING).where(c.id == key))).rowcount == 1
-            if mine and (command := self._command(sealed)):
-                yield Waited(command, now - at.replace(tzinfo=at.tzinfo or UTC))
+            command = self._command(sealed)
+            if await self._claimed(key):
+                if command is None:
+                    await self.forget(key)
+                else:
+                    yield Waited(key, command, now - at.replace(tzinfo=at.tzinfo or UTC))
+
+    async def _claimed(self, key: str) -> bool:
+        c, now = _WAITING.c, datetime.now(UTC)
+        free = sa.or_(c.claimed.is_(None), c.claimed <= now - _CLAIM)
+        async with self._engine.begin() as db:
+            taken = await db.execute(sa.update(_WAITING).where(c.id == key, free).values(claimed=now))
+        return taken.rowcount == 1
+
+    async def forget(self, key: str) -> None:
+        """It is in the journal, or answered; unless it has been kept anew meanwhile, because it still must wait."""
+        async with self._engine.begin() as db:
+            await db.execute(sa.delete(_WAITING).where(_WAITING.c.id == key, _WAITING.c.claimed.is_not(None)))
+
+    async def abandoned(self) -> list[str]:
+        """Whose commands were taken by somebody who is dead."""
+        dead = _WAITING.c.claimed <= datetime.now(UTC) - _CLAIM
+        async with self._engine.connect() as db:
+            return list(await db.scalars(sa.select(_WAITING.c.person).where(dead).distinct()))
 
     def _command(self, sealed: bytes) -> Command | None:
         try:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -225,9 +226,17 @@ async def test_each_waiting_command_is_given_out_once_and_not_too_many_are_kept(
 
     first, second = await asyncio.gather(taken(one), taken(other))
     assert len(first) + len(second) == MOST
+    assert not await taken(other)
+    # What has been kept anew meanwhile, because it must still wait, is not forgotten with what was taken.
+    await one.keep(Request(ask=Typed("once more"), principal=SLACK, place=PLACE, key="0"))
+    for each in first + second:
+        await other.forget(each.id)
+    assert [w.command.ask for w in await taken(other)] == [Typed("once more")]
 
 
-async def test_a_process_that_ends_amid_what_waited_loses_none_of_it(states: list[State]) -> None:
+async def test_a_process_that_ends_amid_what_waited_loses_none_of_it(
+    states: list[State], monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, other = (WaitingCommands(state) for state in states)
     for number in range(3):
         await one.keep(Request(ask=Typed(f"case show {number}"), principal=SLACK, place=PLACE, key=str(number)))
@@ -235,6 +244,13 @@ async def test_a_process_that_ends_amid_what_waited_loses_none_of_it(states: lis
         first = await anext(taking)
     rest = [each async for each in other.take(SLACK.key)]
     assert [w.command.ask for w in (first, *rest)] == [Typed(f"case show {number}") for number in range(3)]
+    for each in rest:
+        await other.forget(each.id)
+    assert not await other.abandoned()
+    # Whoever says nothing of what they took is dead after a while, and another may have it.
+    monkeypatch.setattr("commands.waiting._CLAIM", timedelta(0))
+    assert await other.abandoned() == [SLACK.key]
+    assert [w.command.ask async for w in other.take(SLACK.key)] == [first.command.ask]
 
 
 async def test_what_cannot_be_decrypted_any_more_stops_nothing_else(states: list[State]) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 import uuid
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -217,9 +218,36 @@ async def test_a_change_that_waited_long_is_offered_and_done_by_its_button(house
     assert house.callers() == {STAFF["elena"].aad}
 
 
-def waiting(house: TwoFaces) -> int:
+async def test_a_kill_between_giving_out_and_journalling_what_waited_loses_nothing(house: TwoFaces) -> None:
+    mark, before = uuid.uuid4().hex[:6], len(house.links("farid"))
+    await house.ask("farid", "disconnect")
+    await house.ask("farid", f"case create 'Killed {mark}' account=Contoso")
+    link = await house.link("farid", after=before)
+    await house.stop()
+    # Before it is journalled, its form is looked at, and the tables that this takes cannot be read.
+    house.emulator.faults.add(Fault(count=1000, match="EntityDefinitions", delay=60))
+    await house.start()
+    async with Http(house) as farid:
+        await farid.connect(link, "farid")
+        async with asyncio.timeout(20):
+            while not waiting(house, "claimed > datetime('now', '-5 seconds')"):  # noqa: ASYNC110  a file is asked
+                await asyncio.sleep(0.01)
+    assert house.process
+    house.process.kill()
+    await house.process.wait()
+    house.emulator.faults.clear()
+    assert waiting(house) == 1, "the kill came too late to prove anything"
+    await house.start()
+    await house.slack.until(lambda: not waiting(house), 40)
+    await house.told("farid", lambda text: f"Killed {mark}" in text and "onnect" not in text)
+    rows = f"{house.emulator.url}/api/data/v9.2/incidents?$filter=title eq 'Killed {mark}'"
+    async with aiohttp.ClientSession() as http, http.get(rows) as answer:
+        assert len((await answer.json())["value"]) == 1
+
+
+def waiting(house: TwoFaces, which: str = "1") -> int:
     with sqlite3.connect(house.folder / "data" / "state.db", timeout=10) as db:
-        (count,) = db.execute("SELECT count(*) FROM waiting_commands").fetchone()
+        (count,) = db.execute(f"SELECT count(*) FROM waiting_commands WHERE {which}").fetchone()
     db.close()
     return int(count)
 
