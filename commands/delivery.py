@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from .cards import Action, Card, CardKind
-from .jobs import Receipt, Work
+from .receipt import Receipt
 from .request import DeliveryFailed, Faces, Place, Principal, Reply, Request
 from .state import State, parse_record
+from .work import Work
 
 log = logging.getLogger(__name__)
 

@@ -36,13 +36,14 @@ from .errors import (
 )
 from .explain import explain
 from .grammar import HelpAsked, Meaning, Menu, OfLast, Parsed, Problem, of_last, parse
-from .jobs import DEADLINE, RECEIPT, Answer, Jobs, Receipt, Stage, Work, not_certain
+from .jobs import DEADLINE, Jobs, not_certain
 from .operation import CATALOG, Effect, Operation
 from .operations import case_from_message, home, search
 from .performing import THREAD_REPLY, Performer
 from .policy import Policy
 from .press import Do, Press, Seal
 from .rate import Rate, TooFast
+from .receipt import RECEIPT, Receipt, Stage
 from .request import (
     Faces,
     FromMessage,
@@ -62,6 +63,7 @@ from .state import State
 from .threads import Happened, Threads, case_news, reply_key
 from .vocabulary import MetadataVocabulary
 from .waiting import Command
+from .work import Answer, Work
 
 log = logging.getLogger(__name__)
 

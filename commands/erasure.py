@@ -18,9 +18,9 @@ from pydantic import TypeAdapter
 
 from .cards import Card, CardKind
 from .engine import JOB_NAME, LIVING, Sealed, sqlite_engine
-from .jobs import Answer, Outcome
 from .request import Reply
 from .state import Cipher
+from .work import Answer, Outcome
 
 KEYS_KEPT: Final = 48 * 3600.0
 """Seconds for which an erased job keeps its key: as long as a platform may repeat what it stands for."""

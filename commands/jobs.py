@@ -10,9 +10,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from prometheus_client import Counter
 from pydantic import TypeAdapter
@@ -22,121 +20,28 @@ from .cards import Card, CardKind
 from .engine import End, Engine, EngineError
 from .errors import NotAccepted, UserError
 from .explain import explain
-from .request import Place, Principal, Quote, Reply
+from .receipt import RECEIPT, Receipt, Stage
+from .request import Reply
+from .work import ATTEMPTS, Answer, Attempt, Outcome, Work, job_id
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 50
-"""Attempts at one intent; a person who has pressed *Try again* so often needs other help."""
-
 DEADLINE = 600.0
 """Seconds for which what may succeed later is tried again; then the person is told."""
-_SENDING = 60.0
-"""Seconds that a face may take to deliver an answer apart from the acknowledgement; then the job does it."""
 _ANSWERED = 1000
 _POLL = 0.1
 _JOURNAL = 1.2
 """Seconds that the journal may take to accept work; the rest of the window is the work's own."""
-_PAUSES = (2.0, 60.0)
-"""The first and the longest pause between tries, doubling in between; a longer Retry-After counts instead."""
 
 _RETRIES = Counter("crmchat_jobs_retries", "Attempts that are tried again later by themselves.")
 _FAILURES = Counter("crmchat_jobs_failures", "Attempts that ended in failure.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """Everything needed to do it, in this process or in the next one."""
-
-    key: str
-    """The intent key."""
-    verb: str
-    args: dict[str, str]
-    principal: Principal
-    place: Place
-    etag: str = "*"
-    quote: Quote | None = None
-    """The message that it is about. Without `args` the job fills them from it, and asks where that is not enough."""
-    remark: str = ""
-    """A sentence to stand above the answer: a reminder's."""
-
-
-class Outcome(StrEnum):
-    """How an attempt ended."""
-
-    DONE = "done"
-    QUESTION = "question"
-    """Something must be asked first; nothing was written."""
-    FAILED = "failed"
-    """Nothing more will happen; the reply says why and what to do."""
-    LATER = "later"
-    """It failed, and a successor will try again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What performing gave."""
-
-    outcome: Outcome
-    reply: Reply
-    again_in: float | None = None
-    """FAILED, but the same may succeed after so many seconds."""
-
-
-class Stage(StrEnum):
-    """How far a request has come, for whoever must acknowledge it before it is answered."""
-
-    READING = "reading"
-    """It changes nothing, as far as is known: it can be acknowledged, and asked again if it is lost."""
-    WRITING = "writing"
-    """It will change something, and is in no journal: giving it up now leaves nothing behind."""
-    ASKING = "asking"
-    """The journal has not said yet whether it has it."""
-    JOURNALLED = "journalled"
-    """It will be done, whatever happens to this process."""
-
-
-@dataclass(slots=True, eq=False)
-class Receipt:
-    """Whether an answer reached the person. Whoever acknowledges or sends sets it; the job waits for it."""
-
-    left: asyncio.Future[bool]
-    owed: bool = False
-    """A job has this receipt: it delivers the answer itself if it did not leave."""
-    stage: Stage = Stage.READING
-
-
-RECEIPT: ContextVar[Receipt | None] = ContextVar("RECEIPT", default=None)
-"""The acknowledgement for which the current task works."""
-
 
 Perform = Callable[[Work, bool], Awaitable[Answer]]
 """Runs the operation; never raises: every failure is an Answer. The flag: an earlier try may have got through."""
 Deliver = Callable[[Work, Reply], Awaitable[None]]
 """Puts a late answer where it was asked for; retries and falls back by itself. Raises SQLAlchemyError."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    attempt: int
-    work: Work
-    since: float = field(default_factory=time.time)
-    """When this series of tries began, by the clock: seconds since 1970."""
-    tries: int = 0
-    """Tries before this one that are part of the series."""
-
-    @property
-    def id(self) -> str:
-        return f"{self.work.key}~{self.attempt}"
-
-    def pause(self, again_in: float, deadline: float) -> float | None:
-        """Seconds until the next try; None when the deadline would be over."""
-        first, longest = _PAUSES
-        pause = max(again_in, min(first * 2**self.tries, longest))
-        return pause if time.time() + pause < self.since + deadline and self.attempt < ATTEMPTS else None
-
-
-_JOB: TypeAdapter[_Job] = TypeAdapter(_Job)
+_ATTEMPT: TypeAdapter[Attempt] = TypeAdapter(Attempt)
 _ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 
 
@@ -221,18 +126,18 @@ class Jobs:
 
         Raises NotAccepted if it could not be journalled.
         """
-        new = _Job(1, work, since=at)
+        new = Attempt(1, work, since=at)
         try:
             async with asyncio.timeout(_JOURNAL):
-                await self._engine.begin(new.id, _JOB.dump_json(new).decode(), delay=max(at - time.time(), 0.1))
+                await self._engine.begin(new.job, _ATTEMPT.dump_json(new).decode(), delay=max(at - time.time(), 0.1))
         except (SQLAlchemyError, EngineError, TimeoutError) as e:
             raise _not_accepted(e) from e
 
     async def call_off(self, key: str, person: str) -> bool:
         """Take back what `later` journalled for this person (`Principal.key`); False where nothing of it waits."""
-        job = f"{key}~1"
+        job = job_id(key, 1)
         argument = await self._engine.waiting(job)
-        if argument is None or _JOB.validate_json(argument).work.principal.key != person:
+        if argument is None or _ATTEMPT.validate_json(argument).work.principal.key != person:
             return False
         await self._engine.cancel(job)
         return True
@@ -244,8 +149,8 @@ class Jobs:
             if job in self._fresh:
                 return  # journalled, and about to run
             self._fresh.add(job)
-            new = _Job(int(job.rpartition("~")[2]), work)
-            begun = asyncio.ensure_future(self._engine.begin(job, _JOB.dump_json(new).decode()))
+            new = Attempt(int(job.rpartition("~")[2]), work)
+            begun = asyncio.ensure_future(self._engine.begin(job, _ATTEMPT.dump_json(new).decode()))
             self._beginning[job] = begun
             begun.add_done_callback(lambda ended: self._begun(job, ended))
         done, _ = await asyncio.wait({begun}, timeout=max(patience, 0.1))
@@ -278,7 +183,7 @@ class Jobs:
     async def _latest(self, key: str) -> tuple[str, bool, Answer | None]:
         """The id to run under, whether the journal has it already, and the answer, if the work is done."""
         for attempt in range(1, ATTEMPTS + 1):
-            job = f"{key}~{attempt}"
+            job = job_id(key, attempt)
             answer = self._answered.get(job)
             if answer is None:
                 status = await self._engine.status(job)
@@ -290,8 +195,8 @@ class Jobs:
         raise NotAccepted(f"This has been tried {ATTEMPTS} times.", "Type the command again to start afresh.")
 
     async def _execute(self, argument: str, end: End | None) -> str:
-        given = _JOB.validate_json(argument)
-        job = given.id
+        given = _ATTEMPT.validate_json(argument)
+        job = given.job
         resumed = job not in self._fresh or given.tries > 0
 
         async def perform() -> str:
@@ -317,7 +222,7 @@ class Jobs:
             if answer.outcome is Outcome.LATER:
                 return "later"
             for receipt in slot.receipts if slot else ():
-                if await _left(receipt):
+                if await receipt.arrived():
                     return "acknowledgement"
             return await self._delivered(given.work, answer.reply)
 
@@ -326,8 +231,8 @@ class Jobs:
             result = await self._engine.step("perform", perform)
             answer = _ANSWER.validate_json(result)
             if answer.outcome is Outcome.LATER:
-                then = replace(given, attempt=given.attempt + 1, tries=given.tries + 1)
-                await self._engine.begin(then.id, _JOB.dump_json(then).decode(), delay=answer.again_in or 0.0)
+                then = given.successor()
+                await self._engine.begin(then.job, _ATTEMPT.dump_json(then).decode(), delay=answer.again_in or 0.0)
             await self._engine.step("answer", hand_over)
         finally:
             self._executing.discard(job)
@@ -371,13 +276,6 @@ class Jobs:
         self._answered[job] = answer
         while len(self._answered) > _ANSWERED:
             self._answered.popitem(last=False)
-
-
-async def _left(receipt: Receipt) -> bool:
-    try:
-        return await asyncio.wait_for(asyncio.shield(receipt.left), _SENDING)
-    except TimeoutError:
-        return False
 
 
 def _given_up(job: str, end: End) -> Answer:

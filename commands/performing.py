@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from crm.errors import CrmError, Forbidden, SignInRequired
 
 from . import forms
@@ -14,18 +12,16 @@ from .context import Context
 from .environments import FIELD, Environment
 from .errors import Question, SignInNeeded
 from .explain import explain
-from .jobs import Answer, Outcome, Work
 from .operation import CATALOG, Effect, Operation
 from .operations import case_from_message
 from .press import Do, Press
 from .request import Faces, Reply
 from .sign_in_flow import SignInFlow, ask_to_connect
 from .threads import Happened, Threads, thread_reply
+from .work import Answer, Outcome, Work, failed
 
 THREAD_REPLY = "thread reply"
 """What the journal calls a message of a thread on its way to the case; nobody types it."""
-_STATE_AWAY = 5.0
-"""Seconds after which work is tried again whose state could not be read or kept: a locked or full database."""
 
 
 class Performer:
@@ -61,7 +57,7 @@ class Performer:
         except (SignInNeeded, SignInRequired) as e:
             return Answer(Outcome.FAILED, await ask_to_connect(self.sign_in, work, e, quietly=True))
         except Exception as e:
-            return Answer(Outcome.FAILED, Reply(card=explain(e)), _again_in(e))
+            return failed(Reply(card=explain(e)), e)
         return Answer(Outcome.DONE, reply or Reply())
 
     async def _attempt(self, work: Work, resumed: bool) -> tuple[Answer, str]:
@@ -99,7 +95,7 @@ class Performer:
             else:
                 reply = Reply(card=explain(e, again=again, tried=CATALOG.get(work.verb), ask=self._access.policy.ask))
             outcome = DENIED if isinstance(e, (*REFUSALS, Forbidden)) else Outcome.FAILED
-            return Answer(Outcome.FAILED, _of_work(reply, work, environment), _again_in(e)), outcome
+            return failed(_of_work(reply, work, environment), e), outcome
 
     async def _run(self, operation: Operation, ctx: Context, resumed: bool) -> Reply:
         """Run it; an action whose outcome is unknown is never repeated before looking whether it has happened."""
@@ -113,13 +109,6 @@ class Performer:
             if e.outcome_unknown and (reply := await operation.landed(ctx)):
                 return reply
             raise
-
-
-def _again_in(e: Exception) -> float | None:
-    """Seconds after which the same may succeed; None where it will not."""
-    if isinstance(e, SQLAlchemyError):
-        return _STATE_AWAY
-    return (e.retry_after or 0.0) if isinstance(e, CrmError) and e.repeatable else None
 
 
 def _of_work(reply: Reply, work: Work, environment: Environment | None) -> Reply:

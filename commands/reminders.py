@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from .environments import FIELD
-from .jobs import Jobs, Work
+from .jobs import Jobs
 from .request import Place, Principal
+from .work import Work
 
 MARK: Final = "/reminder"
 """Ends the intent key of a reminder."""

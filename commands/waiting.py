@@ -10,9 +10,9 @@ from typing import Final
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from .jobs import Work
 from .request import Ask, Place, Principal, Request
 from .state import TABLES, State
+from .work import Work
 
 log = logging.getLogger(__name__)
 

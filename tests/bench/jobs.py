@@ -31,8 +31,10 @@ from bots.app import App, build
 from bots.web import serve
 from commands.cipher import FernetCipher
 from commands.engine import JOB_NAME, QUEUE, open_client
-from commands.jobs import RECEIPT, Jobs, Work
+from commands.jobs import Jobs
+from commands.receipt import RECEIPT
 from commands.request import Reply
+from commands.work import Work
 from tests.jobs.harness import KEY, Outside, Server, outside
 from tests.jobs.postgres import postgres
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from commands.cards import to_text
 from commands.cipher import FernetCipher
 from commands.engine import Engine
-from commands.jobs import Answer, Jobs, Work
+from commands.jobs import Jobs
 from commands.request import Place, Principal, Reply
+from commands.work import Answer, Work
 
 KEY = b"a secret key for deadly jobs"
 DEATH = 9

@@ -13,9 +13,9 @@ from bots.doctor import examine
 from bots.environments import open_environments, policy_file
 from bots.settings import SettingsError
 from commands.environments import Environments
-from commands.jobs import Outcome, Work
 from commands.policy_file import PolicyError, load
 from commands.request import Place, Principal
+from commands.work import Outcome, Work
 from crm.emulator import Emulator
 from tests.bot import Bot, settings_for
 from tests.dialogues.people import FACES
