@@ -1,15 +1,18 @@
 """What stands between a request and Dataverse: who asks, whether they may, in which context, and the record of it."""
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm.errors import SignInRequired
+from crm.errors import CrmError, Forbidden
 
-from .audit import Audit
+from .answering import REFUSALS
+from .audit import DENIED, Audit
 from .context import Context
 from .environments import FIELD, Environment, Environments
 from .errors import UserError
@@ -17,8 +20,9 @@ from .fields import Reading
 from .jobs import Jobs
 from .operation import Operation
 from .policy import Policy
+from .rate import Rate
 from .reminders import JournalledReminders
-from .request import Faces, Place, Principal, Quote, Reply
+from .request import Faces, Place, PlaceKind, Principal, Quote, Reply
 from .signing_in import SignIn
 from .state import State
 from .threads import Threads
@@ -40,8 +44,9 @@ class Access:
         threads: Threads | None,
         audit: Audit | None,
         sign_in: SignIn | None,
+        rate: Rate | None = None,
     ) -> None:
-        self.environments, self.policy = environments, policy
+        self.environments, self.policy, self.rate = environments, policy, rate
         self._state, self._faces, self._jobs = state, faces, jobs
         self._threads, self._audit, self._sign_in = threads, audit, sign_in
 
@@ -58,6 +63,71 @@ class Access:
             who = replace(who, memberships=await environment.memberships.of(who))
         return who
 
+    async def pace(self, principal: Principal) -> None:
+        """One request. Raises TooFast."""
+        if self.rate:
+            await self.rate.take(principal)
+
+    async def allow(
+        self,
+        operation: Operation,
+        principal: Principal,
+        place: Place,
+        environment: Environment,
+        *,
+        public: bool = False,
+    ) -> None:
+        """Raises NotAllowed and what `person` raises. `public`: the answer is shown to the conversation."""
+        who = await self.person(principal, environment)
+        self.policy.check(operation, who, place, env=environment.name)
+        if public:
+            self.policy.check_sharing(who, await self._read_by(place))
+
+    async def allow_kind(
+        self,
+        operation: type[Operation],
+        principal: Principal,
+        place: Place,
+        environment: Environment,
+        *,
+        public: bool = False,
+    ) -> None:
+        """The same before anything was filled in: whether a form may open at all."""
+        who = await self.person(principal, environment)
+        self.policy.check_kind(operation, who, place, env=environment.name)
+        if public:
+            self.policy.check_sharing(who, await self._read_by(place))
+
+    @asynccontextmanager
+    async def admitting(
+        self,
+        operation: type[Operation],
+        principal: Principal,
+        place: Place,
+        environment: Environment,
+        *,
+        public: bool = False,
+    ) -> AsyncIterator[None]:
+        """Around what is done without a command, as people type, paste or talk: the pace, and the policy.
+
+        A refusal is noted once a minute for each person and kind, so that nobody fills the audit by typing.
+        """
+        try:
+            await self.pace(principal)
+            await self.allow_kind(operation, principal, place, environment, public=public)
+            yield
+        except (*REFUSALS, Forbidden) as e:
+            key = f"{operation.verb}/{datetime.now(UTC):%Y-%m-%d %H:%M}"
+            await self.note(principal, place, operation.verb, key, DENIED, environment.args({}), e, once=True)
+            raise
+
+    async def _read_by(self, place: Place) -> Place:
+        """The place with whether outsiders read along there, which its platform may have to be asked."""
+        if place.shared is not None or place.kind is PlaceKind.PERSONAL:
+            return place
+        face = self._faces.get(place.platform)
+        return replace(place, shared=face is not None and await face.outsiders(place))
+
     async def note(
         self,
         who: Principal,
@@ -66,7 +136,7 @@ class Access:
         key: str,
         outcome: str,
         words: dict[str, str],
-        what: Reply | UserError | SignInRequired,
+        what: Reply | UserError | CrmError,
         *,
         once: bool = False,
     ) -> None:
@@ -106,7 +176,9 @@ class Access:
     ) -> Context:
         people, face = environment.people, self._faces.get(place.platform)
         alone = operation is not None and operation.without_account
-        hidden = {} if alone else self.policy.hidden(await self.person(principal, environment), place)
+        hidden = (
+            {} if alone else self.policy.hidden(await self.person(principal, environment), place, env=environment.name)
+        )
         if operation and operation.table:
             # The policy allowed the operation, so the record that it is about may be found.
             hidden.pop(operation.table.logical, None)

@@ -117,10 +117,10 @@ class Dispatcher:
         self.jobs = Jobs(engine, self.perform, self._delivery.of_work, deadline=deadline)
         self.access = Access(
             environments=environments, policy=policy, state=state, faces=faces, jobs=self.jobs, threads=threads,
-            audit=audit, sign_in=sign_in,
+            audit=audit, sign_in=sign_in, rate=rate,
         )  # fmt: skip
         self._state, self._faces, self._window = state, faces, window
-        self._threads, self._rate = threads, rate
+        self._threads = threads
         self.sign_in = (
             SignInFlow(sign_in, state, self._delivery, self._resume, self._changes) if sign_in is not None else None
         )
@@ -173,9 +173,9 @@ class Dispatcher:
         try:
             async with asyncio.timeout(self._window):
                 environment = self.environments.of(operation, press.args, place)
-                self.access.policy.check_kind(operation, await self.access.person(principal, environment), place)
-                ctx = await self.access.context(principal, place, environment, key="", operation=operation)
-                return await forms.suggest(operation, field, typed, ctx)
+                async with self.access.admitting(operation, principal, place, environment):
+                    ctx = await self.access.context(principal, place, environment, key="", operation=operation)
+                    return await forms.suggest(operation, field, typed, ctx)
         except (TimeoutError, CrmError, UserError, ValueError) as e:
             log.info("no suggestions for %s: %s", field, type(e).__name__)
             return []
@@ -184,8 +184,8 @@ class Dispatcher:
         """The home tab: my cases, leads, opportunities, recent records, connection state (kind HOME, sections)."""
         environment = self.environments.here(place)
         try:
-            self.access.policy.check_kind(CATALOG["home"], await self.access.person(principal, environment), place)
-            card = await home.card(await self.access.context(principal, place, environment, key=""))
+            async with self.access.admitting(CATALOG["home"], principal, place, environment):
+                card = await home.card(await self.access.context(principal, place, environment, key=""))
         except Exception as e:
             card = explain(e)
         return environment.mark_card(card)
@@ -196,8 +196,8 @@ class Dispatcher:
         `nouns`: limit to these (`case`, `lead`); empty searches all seven tables. Raises UserError and CrmError.
         """
         environment = self.environments.here(place)
-        self.access.policy.check_kind(CATALOG["search"], await self.access.person(principal, environment), place)
-        found = await search.cards(await self.access.context(principal, place, environment, key=""), text, nouns)
+        async with self.access.admitting(CATALOG["search"], principal, place, environment):
+            found = await search.cards(await self.access.context(principal, place, environment, key=""), text, nouns)
         return [environment.mark_card(card) for card in found]
 
     async def unfurl(self, url: str, principal: Principal, place: Place) -> Card | None:
@@ -210,10 +210,8 @@ class Dispatcher:
             return None
         try:
             async with asyncio.timeout(self._window):
-                who = await self.access.person(principal, environment)
-                self.access.policy.check_kind(CATALOG["search"], who, place)
-                self.access.policy.check_sharing(who, place)
-                card = await search.unfurl(await self.access.context(principal, place, environment, key=""), url)
+                async with self.access.admitting(CATALOG["search"], principal, place, environment, public=True):
+                    card = await search.unfurl(await self.access.context(principal, place, environment, key=""), url)
                 return environment.mark_card(card) if card else None
         except Exception as e:
             log.info("no preview: %s", type(e).__name__)
@@ -239,8 +237,8 @@ class Dispatcher:
         )
         try:
             environment = self.environments.named(following.env)
-            self.access.policy.check_kind(CATALOG["case note"], await self.access.person(principal, environment), place)
-            reply = await self.jobs.run(work, window=self._window)
+            async with self.access.admitting(CATALOG["case note"], principal, place, environment):
+                reply = await self.jobs.run(work, window=self._window)
         except SignInNeeded as e:
             asked = await explained(ask_to_connect(self.sign_in, work, e, quietly=True))
             return asked if asked.card else None
@@ -354,8 +352,7 @@ class Dispatcher:
 
     async def _answer(self, request: Request) -> Reply:
         try:
-            if self._rate:
-                await self._rate.take(request.principal)
+            await self.access.pace(request.principal)
         except TooFast as e:
             await self._refusal(request, _UNREAD)(e)
             raise
@@ -433,9 +430,7 @@ class Dispatcher:
         )
 
     async def _from_message(self, ask: FromMessage, environment: Environment, request: Request) -> Reply:
-        self.access.policy.check_kind(
-            CATALOG["case capture"], await self.access.person(request.principal, environment), request.place
-        )
+        await self.access.allow_kind(CATALOG["case capture"], request.principal, request.place, environment)
         key = environment.key(ask.quote.message.key)
         ctx = await self.access.context(request.principal, request.place, environment, key=key, quote=ask.quote)
         if not ask.at_once or await ctx.links.linked(ask.quote.message.key):
@@ -526,17 +521,12 @@ class Dispatcher:
 
     async def _form(self, wish: _Wish, request: Request) -> forms.Form:
         environment = wish.environment
-        who = await self.access.person(request.principal, environment)
-        self.access.policy.check_kind(wish.operation, who, request.place)
+        await self.access.allow_kind(wish.operation, request.principal, request.place, environment)
         ctx = await self.access.context(
             request.principal, request.place, environment, key=wish.key, etag=wish.etag, quote=wish.quote,
             operation=wish.operation,
         )  # fmt: skip
         return await forms.form(wish.operation, wish.args, ctx)
-
-    async def _allowed(self, operation: Operation, environment: Environment, request: Request, *, public: bool) -> None:
-        who = await self.access.person(request.principal, environment)
-        self.access.policy.check(operation, who, request.place, public=public)
 
     def _refusal(
         self, request: Request, verb: str, words: dict[str, str] | None = None, environment: Environment | None = None
@@ -560,7 +550,8 @@ class Dispatcher:
         if (receipt := RECEIPT.get()) and wish.operation.effect is not Effect.READ:
             receipt.stage = Stage.WRITING
         if not operation.without_account:
-            await self._allowed(operation, environment, request, public=wish.visibility is Visibility.EVERYONE)
+            public = wish.visibility is Visibility.EVERYONE
+            await self.access.allow(operation, request.principal, request.place, environment, public=public)
         if wish.operation.effect is Effect.READ:
             ctx = await self.access.context(
                 request.principal, request.place, environment, key=wish.key, user_id=operation.user_id,
@@ -594,10 +585,10 @@ class Dispatcher:
             if answer is None:
                 return pending()
             reply = answer
-        public = reply.card.public() if reply.card else None
-        if wish.visibility is Visibility.EVERYONE and public:
+        reduced = reply.card.public() if reply.card else None
+        if wish.visibility is Visibility.EVERYONE and reduced:
             # Nothing else may reach a conversation; errors and questions stay with the person.
-            reply = replace(reply, card=public, visibility=Visibility.EVERYONE)
+            reply = replace(reply, card=reduced, visibility=Visibility.EVERYONE)
             await self.access.note(request.principal, request.place, operation.verb, request.key, SHARED, words, reply)
         return replace(reply, replace=reply.replace or wish.replace)
 

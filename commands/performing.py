@@ -75,9 +75,12 @@ class Performer:
             )  # fmt: skip
             if not resumed and work.quote is None:
                 await _complete(operation, ctx)
-            if isinstance(operation, case_from_message.CaptureCase) and operation.bare:
+            bare = isinstance(operation, case_from_message.CaptureCase) and operation.bare
+            if bare:
                 operation = await case_from_message.complete(ctx)
-                self._access.policy.check(operation, await self._access.person(work.principal, environment), work.place)
+            if bare or not resumed or operation.effect is Effect.READ:
+                # It was allowed when it was asked, which may be long ago. What may have been done is not denied now.
+                await self._access.allow(operation, work.principal, work.place, environment)
             return Answer(Outcome.DONE, environment.mark(await self._run(operation, ctx, resumed))), Outcome.DONE
         except Question as question:
             return Answer(Outcome.QUESTION, _of_work(question.reply, work, environment)), Outcome.QUESTION

@@ -1,13 +1,18 @@
 """Who may do what, where. Dataverse decides about rights; this decides what of them is offered in chat."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from .errors import NotAllowed
 from .fields import ColumnsMark
 from .operation import CATALOG, Effect, Operation
 from .policy_file import Match, PolicyFile, Rule, kind
 from .request import OUTSIDERS, Place, Principal, Standing
+from .views import VIEWS
+
+_OF_NO_TABLE: Final = frozenset({"whoami", "unremind"})
+"""Reading commands without a table that show no record."""
 
 
 class Policy:
@@ -31,19 +36,23 @@ class Policy:
         """Whom people are told to ask; empty without a file."""
         return self._file.ask if self._file else ""
 
-    def check(self, operation: Operation, principal: Principal, place: Place, *, public: bool = False) -> None:
-        """Raises NotAllowed, naming the rule and whom to ask. `public`: the answer is shown to the conversation."""
-        self.check_kind(type(operation), principal, place, fields=_fields(operation))
+    def check(self, operation: Operation, principal: Principal, place: Place, *, env: str = "") -> None:
+        """Raises NotAllowed, naming the rule and whom to ask. `env`: the environment that the command goes to."""
+        self.check_kind(type(operation), principal, place, fields=_fields(operation), env=env)
         if operation.user_id != "me" and not self._is_one(principal, self._file.act_for if self._file else ()):
             raise NotAllowed(
                 "Acting for somebody else is not allowed here.",
                 f"Leave out user_id, or {self._whom()} to allow it (`act_for` in the policy file).",
             )
-        if public:
-            self.check_sharing(principal, place)
 
     def check_kind(
-        self, operation: type[Operation], principal: Principal, place: Place, *, fields: Iterable[str] = ()
+        self,
+        operation: type[Operation],
+        principal: Principal,
+        place: Place,
+        *,
+        fields: Iterable[str] = (),
+        env: str = "",
     ) -> None:
         """The same before anything was filled in: whether a form may open at all. Raises NotAllowed."""
         if principal.standing is Standing.UNKNOWN:
@@ -62,31 +71,30 @@ class Policy:
                 "Nothing can be changed from this channel.",
                 f"Do it in a direct message, or {self._whom()} (`read_only_channels` in the policy file).",
             )
-        self._check_rules(operation, principal, place, frozenset(fields))
-        if operation.effect is Effect.READ and operation.table is None and operation.verb != "whoami":
-            # What looks into every table shows no more than the commands for each of them would.
-            for verb, each in CATALOG.items():
-                if verb.endswith(" get"):
-                    self._check_rules(each, principal, place, frozenset())
+        said = frozenset(fields)
+        self._check_rules(operation, principal, place, said, env)
+        for each in _done_with_it(operation, said):
+            self._check_rules(each, principal, place, said if each.table is operation.table else frozenset(), env)
 
-    def hidden(self, principal: Principal, place: Place) -> dict[str, NotAllowed]:
+    def hidden(self, principal: Principal, place: Place, *, env: str = "") -> dict[str, NotAllowed]:
         """The tables that this person may not read here, by logical name, and why: no lookup finds their rows."""
         found = {}
         for verb, each in CATALOG.items() if self._file else ():
             if each.table and verb.endswith(" get"):
                 try:
-                    self._check_rules(each, principal, place, frozenset())
+                    self._check_rules(each, principal, place, frozenset(), env)
                 except NotAllowed as e:
                     found[each.table.logical] = e
         return found
 
     def _check_rules(
-        self, operation: type[Operation], principal: Principal, place: Place, fields: frozenset[str]
+        self, operation: type[Operation], principal: Principal, place: Place, fields: frozenset[str], env: str
     ) -> None:
         assert self._file is not None  # noqa: S101  both callers looked
         for rule in self._file.rules:
             match = rule.allow or rule.deny
-            if match is not None and self._matches(match, operation, principal, place, fields):
+            here = match is not None and (not match.environments or env in match.environments)
+            if match and here and self._matches(match, operation, principal, place, fields):
                 if rule.deny is not None:
                     raise self._denied(rule)
                 return
@@ -94,7 +102,10 @@ class Policy:
             raise NotAllowed("No rule of the policy allows this here.", _sentence(f"{self._whom()}."))
 
     def check_sharing(self, principal: Principal, place: Place) -> None:
-        """Whether this person may show a record's public form to this conversation. Raises NotAllowed."""
+        """Whether this person may show a record's public form to this conversation, of which is known who reads along.
+
+        Raises NotAllowed.
+        """
         if place.shared and not self._is_one(principal, self._file.share_outside if self._file else ()):
             raise NotAllowed(
                 "People outside the organisation read along here, so records are not shared to it.",
@@ -145,6 +156,18 @@ class Policy:
 def _here(place: Place, channels: Iterable[str]) -> bool:
     # Teams appends the thread to a channel's id: `19:…@thread.tacv2;messageid=…`.
     return place.conversation.partition(";")[0] in channels
+
+
+def _done_with_it(operation: type[Operation], fields: frozenset[str]) -> Iterator[type[Operation]]:
+    """Other commands that this one does as well, whatever it is called: what is said about these holds for it, too."""
+    if operation.effect is Effect.READ and operation.table is None and operation.verb not in _OF_NO_TABLE:
+        # What looks into every table shows no more than the commands for each of them would.
+        yield from (each for verb, each in CATALOG.items() if verb.endswith(" get"))
+    made = (f"{VIEWS[table].noun} create" for table in operation.makes if table in VIEWS)
+    given_away = (f"{operation.noun()} assign",) if "ownerid" in fields else ()
+    for verb in (*operation.does_also, *made, *given_away):
+        if verb in CATALOG:
+            yield CATALOG[verb]
 
 
 def _fields(operation: Operation) -> set[str]:

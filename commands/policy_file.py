@@ -49,6 +49,8 @@ class Match(_Part):
     """`create`, `win`, …; or `read`, `write` for all that read or write."""
     fields: tuple[str, ...] = ()
     """The operation sets one of these."""
+    environments: tuple[str, ...] = ()
+    """Organisations by their names in `environments` below."""
 
 
 class Rule(_Part):
@@ -148,6 +150,7 @@ def _senseless(file: PolicyFile) -> Iterator[tuple[Where, str]]:
             ("nouns", match.nouns, nouns()),
             ("verbs", match.verbs, verbs()),
             ("fields", match.fields, field_names()),
+            ("environments", match.environments, set(file.environments)),
         ):
             for n, word_given in enumerate(given):
                 # A custom column (`new_region`) is known to the organisation alone.

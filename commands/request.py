@@ -71,8 +71,9 @@ class Place:
     conversation: str
     thread: str = ""
     kind: PlaceKind = PlaceKind.PERSONAL
-    shared: bool = False
-    """People outside the organisation read along (Slack Connect, shared channels)."""
+    shared: bool | None = None
+    """People outside the organisation read along (Slack Connect, shared channels, guests); None: not said with the
+    request, so `Face.outsiders` is asked where it matters."""
     name: str = ""
     address: dict[str, str] = field(default_factory=dict)
     """What only the face understands: response_url, activity id, service URL, message to replace."""
@@ -224,6 +225,10 @@ class Face(Protocol):
 
     async def download(self, place: Place, file: QuotedFile) -> bytes:
         """A file's bytes. Raises `DeliveryFailed` with a sentence for the person."""
+        ...
+
+    async def outsiders(self, place: Place) -> bool:
+        """Whether guests or people of other organisations read along there now; what cannot be told counts as yes."""
         ...
 
     async def profile(self, principal: Principal) -> Principal:

@@ -23,7 +23,7 @@ from crm.tables import CASE, NOTE
 
 from .cards import Card, CardKind, Status
 from .record_cards import Look
-from .request import DeliveryFailed, Face, Faces, Message, Place, Principal, Reply, Visibility
+from .request import DeliveryFailed, Face, Faces, Message, Place, PlaceKind, Principal, Reply, Visibility
 from .views import VIEWS
 
 log = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ async def case_news(
         face = faces.get(following.place.platform)
         if face is None or await threads.known(mark):
             continue
-        news = await _news(crm, following, change)
+        news = await _news(crm, following, change, face)
         if news is None:
             continue
         card, status = news
@@ -284,7 +284,7 @@ async def _case_of(crm: Session, change: Change) -> Ref | None:
     return about if about and about.table == CASE.logical else None
 
 
-async def _news(crm: Session, following: Following, change: Change) -> tuple[Card, str] | None:
+async def _news(crm: Session, following: Following, change: Change, face: Face) -> tuple[Card, str] | None:
     """What to say in this thread, and the status that it knows then; None where it knows already."""
     info = await crm.metadata.table(CASE.logical)
     seen = Look(view=VIEWS[CASE.logical], info=info, language=language_code(following.principal.locale), url=crm.url)
@@ -298,7 +298,10 @@ async def _news(crm: Session, following: Following, change: Change) -> tuple[Car
     note = await _note(crm, change)
     if note is None:
         return None
-    return replace(seen.stub(row), text=_said(note, following.place)), following.told or status
+    place = following.place
+    # Asked each time: a channel may have been shared, or a guest invited, since the case was made.
+    outsiders = bool(place.shared) or (place.kind is not PlaceKind.PERSONAL and await face.outsiders(place))
+    return replace(seen.stub(row), text=_said(note, outsiders)), following.told or status
 
 
 def _status(status: Status | None) -> str:
@@ -313,12 +316,12 @@ async def _note(crm: Session, change: Change) -> Row | None:
         return None
 
 
-def _said(note: Mapping[str, Json], place: Place) -> tuple[str, ...]:
+def _said(note: Mapping[str, Json], outsiders: bool) -> tuple[str, ...]:
     """The note for the thread; where outsiders read along, only that there is one."""
     row = note if isinstance(note, Row) else None
     who = row.formatted("createdby") if row and "createdby" in row else ""
     head = f"{who} added a note." if who else "A note was added."
-    if place.shared:
+    if outsiders:
         return (head,)
     text = str(note.get(NOTE.text.logical) or note.get(NOTE.subject.logical) or "").removeprefix(_FOR_CUSTOMERS).strip()
     cut = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -230,6 +230,8 @@ class Events:
         principal = desk.people.principal(origin)
         composing = event.get("channel") == "COMPOSER"
         where = self._place(origin, body, thread=str(event.get("thread_ts") or ""))
+        if composing:  # a draft stands in no channel yet that Slack could be asked about
+            where = replace(where, shared=bool(where.shared))
         unfurls: dict[str, Any] = {}
         entities: list[dict[str, Any]] = []
         for shared in (event.get("links") or ())[:5]:
@@ -305,5 +307,6 @@ def _is_bot(event: Any) -> bool:
     return bool(event.get("bot_id") or event.get("bot_profile")) or event.get("subtype") == "bot_message"
 
 
-def _shared(body: Body) -> bool:
-    return bool(body.get("is_ext_shared_channel"))
+def _shared(body: Body) -> bool | None:
+    said = body.get("is_ext_shared_channel")
+    return said if isinstance(said, bool) else None

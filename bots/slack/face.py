@@ -121,6 +121,10 @@ class SlackFace:
         """See `Reading.download`."""
         return await self._reading.download(file)
 
+    async def outsiders(self, place: Place) -> bool:
+        """See `Reading.outsiders`."""
+        return await self._reading.outsiders(place)
+
     async def profile(self, principal: Principal) -> Principal:
         """See `People.profile`."""
         return await self._people.profile(principal)

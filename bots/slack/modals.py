@@ -144,7 +144,7 @@ def _flat(place: Place) -> dict[str, str]:
         "conversation": place.conversation,
         "thread": place.thread,
         "kind": place.kind.value,
-        "shared": "yes" if place.shared else "",
+        "shared": "" if place.shared is None else "yes" if place.shared else "no",
         **{f"address.{k}": v for k, v in place.address.items()},
     }
     return {k: v for k, v in fields.items() if v}
@@ -157,7 +157,7 @@ def _placed(fields: Mapping[str, str]) -> Place:
         conversation=fields.get("conversation", ""),
         thread=fields.get("thread", ""),
         kind=PlaceKind(fields.get("kind", PlaceKind.PERSONAL)),
-        shared=bool(fields.get("shared")),
+        shared=fields["shared"] == "yes" if "shared" in fields else None,
         address={k.removeprefix("address."): v for k, v in fields.items() if k.startswith("address.")},
     )
 

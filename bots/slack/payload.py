@@ -95,7 +95,7 @@ def place(
     *,
     thread: str = "",
     hint: str = "",
-    shared: bool = False,
+    shared: bool | None = None,
     name: str = "",
     response_url: str = "",
     **address: str,

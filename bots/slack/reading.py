@@ -45,13 +45,14 @@ class Reading:
         self._api = api
         self._people = people
 
-    async def shared(self, where: Workspace, channel: str) -> bool:
-        """Whether people of other organisations read along. What cannot be told at once counts as shared."""
+    async def outsiders(self, place: Place) -> bool:
+        """Whether people of other organisations read along. What cannot be told at once counts as yes."""
         try:
             async with asyncio.timeout(SHARED_SECONDS):
-                info = (await self._api.call(where, "conversations_info", channel=channel))["channel"]
+                answer = await self._api.call(workspace_at(place), "conversations_info", channel=place.conversation)
         except (SlackError, NotInstalled, TimeoutError):
             return True
+        info = answer.get("channel") or {}
         return bool(info.get("is_ext_shared") or info.get("is_pending_ext_shared"))
 
     # messages

@@ -6,7 +6,7 @@ reference" (learn.microsoft.com/azure/bot-service/rest-api); private messages: "
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -20,6 +20,8 @@ from .settings import TeamsSettings
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=20, connect=5)
 TRIES: Final = 4
+_PAGE: Final = 500
+"""Members on a page of a roster; the most there is."""
 LONGEST_WAIT: Final = 30.0
 """Seconds of Retry-After that are waited out here; longer ones go back to the caller."""
 AGAIN: Final = frozenset({412, 429, 502, 504})
@@ -103,6 +105,18 @@ class Connector:
         """Somebody as the conversation's roster has them: `userRole`, `tenantId`, `userPrincipalName`, …"""
         path = f"conversations/{quote(conversation, safe='')}/members/{quote(user, safe='')}"
         return await self._call("GET", service_url, path, "", None)
+
+    async def members(self, service_url: str, conversation: str) -> AsyncIterator[Mapping[str, Any]]:
+        """Everybody on a conversation's roster, page by page; see `member`."""
+        path = f"conversations/{quote(conversation, safe='')}/pagedmembers?pageSize={_PAGE}"
+        token = ""
+        while True:
+            page = await self._call("GET", service_url, path + token, "", None)
+            for member in page.get("members") or ():
+                yield member
+            if not (more := page.get("continuationToken")):
+                return
+            token = f"&continuationToken={quote(str(more), safe='')}"
 
     async def _headers(self, url: str) -> dict[str, str]:
         if not may_send_to(url, self._settings.addresses, loopback=self._settings.loopback):

@@ -39,6 +39,7 @@ from .graph import Graph
 from .invokes import Gesture, Invokes
 from .memory import Once
 from .port import Answer, Port, Turn
+from .readers import Readers
 from .settings import TeamsSettings
 from .signin import Exchange, SignIn
 from .standing import Roster
@@ -91,6 +92,7 @@ class TeamsFace:
         self._connector = Connector(session, settings, tokens)
         self._port = Port(self._connector)
         self._roster = Roster(self._connector, settings.tenants, unsigned=not settings.app_id)
+        self._readers = Readers(self._connector, self._roster.read, unsigned=not settings.app_id)
         self._graph = Graph(session, settings, tokens)
         self._conversations = Conversations(state)
         self._delivery = Delivery(self._port, self._connector, dispatcher.seal, settings, self._conversations)
@@ -112,6 +114,7 @@ class TeamsFace:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        await self._readers.close()
         if self._keys is not None:
             await self._keys.close()
 
@@ -166,6 +169,10 @@ class TeamsFace:
     async def download(self, place: Place, file: QuotedFile) -> bytes:
         """See `commands.request.Face`."""
         return await self._graph.download(place, file)
+
+    async def outsiders(self, place: Place) -> bool:
+        """See `commands.request.Face`."""
+        return await self._readers.outsiders(place)
 
     async def profile(self, principal: Principal) -> Principal:
         """See `commands.request.Face`. Teams names people by Entra object id, which needs no look-up."""

@@ -71,7 +71,8 @@ def place(activity: Activity, *, basic: bool = False) -> Place:
         conversation=conversation,
         thread=thread,
         kind=_KINDS.get(activity.kind, PlaceKind.PERSONAL),
-        shared=str(channel.get("type") or "").lower() == "shared",
+        # Whether guests read along in other conversations, their roster knows.
+        shared=True if str(channel.get("type") or "").lower() == "shared" else None,
         name=str(channel.get("name") or team.get("name") or ""),
         address={name: value for name, value in address.items() if value},
     )

@@ -46,6 +46,11 @@ class Roster:
         """The sender with their standing; UNKNOWN where Teams should have said it, and did not in time."""
         if not activity.sender.entra:
             return replace(who, standing=Standing.STRANGER)
+        standing = await self._standing(activity)
+        # An account of another organisation is none that Dynamics could know; a stranger may prove one of ours.
+        return replace(who, standing=standing, entra_id="" if standing is Standing.STRANGER else who.entra_id)
+
+    async def _standing(self, activity: Activity) -> Standing:
         conversation = activity.reference.conversation.partition(THREAD)[0]
         # Alone with the bot somebody is the same person wherever that is.
         key = ("" if activity.kind == PERSONAL else conversation, activity.sender.id)
@@ -58,26 +63,32 @@ class Roster:
             except (ConnectorError, TimeoutError) as e:
                 log.info("Teams does not say who somebody is: %s", type(e).__name__)
                 if now > until + OLD - AGE:
-                    return replace(who, standing=self._silent)
+                    return self._silent
             self._known[key] = (until, standing)
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
-        return replace(who, standing=standing)
+        return standing
 
     async def _asked(self, service_url: str, conversation: str, sender: str) -> Standing:
         try:
             async with asyncio.timeout(PATIENCE):
                 member = await self._connector.member(service_url, conversation, sender)
         except ConnectorError as e:
-            if e.code in _ELSEWHERE or e.status in (403, 404, 405, 501):
+            if unknown_there(e):
                 return Standing.MEMBER
             raise
-        return self._read(member)
+        return self.read(member)
 
-    def _read(self, member: Mapping[str, Any]) -> Standing:
+    def read(self, member: Mapping[str, Any]) -> Standing:
+        """What an entry of a roster says."""
         role = str(member.get("userRole") or "user").lower()
         tenant = str(member.get("tenantId") or "").lower()
         if role not in ("user", "guest") or (tenant and self._tenants and tenant not in self._tenants):
             return Standing.STRANGER
         guest = role == "guest" or "#ext#" in str(member.get("userPrincipalName") or "").lower()
         return Standing.GUEST if guest else Standing.MEMBER
+
+
+def unknown_there(e: ConnectorError) -> bool:
+    """Teams keeps no roster for us there, or the person is not on it."""
+    return e.code in _ELSEWHERE or e.status in (403, 404, 405, 501)

@@ -57,6 +57,7 @@ class CaptureCase(
     """Make a case out of a message: pick Create case in the message's own menu."""
 
     makes = (NOTE.logical,)
+    does_also = ("case create",)
 
     take: Annotated[Text | None, Accepts("what")] = None
     """What goes along: this message, or the whole thread."""

@@ -99,6 +99,7 @@ def join(view: View) -> type[Operation]:
         example=f"{noun} remind {view.sample} 'tomorrow 9am' note='Call back'",
         words=("record", "when"),
     ):
+        does_also = (f"{noun} get",)
         __doc__ = f"Be reminded of {one}: it is shown to you again when the time comes."
 
         record: Annotated[Reference, key, names] = Field(description=which)

@@ -63,11 +63,11 @@ async def test_writes_denials_and_failures(bot: Bot, tmp_path: Path) -> None:
 
 async def test_who_asks_too_fast_is_noted_once_a_minute(bot: Bot) -> None:
     dispatcher, since = bot.app.dispatcher, datetime.now(UTC)
-    before, dispatcher._rate = dispatcher._rate, RateLimit(Pace(0.01, 1), None)
+    before, dispatcher.access.rate = dispatcher.access.rate, RateLimit(Pace(0.01, 1), None)
     try:
         await asyncio.gather(*(bot.slack.command("/crm", "recent", user="U4") for _ in range(6)))
     finally:
-        dispatcher._rate = before
+        dispatcher.access.rate = before
     noted = [e async for e in bot.app.audit.entries(since=since, person="slack:T1:U4", outcome=DENIED)]
     assert len(noted) == len({f"{e.at:%H:%M}" for e in noted})
     assert "faster than" in noted[0].reason

@@ -38,6 +38,12 @@ def op(verb: str, **args: str):
     return CATALOG[verb].model_construct(_fields_set=set(args), **args)
 
 
+def decide(policy: Policy, operation, who: Principal, place: Place, public: bool, env: str = "") -> None:
+    policy.check(operation, who, place, env=env)
+    if public:
+        policy.check_sharing(who, place)
+
+
 ANNA, BEN, ELENA = (f"{n}@contoso.example" for n in ("anna.weber", "ben.carter", "elena.petrova"))
 
 
@@ -67,9 +73,9 @@ def test_who_may_what(policy: Policy, who: str, operation, place, public: bool, 
     if isinstance(place, str):
         place = Place(platform="slack", tenant="T1", conversation=place, shared=place == "shared")
     if not says:
-        return policy.check(operation, person(who), place, public=public)
+        return decide(policy, operation, person(who), place, public)
     with pytest.raises(NotAllowed, match=says) as denied:
-        policy.check(operation, person(who), place, public=public)
+        decide(policy, operation, person(who), place, public)
     assert "@contoso.example" in denied.value.remedy.lower()
     return None
 
@@ -93,7 +99,7 @@ def test_outsiders_see_nothing_until_they_proved_an_account(policy: Policy, stan
             each.check(op("case get"), proven, PLACE)
             outside = Place(platform="slack", tenant="T1", conversation="C1", shared=True)
             with pytest.raises(NotAllowed, match="outside the organisation"):
-                each.check(op("case get"), proven, outside, public=True)
+                decide(each, op("case get"), proven, outside, True)
 
 
 def test_denied_reading_closes_what_looks_everywhere(tmp_path: Path) -> None:
@@ -103,6 +109,55 @@ def test_denied_reading_closes_what_looks_everywhere(tmp_path: Path) -> None:
         with pytest.raises(NotAllowed, match="no invoices"):
             Policy(load(path)).check_kind(CATALOG[verb], person(BEN), PLACE)
     Policy(load(path)).check_kind(CATALOG["whoami"], person(BEN), PLACE)
+
+
+def ruled(tmp_path: Path, rules: str) -> Policy:
+    path = tmp_path / "p.yaml"
+    path.write_text(f"version: 1\nask: a@b\n{rules}")
+    return Policy(load(path))
+
+
+@pytest.mark.parametrize(
+    ("deny", "operation"),
+    [
+        ("nouns: [case], verbs: [create]", op("case capture")),
+        ("nouns: [case], verbs: [create], fields: [priority]", op("case capture", priority="high")),
+        ("nouns: [invoice], verbs: [write]", op("order invoice")),
+        ("nouns: [contact], verbs: [create]", op("lead qualify")),
+        ("nouns: [lead], verbs: [get]", op("lead remind")),
+        ("nouns: [case], verbs: [assign]", op("case update", owner="ben")),
+        ("nouns: [case], verbs: [assign]", op("case create", columns='{"ownerid": "ben"}')),
+    ],
+)
+def test_a_command_does_no_more_than_those_that_it_stands_for(tmp_path: Path, deny: str, operation) -> None:
+    policy = ruled(tmp_path, f"rules:\n- rule: hands off\n  deny: {{{deny}}}\n")
+    with pytest.raises(NotAllowed, match="hands off"):
+        policy.check(operation, person(BEN), PLACE)
+    policy.check(op("case update", description="x"), person(BEN), PLACE)
+
+
+def test_a_rule_of_one_organisation_holds_there_alone(tmp_path: Path) -> None:
+    policy = ruled(
+        tmp_path,
+        "environments:\n  production: {}\n  sandbox: {url: https://s.crm4.dynamics.com}\n"
+        "rules:\n- rule: Production is read only\n  deny: {verbs: [write], environments: [production]}\n"
+        "- rule: No leads in the sandbox\n  deny: {nouns: [lead], environments: [sandbox]}\n",
+    )
+    for operation, env, says in (
+        (op("case create"), "production", "read only"),
+        (op("case create"), "sandbox", ""),
+        (op("lead get"), "production", ""),
+        (op("lead get"), "sandbox", "No leads"),
+        (op("search"), "production", ""),
+        (op("search"), "sandbox", "No leads"),
+    ):
+        if not says:
+            policy.check(operation, person(BEN), PLACE, env=env)
+            continue
+        with pytest.raises(NotAllowed, match=says):
+            policy.check(operation, person(BEN), PLACE, env=env)
+    assert set(policy.hidden(person(BEN), PLACE, env="sandbox")) == {"lead"}
+    assert not policy.hidden(person(BEN), PLACE, env="production")
 
 
 BAD = {
@@ -118,6 +173,10 @@ BAD = {
     "version: 1\nask: x\nshare: ['group:desk']\ngroups:\n  desks: []\n": (3, "group:desks"),
     "version: 1\nask: x\nask: y\n": (3, "duplicate"),
     "version: 1\nask: [\n": (3, ""),
+    "version: 1\nask: x\nenvironments:\n  live: {}\nrules:\n- rule: a\n  deny:\n    environments: [life]\n": (
+        8,
+        "none of the environments; did you mean live?",
+    ),
     "- a\n": (1, "version"),
     "version: 1\nask: x\nrules:\n- rule: a\n  deny: {channels: C1}\n": (5, "channels"),
 }

@@ -56,7 +56,7 @@ async def test_one_person_and_one_tenant() -> None:
 
 async def test_through_the_bot(bot: Bot) -> None:
     dispatcher, slack = bot.app.dispatcher, bot.slack
-    before, dispatcher._rate = dispatcher._rate, RateLimit(Pace(1, 2), None)
+    before, dispatcher.access.rate = dispatcher.access.rate, RateLimit(Pace(1, 2), None)
     try:
         for _ in range(3):
             await slack.command("/crm", "help", user="U5")
@@ -64,7 +64,7 @@ async def test_through_the_bot(bot: Bot) -> None:
         await slack.command("/crm", "help", user="U1")
         assert "faster than" not in slack.text(slack.last("C1", "U1"))
     finally:
-        dispatcher._rate = before
+        dispatcher.access.rate = before
 
 
 @pytest.mark.postgres
