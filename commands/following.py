@@ -83,6 +83,11 @@ class FollowedThreads:
         async with self._state.engine.connect() as db:
             return await db.scalar(sa.select(_MARKS.c.mark).where(_MARKS.c.mark == mark[-500:])) is not None
 
+    async def forget(self, mark: str) -> None:
+        """See `Threads.forget`."""
+        async with self._state.engine.begin() as db:
+            await db.execute(sa.delete(_MARKS).where(_MARKS.c.mark == mark[-500:]))
+
     async def newest(self, thing: str, version: str) -> bool:
         """See `Threads.newest`."""
         await self.first(f"{thing}/{version}")

@@ -79,6 +79,10 @@ class Threads(Protocol):
         """Whether this mark is remembered."""
         ...
 
+    async def forget(self, mark: str) -> None:
+        """Remember it no more."""
+        ...
+
     async def newest(self, thing: str, version: str) -> bool:
         """Whether no later version of this thing is remembered; this one is from now on. Versions compare as text."""
         ...
@@ -89,14 +93,19 @@ class Happened(StrEnum):
 
     WRITTEN = "written"
     EDITED = "edited"
+    AMENDED = "amended"
+    """Edited, where it was said to us: its new text is a note only if its former one was."""
     DELETED = "deleted"
+    RESTORED = "restored"
+    """No longer deleted: a note again, if it was one."""
 
 
 def reply_key(message: Message, happened: Happened) -> str:
-    """The intent key of telling a case what happened to a message: written and deleted once, edited often."""
-    if happened is not Happened.EDITED:
-        return f"{message.key}/{happened}"
-    return f"{message.key}/{happened}/{message.version or uuid.uuid5(_NAMESPACE, message.text)}"
+    """The intent key of telling a case what happened to a message: written once, changed often."""
+    version = message.version
+    if happened in {Happened.EDITED, Happened.AMENDED}:
+        version = version or str(uuid.uuid5(_NAMESPACE, message.text))
+    return "/".join(filter(None, (message.key, happened, version)))
 
 
 async def thread_reply(
@@ -110,20 +119,15 @@ async def thread_reply(
     if following is None or message.author.bot:
         return None
     note = Ref(NOTE.logical, _note_id(message.key))
+    if happened is Happened.DELETED:
+        return await _take_back(threads, crm, note, message)
+    if not await _stands(threads, note, message, happened):
+        return None
     # Marked before it is written: the news of it may be here before the answer is.
     await threads.first(_ours(note))
-    if happened is Happened.DELETED:
-        await threads.first(_deleted(note))  # platforms deliver in any order: what was written may still come
-        try:
-            await crm.delete(note)
-        except NotFound:
-            return None  # it never became a note, or is gone already
-        return Reply(reaction="wastebasket")
-    if await threads.known(_deleted(note)):
-        return None
     text = _note_text(following, place, message)
     try:
-        if happened is Happened.EDITED:
+        if happened is not Happened.WRITTEN:
             rewritten = await _rewrite(threads, crm, following.case, note, message, text)
             return Reply(reaction="pencil2") if rewritten else None
         await _write(crm, following.case, note, message, text)
@@ -201,6 +205,10 @@ def _deleted(ref: Ref) -> str:
     return f"deleted/{ref.table}/{ref.id}"
 
 
+def _taken_back(ref: Ref) -> str:
+    return f"taken back/{ref.table}/{ref.id}"
+
+
 def _edited(ref: Ref) -> str:
     return f"edited/{ref.table}/{ref.id}"
 
@@ -209,6 +217,31 @@ def _note_text(following: Following, place: Place, message: Message) -> str:
     who = f"{message.author.name or message.author.email or 'Somebody'} in {place.platform.capitalize()}:"
     text = "\n".join(filter(None, (who, message.text.strip(), message.permalink)))
     return f"{_FOR_CUSTOMERS} {text}" if following.for_customer else text
+
+
+async def _stands(threads: Threads, note: Ref, message: Message, happened: Happened) -> bool:
+    """Whether the message is there, and a note or to become one."""
+    if happened is Happened.AMENDED and not await threads.known(_ours(note)):
+        return False
+    if happened is Happened.RESTORED:
+        changed_since = message.version and not await threads.newest(_edited(note), message.version)
+        if changed_since or not await threads.known(_taken_back(note)):
+            return False
+        await threads.forget(_deleted(note))
+    return not await threads.known(_deleted(note))
+
+
+async def _take_back(threads: Threads, crm: Session, note: Ref, message: Message) -> Reply | None:
+    """The message was deleted, if it was not restored or edited since."""
+    if message.version and not await threads.newest(_edited(note), message.version):
+        return None
+    await threads.first(_deleted(note))  # platforms deliver in any order: what was written may still come
+    try:
+        await crm.delete(note)
+    except NotFound:
+        return None  # it never became a note, or is gone already
+    await threads.first(_taken_back(note))
+    return Reply(reaction="wastebasket")
 
 
 async def _write(crm: Session, case: Ref, note: Ref, message: Message, text: str) -> bool:

@@ -56,13 +56,27 @@ class TeamsPeople(TeamsDialogs):
             return Answer(status=0, error="not_delivered")
         return await self._post(activity, f"message {typed[:60]!r}", teams_contract.MESSAGE_SECONDS)
 
-    async def edit(self, post: Post, text: str) -> Answer:
-        """Change a person's own message."""
+    async def edit(self, post: Post, text: str, *, mention: bool = False) -> Answer:
+        """Change a person's own message; `mention`: the new one mentions the bot."""
+        post.activity, post.edited = said(f"@{BOT_NAME} {text}" if mention else text), True
+        return await self._updated(post, "editMessage", text, mention=mention)
+
+    async def undelete(self, post: Post) -> Answer:
+        """Take the deletion of a person's own message back."""
+        post.deleted = False
+        mention = post.text.startswith(f"@{BOT_NAME} ")
+        text = post.text.removeprefix(f"@{BOT_NAME} ")
+        return await self._updated(post, "undeleteMessage", text, mention=mention)
+
+    async def _updated(self, post: Post, kind: str, text: str, *, mention: bool) -> Answer:
         who, place = self.world.people[post.sender], self.world.conversation(post.conversation)
-        post.activity, post.edited = said(text), True
         activity = self.activity(who, place, root=post.root or post.id)
         activity |= {"type": "messageUpdate", "id": post.id, "text": text}
-        activity["channelData"] |= {"eventType": "editMessage"}
+        if mention:
+            tag = f"<at>{BOT_NAME}</at>"
+            activity["text"] = f"{tag} {text}"
+            activity["entities"] = [*activity["entities"], _mention(activity["recipient"], tag)]
+        activity["channelData"] |= {"eventType": kind}
         return await self._post(activity, "messageUpdate", teams_contract.MESSAGE_SECONDS)
 
     async def delete(self, post: Post) -> Answer:

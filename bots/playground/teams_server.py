@@ -5,7 +5,8 @@ what breaks the invoke's contract). `user` takes a key of `seed.json` ("anna"), 
 "personal", "group", "channel", a room's name ("support") or an id.
 
     message(text, user=, conversation=, mention=True, reply_to=, targeted=False)
-    edit(post, text) · delete(post) · react(post, kind) · install(conversation) · uninstall(conversation)
+    edit(post, text) · delete(post) · undelete(post) · react(post, kind)
+    install(conversation) · uninstall(conversation)
     press(post, button, inputs) any button · execute(...) Action.Execute · submit_action(...) Action.Submit or fallback
     refresh(post, user=)                              the card's automatic refresh
     task_fetch(data) · task_submit(data)              dialogs

@@ -5,6 +5,7 @@ reference" (learn.microsoft.com/azure/bot-service/rest-api); private messages: "
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
@@ -36,6 +37,10 @@ GONE: Final = frozenset(
     }
 )
 """Error codes that mean: stop writing there."""
+NOT_ALLOWED: Final = "NotAllowed"
+"""Our own code for an address that must not see the bot's token."""
+
+log = logging.getLogger(__name__)
 
 
 class ConnectorError(Exception):
@@ -53,7 +58,9 @@ class ConnectorError(Exception):
     @property
     def again(self) -> bool:
         """A later try may succeed."""
-        return not self.gone and (self.status in AGAIN or self.status == 0 or self.status >= 500)
+        if self.gone or self.code == NOT_ALLOWED:
+            return False
+        return self.status in AGAIN or self.status == 0 or self.status >= 500
 
 
 class Connector:
@@ -120,7 +127,8 @@ class Connector:
 
     async def _headers(self, url: str) -> dict[str, str]:
         if not may_send_to(url, self._settings.addresses, loopback=self._settings.loopback):
-            raise ConnectorError(0, f"NotAllowed: {url[:100]!r} is not an address of Microsoft Teams")
+            log.error("%r is not an address of Microsoft Teams: nothing is sent there", url[:100])
+            raise ConnectorError(0, NOT_ALLOWED)
         headers = {"Content-Type": "application/json; charset=utf-8"}
         if self._tokens is not None:
             try:

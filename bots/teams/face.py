@@ -5,6 +5,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
@@ -30,6 +31,7 @@ from commands.threads import Happened
 
 from . import requests
 from .activity import Activity, BadActivity, parse
+from .clouds import may_send_to
 from .connector import Connector, ConnectorError
 from .conversations import Conversations
 from .credentials import AppTokens
@@ -43,7 +45,7 @@ from .readers import Readers
 from .settings import TeamsSettings
 from .signin import Exchange, SignIn
 from .standing import Roster
-from .tokens import KeysUnavailable, SigningKeys, TokenCheck, Unauthorised
+from .tokens import CHANNEL, KeysUnavailable, SigningKeys, TokenCheck, Unauthorised
 
 BODY_LIMIT: Final = 512 * 1024
 """Bytes of a request; Teams sends at most about 250 kB."""
@@ -51,8 +53,6 @@ SENDING: Final = 5.0
 """Seconds that the answer to a message may take within its request; what takes longer goes on behind it."""
 RETRIES: Final = (2.0, 10.0, 30.0)
 """Seconds between tries to send an answer that Teams did not take."""
-
-_CHANGES: Final = {"messageUpdate": Happened.EDITED, "messageDelete": Happened.DELETED}
 
 _OF_PEOPLE: Final = frozenset({"message", "invoke", "messageUpdate", "messageDelete"})
 
@@ -82,7 +82,13 @@ class TeamsFace:
         tokens = None
         if settings.app_id:
             self._keys = SigningKeys(session, settings.metadata_url or cloud.metadata_url)
-            self._check = TokenCheck(self._keys, app_id=settings.app_id, issuer=cloud.issuer, tenants=settings.tenants)
+            self._check = TokenCheck(
+                self._keys,
+                app_id=settings.app_id,
+                issuer=cloud.issuer,
+                tenants=settings.tenants,
+                may_answer=partial(may_send_to, cloud=cloud, loopback=settings.loopback),
+            )
             tokens = AppTokens(
                 session,
                 app_id=settings.app_id,
@@ -139,7 +145,9 @@ class TeamsFace:
                 return _problem(401, "the token is not good for this activity")
             except KeysUnavailable:
                 return _problem(503, "the token cannot be checked just now")
-        basic = activity.reference.channel_id != "msteams" or "x-ms-agents-playground" in request.headers
+        basic = self._check is None and (
+            activity.reference.channel_id != CHANNEL or "x-ms-agents-playground" in request.headers
+        )
         answer = await self.receive(activity, basic=basic)
         if answer.body is None:
             return web.Response(status=answer.status)
@@ -205,8 +213,8 @@ class TeamsFace:
             case "message":
                 await self._conversations.here_again(conversation)
                 await self._hear(gesture)
-            case "messageUpdate" | "messageDelete" if not activity.addressed:
-                await self._overhear(gesture, _CHANGES[activity.type])
+            case "messageUpdate" | "messageDelete" if not gesture.personal:
+                await self._overhear(gesture, _change(activity))
             case "installationUpdate":
                 action = str(activity.raw.get("action") or "")
                 if action.startswith("remove"):
@@ -287,6 +295,17 @@ class TeamsFace:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _change(activity: Activity) -> Happened:
+    """What became of a message, from the activity that tells so."""
+    if activity.type == "messageDelete":
+        return Happened.DELETED
+    data = activity.raw.get("channelData")
+    if isinstance(data, Mapping) and data.get("eventType") == "undeleteMessage":
+        return Happened.RESTORED
+    # What was said to the bot may have been a command; then no edit makes a note of it.
+    return Happened.AMENDED if activity.addressed else Happened.EDITED
 
 
 def _problem(status: int, text: str) -> web.Response:

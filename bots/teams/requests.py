@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote as quote_url
 from urllib.parse import urlsplit
@@ -19,6 +19,8 @@ from .plain import plain, tidy
 
 PLATFORM: Final = "teams"
 THREAD: Final = ";messageid="
+CHANGES: Final = frozenset({"messageUpdate", "messageDelete"})
+"""Activities about an earlier message; their id is that message's."""
 
 _KINDS: Final = {CHANNEL: PlaceKind.CHANNEL, GROUP: PlaceKind.GROUP}
 _FILE = re.compile(r"<(?:attachment|img)\b", re.IGNORECASE)
@@ -113,6 +115,9 @@ def reader(who: Principal, where: Place, *, shown_to_all: bool = False) -> Reade
 def key(activity: Activity) -> str:
     """What Teams calls this gesture: the same when it is delivered again. Raises BadActivity."""
     own = activity.id
+    if activity.type in CHANGES:
+        at = activity.raw.get("timestamp")
+        own = f"{own}@{at}" if own and at else ""  # the id alone is the same however often a message is changed
     if not own and isinstance(activity.value, Mapping):
         own = str(activity.value.get("requestId") or "")
     if not own:
@@ -159,7 +164,14 @@ def message(activity: Activity, where: Place) -> Message:
             f"?tenantId={quote_url(where.tenant)}&parentMessageId={quote_url(root)}"
         ),
         files=tuple(files(activity.raw.get("attachments"))),
+        version=_version(activity) if activity.type in CHANGES else "",
     )
+
+
+def _version(activity: Activity) -> str:
+    """When a message was changed, so that a later time is a later text."""
+    at = instant(activity.raw.get("timestamp"))
+    return at.astimezone(UTC).isoformat(timespec="microseconds") if at else ""
 
 
 def files(attachments: Any) -> Iterator[QuotedFile]:

@@ -24,6 +24,9 @@ KEYS_AGE: Final = 24 * 3600.0
 LOOKUP_GAP: Final = 30.0
 """Seconds between two look-ups of unknown keys, so that forged tokens cannot make us hammer the issuer."""
 FETCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
+CHANNEL: Final = "msteams"
+"""The only channel that is believed. In others (Direct Line, Web Chat) the client itself says who its person is and
+which tenant they are of, and the Bot Framework signs that with the same keys."""
 
 log = logging.getLogger(__name__)
 
@@ -117,9 +120,18 @@ class SigningKeys:
 class TokenCheck:
     """Decides whether an activity comes from the Bot Framework and is meant for this bot and these tenants."""
 
-    def __init__(self, keys: SigningKeys, *, app_id: str, issuer: str, tenants: frozenset[str]) -> None:
+    def __init__(
+        self,
+        keys: SigningKeys,
+        *,
+        app_id: str,
+        issuer: str,
+        tenants: frozenset[str],
+        may_answer: Callable[[str], bool],
+    ) -> None:
+        """`may_answer`: whether this service URL may be answered, for what cannot be answered is not done either."""
         self._keys, self._app_id, self._issuer = keys, app_id, issuer
-        self._tenants = frozenset(t.lower() for t in tenants)
+        self._tenants, self._may_answer = frozenset(t.lower() for t in tenants), may_answer
 
     async def check(self, authorization: str | None, activity: Activity) -> None:
         """Returns when the activity may be believed.
@@ -133,6 +145,10 @@ class TokenCheck:
         claimed = claims.get("serviceurl") or claims.get("serviceUrl")
         if not address or not isinstance(claimed, str) or claimed.rstrip("/") != address.rstrip("/"):
             raise Unauthorised("the token is for another service URL than the activity names")
+        if not self._may_answer(address):
+            raise Unauthorised(f"{address[:100]!r} is not an address of Microsoft Teams")
+        if activity.reference.channel_id != CHANNEL:
+            raise Unauthorised(f"it came by {activity.reference.channel_id[:40]!r} and not by Teams")
         if activity.tenant.lower() not in self._tenants:
             raise Unauthorised(f"people of tenant {activity.tenant or '(none)'} are not let in")
 
@@ -158,6 +174,6 @@ class TokenCheck:
             )
         except jwt.PyJWTError as e:
             raise Unauthorised(f"the token is not valid: {e}") from e
-        if key.endorsements and "msteams" not in key.endorsements:
+        if key.endorsements and CHANNEL not in key.endorsements:
             raise Unauthorised("the token's key is not endorsed for Microsoft Teams")
         return claims

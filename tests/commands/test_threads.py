@@ -123,6 +123,43 @@ async def test_edits_and_deletions_are_followed(desk: Desk, threads: FollowedThr
     assert await thread_reply(threads, crm, None, THREAD, _message("b", "first"), Happened.DELETED) is None
 
 
+async def test_what_was_said_to_us_is_followed_only_where_it_became_a_note(
+    desk: Desk, threads: FollowedThreads
+) -> None:
+    case = await _case(desk, threads, "Amended")
+    crm = desk.context().crm
+    assert await thread_reply(threads, crm, None, THREAD, _message("am1", "lead list"), Happened.AMENDED) is None
+    assert await _notes(desk, case) == []
+    await thread_reply(threads, crm, None, THREAD, _message("am2", "the part is heer"), Happened.WRITTEN)
+    await thread_reply(threads, crm, None, THREAD, _message("am2", "the part is here"), Happened.AMENDED)
+    assert [n["notetext"].splitlines()[1] for n in await _notes(desk, case)] == ["the part is here"]
+
+
+async def test_what_was_deleted_comes_back_in_whatever_order_it_is_told(desk: Desk, threads: FollowedThreads) -> None:
+    case = await _case(desk, threads, "Restored")
+    crm = desk.context().crm
+
+    async def tell(happened: Happened, at: int, text: str = "look again") -> None:
+        message = replace(_message("r", text), version=f"2026-01-01T00:00:0{at}.000000+00:00")
+        await thread_reply(threads, crm, None, THREAD, message, happened)
+
+    async def texts() -> list[str]:
+        return [n["notetext"].splitlines()[1] for n in await _notes(desk, case)]
+
+    await tell(Happened.RESTORED, 0)  # nobody took it back: it may have been a command
+    assert await texts() == []
+    await thread_reply(threads, crm, None, THREAD, _message("r", "look again"), Happened.WRITTEN)
+    await tell(Happened.DELETED, 2)
+    await tell(Happened.EDITED, 1, "too late")
+    assert await texts() == []
+    await tell(Happened.RESTORED, 3)
+    await tell(Happened.DELETED, 2)  # once more, late
+    await tell(Happened.EDITED, 1, "too late")
+    assert await texts() == ["look again"]
+    await tell(Happened.DELETED, 4)
+    assert await texts() == []
+
+
 @pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_of_several_edits_the_newest_wins(

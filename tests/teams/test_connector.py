@@ -97,8 +97,9 @@ def test_hosts_of_the_clouds():
 async def test_nothing_is_sent_to_a_foreign_host(teams, session):
     tokens = AppTokens(session, app_id=APP, password=PASSWORD, login_url=teams.service_url)
     connector = Connector(session, settings_for(teams, loopback=False), tokens)
-    with pytest.raises(ConnectorError, match="NotAllowed"):
+    with pytest.raises(ConnectorError, match="NotAllowed") as refused:
         await connector.send(teams.service_url, ANNA, said())
+    assert not refused.value.again
     assert teams.calls == []
     assert teams.issuer.token_requests == 0
 

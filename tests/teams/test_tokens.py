@@ -1,10 +1,13 @@
 """Only the Bot Framework may speak, only to this bot, only for its tenants; a key rollover is no outage."""
 
+from functools import partial
+
 import jwt
 import pytest
 
 from bots.playground.teams_issuer import Key
 from bots.teams.activity import parse
+from bots.teams.clouds import PUBLIC, may_send_to
 from bots.teams.tokens import KEYS_AGE, LOOKUP_GAP, KeysUnavailable, SigningKeys, TokenCheck, Unauthorised
 
 from .conftest import APP
@@ -28,7 +31,17 @@ def clock():
 @pytest.fixture
 def check(teams, session, clock):
     keys = SigningKeys(session, teams.openid_url, clock)
-    return TokenCheck(keys, app_id=APP, issuer=ISSUER, tenants=frozenset({teams.world.tenant}))
+    return _check(keys, teams)
+
+
+def _check(keys, teams):
+    return TokenCheck(
+        keys,
+        app_id=APP,
+        issuer=ISSUER,
+        tenants=frozenset({teams.world.tenant}),
+        may_answer=partial(may_send_to, cloud=PUBLIC, loopback=True),
+    )
 
 
 @pytest.fixture
@@ -102,6 +115,21 @@ async def test_an_activity_without_a_service_url_is_refused(check, teams, said):
         await check.check(teams.authorization(), said(serviceUrl=""))
 
 
+async def test_a_service_url_that_is_not_of_teams_is_refused_whoever_signed_it(check, teams, said):
+    address = "https://smba.trafficmanager.net.evil.example/"
+    with pytest.raises(Unauthorised, match="not an address of Microsoft Teams"):
+        await check.check(f"Bearer {teams.issuer.activity_token(address)}", said(serviceUrl=address))
+
+
+async def test_channels_whose_clients_say_themselves_who_they_are_are_refused(check, teams, said):
+    address = "https://directline.botframework.com/"
+    for channel in ("directline", "webchat", "emulator"):
+        with pytest.raises(Unauthorised, match=f"by '{channel}'"):
+            await check.check(
+                f"Bearer {teams.issuer.activity_token(address)}", said(serviceUrl=address, channelId=channel)
+            )
+
+
 async def test_a_key_that_is_not_endorsed_for_teams(check, teams, said):
     teams.issuer.endorsements = ["webchat"]
     with pytest.raises(Unauthorised, match="endorsed"):
@@ -129,7 +157,7 @@ async def test_forged_key_names_do_not_make_us_hammer_the_issuer(check, teams, s
 
 async def test_old_keys_serve_while_new_ones_are_fetched(teams, session, clock, said):
     keys = SigningKeys(session, teams.openid_url, clock)
-    check = TokenCheck(keys, app_id=APP, issuer=ISSUER, tenants=frozenset({teams.world.tenant}))
+    check = _check(keys, teams)
     await check.check(teams.authorization(), said())
     clock.now += KEYS_AGE + 1
     await check.check(teams.authorization(), said())
@@ -140,6 +168,6 @@ async def test_old_keys_serve_while_new_ones_are_fetched(teams, session, clock, 
 
 async def test_an_issuer_that_does_not_answer_is_not_the_callers_fault(teams, session, clock, said):
     keys = SigningKeys(session, f"{teams.service_url}nothing-here", clock)
-    check = TokenCheck(keys, app_id=APP, issuer=ISSUER, tenants=frozenset({teams.world.tenant}))
+    check = _check(keys, teams)
     with pytest.raises(KeysUnavailable):
         await check.check(teams.authorization(), said())

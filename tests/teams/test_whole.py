@@ -115,6 +115,38 @@ async def test_a_thread_follows_its_case_where_everything_is_heard(bot, teams):
     assert notes[0]["_objectid_value"] == cases[0]["incidentid"]
 
 
+async def test_what_is_said_to_the_bot_in_a_thread_is_a_note_that_follows_every_change(bot, teams):
+    await teams.message("The slicer of shop 11 is dull", user="ben", conversation="channel", mention=False)
+    message = teams.last("channel", "ben", bot=False)
+    await teams.compose_fetch_task(message)
+    await teams.submit_dialog({"Customer": await customer(teams)}, "Create")
+    teams.close_dialog()
+    case = (await rows(bot, "incidents", "contains(title,'slicer of shop 11')"))[0]["incidentid"]
+
+    async def notes() -> list[str]:
+        found = await rows(bot, "annotations", f"_objectid_value eq {case} and contains(notetext,'in Teams:')")
+        return [row["notetext"].splitlines()[1] for row in found]
+
+    async def say(text: str):
+        await teams.message(text, conversation="channel", reply_to=message)
+        return teams.last("channel", bot=False)
+
+    before = await notes()
+    said, command = await say("Blades went out today"), await say("case list")
+    for text in ("Blades went out on Monday", "Blades went out today", "Blades went out on Monday"):
+        await teams.edit(said, text, mention=True)
+        await teams.edit(command, text.replace("Blades", "Nothing"), mention=True)
+        assert await notes() == [*before, text]
+    for post in (said, command):
+        await teams.delete(post)
+    assert await notes() == before
+    for post in (said, command):
+        await teams.undelete(post)
+    assert await notes() == [*before, "Blades went out on Monday"]
+    await teams.delete(said)
+    assert await notes() == before
+
+
 async def test_a_case_in_a_channel_is_private_until_it_is_shared(teams):
     created = await ask(teams, "case create 'Quiet grinder' account='Contoso'", "channel")
     assert created.to == "29:1anna"
