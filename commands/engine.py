@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from contextvars import Context
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,10 +44,17 @@ _LOOK: Final = 0.5
 """Seconds between two looks at the lock: how long two processes can believe that a job is theirs."""
 _PERIOD: Final = 2.0
 """Seconds between two looks at work that nobody executes. Two must agree, so whoever lost its lock has stopped."""
-_RUNS: Final = 6
-"""Times that a job is begun; one that ends its process each time must not travel for ever."""
+_TOGETHER: Final = 2
+"""Times that a job is begun beside others. Whoever was begun oftener was running when processes died, and is a suspect:
+suspects run one at a time, so that a job that ends its process takes no other with it."""
+_ALONE: Final = 4
+"""Times that a suspect is begun so; one that ends its process each time must not travel for ever."""
+_BEGUN: Final = 1000
+"""DBOS's own limit, which ends a job without a word; to it a suspect that waits for its turn is begun, too."""
 _CRASHES: Final = "crashes"
 """Attribute of a job: how many of its runs ended with their process, before it was last put back into the queue."""
+_TRIED: Final = "tried"
+"""Attribute of a job: how often it was begun as the only suspect."""
 CALLED_OFF: Final = "called_off"
 """Attribute of a job: operators want it tried no more."""
 _LOCKED: Final = 0.5
@@ -109,15 +116,21 @@ class JobAbandoned(Exception):
     """Ends a job as failed: its person knows, and operators find it in the journal."""
 
 
-@DBOS.workflow(name=JOB_NAME, max_recovery_attempts=_RUNS + 3)  # the last resort: giving up may itself be deadly
+_alone = asyncio.Lock()
+"""Held by the only suspect that runs in this process."""
+
+
+@DBOS.workflow(name=JOB_NAME, max_recovery_attempts=_BEGUN)
 async def _crm_job(argument: str) -> str:
     job, task = DBOS.workflow_id, asyncio.current_task()
     if _body is None or job is None or task is None:
         raise EngineError("the engine runs no jobs yet")
     _running[job] = task
     try:
-        end = None if job in _first else await _end(job)
-        result = await _body(argument, end)
+        known = None if job in _first else await _known(job)
+        async with _alone if _suspect(known) else nullcontext():
+            end = await _end(job, known)
+            result = await _body(argument, end)
     except (SQLAlchemyError, EngineError) as e:
         # Only the journal fails so. An ordinary exception would be recorded as the job's end; cancelled, it stays
         # pending, and `_adopt` starts it again.
@@ -142,14 +155,30 @@ async def _crm_chore(name: str) -> str:
     return name
 
 
-async def _end(job: str) -> End | None:
-    """Whether it must not be tried: it has been begun too often, this time included, or was called off."""
-    # Outside of the workflow's own context, where asking would be recorded as one of its steps.
-    asking = asyncio.create_task(DBOS.get_workflow_status_async(job), context=Context())
-    status = await asking
-    if status and (status.attributes or {}).get(CALLED_OFF):
+async def _outside(asking: Coroutine[Any, Any, Any]) -> Any:
+    """Ask the engine without the workflow's own context, where it would be recorded as one of its steps."""
+    return await asyncio.create_task(asking, context=Context())
+
+
+async def _known(job: str) -> Any:
+    return await _outside(DBOS.get_workflow_status_async(job))
+
+
+async def _end(job: str, known: Any) -> End | None:
+    """Whether it must not be tried: it was called off, or ended its process each time that it was tried."""
+    if known and (known.attributes or {}).get(CALLED_OFF):
         return End.CALLED_OFF
-    return End.DEADLY if status and _crashes(status) + (status.recovery_attempts or 0) > _RUNS else None
+    if not _suspect(known):
+        return None
+    tried = int((known.attributes or {}).get(_TRIED, 0)) + 1
+    await _outside(DBOS.update_workflow_attributes_async(job, {_TRIED: tried}, merge=True))
+    if tried > 2 * _ALONE:  # not even telling its person is survived
+        raise JobAbandoned(End.DEADLY)
+    return End.DEADLY if tried > _ALONE else None
+
+
+def _suspect(job: Any) -> bool:
+    return bool(job) and _crashes(job) + (job.recovery_attempts or 0) > _TOGETHER
 
 
 def _crashes(job: Any) -> int:
@@ -302,7 +331,7 @@ class Engine:
 
     async def called_off(self, job: str) -> bool:
         """Inside a job: whether operators want it tried no more."""
-        return await _end(job) is End.CALLED_OFF
+        return bool(((await _known(job)).attributes or {}).get(CALLED_OFF))
 
     async def trouble(self) -> str:
         """Why no work is taken now; empty when it is."""

@@ -1,20 +1,22 @@
-"""`python -m tests.jobs.deadly FOLDER [URL]`: a job whose process dies each time that it is begun.
+"""`python -m tests.jobs.deadly FOLDER [URL]`: a job whose process dies each time that it is begun, and its neighbours.
 
-Prints "died" for every process that did. The first that does not gives the job's person their answer, and prints that.
+Prints "died" for every process that did. The first that does not gives the job's person their answer, and prints that
+and how its neighbours ended, which were under way each time.
 What is imported is imported once: the processes are forks of this one.
 """
 
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from commands.cards import to_text
+from commands.cards import Card, CardKind, to_text
 from commands.cipher import FernetCipher
 from commands.engine import Engine
 from commands.jobs import Jobs
 from commands.request import Place, Principal, Reply
-from commands.work import Answer, Work
+from commands.work import Answer, Outcome, Work
 
 KEY = b"a secret key for deadly jobs"
 DEATH = 9
@@ -27,21 +29,33 @@ WORK = Work(
 )
 
 
-async def die(_work: Work, _resumed: bool) -> Answer:
-    os._exit(DEATH)
+NEIGHBOURS = [replace(WORK, key=f"slack:T1:neighbour{n}") for n in range(5)]
+TAKES = 0.2
+"""Seconds for a neighbour: longer than until the first death."""
+
+
+async def perform(work: Work, _resumed: bool) -> Answer:
+    if work.key == WORK.key:
+        os._exit(DEATH)
+    await asyncio.sleep(TAKES)
+    return Answer(Outcome.DONE, Reply(card=Card(kind=CardKind.NOTICE, title="done")))
 
 
 async def process(folder: Path, url: str, *, first: bool) -> None:
     delivered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    async def deliver(_work: Work, reply: Reply) -> None:
-        delivered.set_result(to_text(reply.card) if reply.card else "")
+    async def deliver(work: Work, reply: Reply) -> None:
+        if work.key == WORK.key:
+            delivered.set_result(to_text(reply.card) if reply.card else "")
 
-    jobs = Jobs(Engine(folder, FernetCipher(KEY), url=url), die, deliver)
+    jobs = Jobs(Engine(folder, FernetCipher(KEY), url=url), perform, deliver)
     await jobs.start()
     if first:
-        await jobs.run(WORK, window=30)
+        await asyncio.gather(*(jobs.run(work, window=30) for work in (*NEIGHBOURS, WORK)))
     print(await asyncio.wait_for(delivered, 30), flush=True)
+    for work in NEIGHBOURS:
+        reply = await jobs.run(work, window=30)
+        print("neighbour", to_text(reply.card) if reply and reply.card else "unanswered", flush=True)
     await jobs.stop(2)
 
 

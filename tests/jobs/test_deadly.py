@@ -1,4 +1,4 @@
-"""A job that ends its process each time is given up: its person is told, and operators find it."""
+"""A job that ends its process each time is given up: its person is told, operators find it, its neighbours live."""
 
 import asyncio
 import os
@@ -10,10 +10,12 @@ import pytest
 
 from bots.jobs_command import run_jobs
 
+from . import deadly
 from .deadly import KEY, WORK
 from .postgres import postgres
 
 ROOT = Path(__file__).parents[2]
+NEIGHBOURS = len(deadly.NEIGHBOURS)
 
 
 @pytest.fixture(
@@ -37,7 +39,8 @@ async def test_begun_six_times(url: str, tmp_path: Path, monkeypatch: pytest.Mon
     assert lines[:6] == ["died"] * 6, log.decode()
     job = f"{WORK.key}~1"
     assert lines[6] == "This could not be finished, and will not be tried again."
-    assert lines[-1].endswith(f"crmchat jobs show {job}")
+    assert lines[-1 - NEIGHBOURS].endswith(f"crmchat jobs show {job}")
+    assert lines[-NEIGHBOURS:] == ["neighbour done"] * NEIGHBOURS
     assert f"the job {job} is given up" in log.decode()
 
     for name, value in (("DATA_DIR", str(tmp_path)), ("SECRET_KEY", KEY.decode())):
