@@ -57,9 +57,13 @@ class Call:
     def user(self, name: str = "user") -> User:
         (wanted,) = self.need(name)
         found = self.world.users.get(wanted)
-        if found is None or (found.team != self.team and not found.is_bot):
+        if found is None or not (found.team == self.team or found.is_bot or self._met(found)):
             raise SlackError("user_not_found")
         return found
+
+    def _met(self, user: User) -> bool:
+        """Whether the app reads along with somebody of another workspace, by Slack Connect."""
+        return any({self.bot.id, user.id} <= set(c.members) for c in self.world.channels.values())
 
 
 Method = Callable[[Call], dict[str, Any]]
@@ -134,7 +138,10 @@ def bots_info(call: Call) -> dict[str, Any]:
 
 @method("users.info", "users:read", per_minute=100)
 def users_info(call: Call) -> dict[str, Any]:
-    return {"user": call.user().json("users:read.email" in call.token.scopes)}
+    user = call.user()
+    enterprise = call.world.teams[user.team].enterprise
+    grid = {"enterprise_user": {"id": user.id, "enterprise_id": enterprise}} if enterprise else {}
+    return {"user": {**user.json("users:read.email" in call.token.scopes), **grid}}
 
 
 @method("users.lookupByEmail", "users:read.email", per_minute=50)

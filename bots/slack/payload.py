@@ -66,11 +66,16 @@ def of_interaction(body: Body) -> Origin:
 
 
 def of_event(body: Body) -> Origin:
-    """Of an event: `authorizations[0]` is where we are installed; the top level may name the sender's workspace."""
+    """Of an event: `authorizations[0]` is where we are installed; the top level may name the sender's workspace.
+
+    An installation in a whole organisation names no workspace there; the top level's counts if it is of the same one.
+    """
     event = body.get("event") or {}
     authorization = (body.get("authorizations") or [{}])[0]
-    team = authorization.get("team_id") or body.get("team_id") or ""
     enterprise = authorization.get("enterprise_id") or body.get("enterprise_id") or ""
+    team = authorization.get("team_id") or ""
+    if not team and (body.get("enterprise_id") or "") == enterprise and body.get("team_id") != enterprise:
+        team = body.get("team_id") or ""
     user = event.get("user") or ""
     if isinstance(user, dict):
         user = str(user.get("id") or "")

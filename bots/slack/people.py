@@ -138,7 +138,8 @@ def _standing(where: Workspace, user: Mapping[str, Any]) -> Standing:
         return Standing.BOT
     enterprise = (user.get("enterprise_user") or {}).get("enterprise_id", "")
     home = user.get("team_id", "")
-    ours = home == where.team or (bool(where.enterprise) and where.enterprise in (enterprise, home))
+    # In an organisation the payload's workspace may be the person's own, so it vouches for nothing.
+    ours = where.enterprise in (enterprise, home) if where.enterprise else home == where.team
     if user.get("deleted") or user.get("is_stranger") or (home and not ours):
         return Standing.STRANGER
     if user.get("is_restricted") or user.get("is_ultra_restricted"):

@@ -185,6 +185,18 @@ def test_only_full_members_are_vouched_for(changes: dict[str, object], standing:
     assert bool(vouched.email) is (not changes)
 
 
+@pytest.mark.parametrize(
+    ("enterprise", "team", "standing"),
+    [("E1", "T1", "member"), ("E1", "T2", "member"), ("E666", "T1", "stranger"), ("", "T1", "stranger")],
+)
+def test_in_an_organisation_its_own_people_are_members(enterprise: str, team: str, standing: str) -> None:
+    from bots.slack.api import Workspace
+    from bots.slack.people import profiled
+
+    user = {"id": "U1", "team_id": team, "enterprise_user": {"enterprise_id": enterprise} if enterprise else None}
+    assert profiled(ANNA, Workspace("T1", "E1"), user).standing == standing
+
+
 @pytest.mark.usefixtures("face")
 async def test_an_answer_that_slack_does_not_take_is_tried_again(slack: FakeSlack, script: Script) -> None:
     script.answers(Reply(card=NOTICE, stub=STUB))

@@ -4,6 +4,8 @@ import asyncio
 import html
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -78,6 +80,31 @@ async def test_an_organisation_installs_once_for_all_its_workspaces(
     await slack.uninstall("T1")
     assert "not installed" in (await slack.command("/crm", "my cases")).text
     assert await _rows(engine) == 0
+
+
+async def test_an_organisations_guests_from_elsewhere_are_strangers(
+    distributed: tuple[SlackFace, str], slack: FakeSlack, script: Script
+) -> None:
+    """By Slack Connect: the event is the other workspace's, and `authorizations` names our organisation alone."""
+    face, url = distributed
+    slack.world.teams["T1"].enterprise = "E1"
+    slack.oauth.org_wide = True
+    await slack.install(f"{url}slack/install")
+    slack.add_team("T666", "Elsewhere")
+    slack.world.users["U7"] = replace(slack.world.users["U7"], team="T666", email="anna.weber@contoso.example")
+    slack.world.users["U7"].external = False  # no stranger to Slack: we share a channel
+    said = {"type": "app_mention", "user": "U7", "text": "<@UBOT> my cases", "channel": "C4", "ts": "1700000000.000100"}
+    authorization = {"enterprise_id": "E1", "team_id": None, "user_id": "UBOT", "is_enterprise_install": True}
+    envelope = {"type": "event_callback", "team_id": "T666", "context_team_id": "T666", "is_ext_shared_channel": True}
+    envelope |= {"authorizations": [authorization], "event": {**said, "team": "T666", "user_team": "T666"}}
+    assert (await slack.post_event({**envelope, "event_id": "Ev1"}, "from elsewhere")).status == 200
+    del envelope["event"]["user_team"]
+    envelope["event"]["ts"] = "1700000000.000200"
+    assert (await slack.post_event({**envelope, "event_id": "Ev2"}, "from elsewhere")).status == 200
+    assert len(script.asked) == 2
+    for request in script.asked:
+        vouched = await face.profile(request.principal)
+        assert (vouched.standing, vouched.email) == (Standing.STRANGER, "")
 
 
 async def test_a_workspace_that_joins_an_organisation_is_still_served(
@@ -295,6 +322,28 @@ async def test_socket_mode_needs_no_address_of_ours(slack: FakeSlack, script: Sc
         assert "my leads" in slack.text(await slack.until(lambda: slack.last("dm", "U2")))
         async with slack.session.post(f"{url}slack/events", data={"command": "/crm"}) as refused:
             assert refused.status == 401
+
+
+async def test_socket_mode_connects_again_and_takes_an_envelope_once(
+    slack: FakeSlack, script: Script, engine: AsyncEngine
+) -> None:
+    settings = settings_for(slack, app_token=slack.app_token, signing_secret="")
+
+    def connected(times: int) -> bool:
+        return bool(slack.sockets) and times == len([c for c in slack.calls if c.method == "apps.connections.open"])
+
+    async with serving(settings, script, engine):
+        slack.bot_url = ""
+        await slack.until(lambda: connected(1))
+        for times, reason in ((2, "warning"), (3, "refresh_requested")):
+            await slack.sockets[-1].send_json({"type": "disconnect", "reason": reason})
+            await slack.until(partial(connected, times))
+            assert "You said my cases" in (await slack.command("/crm", "my cases")).text
+        asked = len(script.asked)
+        await slack.say("@crm my leads", user="U1", channel="C1")
+        mention = next(a.delivery for a in slack.answers if a.delivery and b"app_mention" in a.delivery.body)
+        assert [(await slack.redeliver(mention, number=n)).status for n in (1, 2)] == [200, 200]
+        assert len(script.asked) == asked + 1
 
 
 async def test_an_app_token_that_slack_does_not_take_is_one_line_in_the_log(
