@@ -3,10 +3,12 @@
 https://docs.slack.dev/messaging/work-objects-implementation: `external_ref` must stay the same for ever.
 """
 
+import html
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from commands.cards import Card, Fact, Link, Moment, Status, Value, value_text
+from commands.cards import Card, CardKind, Fact, Link, Moment, Status, Value, to_text, value_text
 
 from .text import clip
 
@@ -23,11 +25,26 @@ def entity(card: Card, url: str) -> dict[str, Any]:
         facts = (Fact("Status", _status(card.status)), *facts)
     return {
         "app_unfurl_url": url,
-        "url": card.url or url,
-        "external_ref": {"id": card.record or url},
+        "url": card.url or html.unescape(url),
+        "external_ref": {"id": card.record or html.unescape(url)},
         "entity_type": "slack#/entities/item",
         "entity_payload": {"attributes": attributes, "custom_fields": [_field(n, f) for n, f in enumerate(facts)]},
     }
+
+
+def details(card: Card, url: str) -> dict[str, Any]:
+    """What `entity.presentDetails` is given for one viewer: the record, the way to sign in, or why there is neither.
+
+    https://docs.slack.dev/reference/methods/entity.presentDetails: a message of ours is shown for `custom` alone.
+    """
+    if card.kind is CardKind.RECORD:
+        return {"metadata": {k: v for k, v in entity(card, url).items() if k != "app_unfurl_url"}}
+    page = next((a.url for a in card.actions if a.url), "") if card.kind is CardKind.SIGN_IN else ""
+    if page:
+        return {"user_auth_required": True, "user_auth_url": page}
+    said = to_text(replace(card, title="", actions=(), more=()))
+    error = {"status": "custom", "custom_title": clip(card.title, 150), "custom_message": clip(said, 1000)}
+    return {"error": {k: v for k, v in error.items() if v}}
 
 
 def _status(status: Status) -> str:

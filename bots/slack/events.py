@@ -15,15 +15,14 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
 
-from commands.cards import CardKind
-from commands.request import Ask, FromMessage, Place, Pressed, Standing, Typed
+from commands.request import Ask, FromMessage, Place, Standing, Typed
 from commands.threads import Happened
 
 from .api import NotInstalled, SlackError, Workspace
 from .blocks import MESSAGE_BLOCKS, render
 from .bolt import Authorize
 from .desk import Desk
-from .entities import entity
+from .entities import details, entity
 from .installations import Begun, Installations
 from .payload import Body, Origin, of_event, place
 from .text import without_mention
@@ -68,9 +67,12 @@ class Events:
     async def other(self) -> None:
         """An event that we did not ask for."""
 
-    async def _once(self, body: Body, work: Work) -> BoltResponse | None:
-        """Do it unless it was done; while another delivery of it is at work, have Slack come again later."""
-        key = f"slack:{body.get('event_id') or ''}"
+    async def _once(self, body: Body, work: Work, name: str = "") -> BoltResponse | None:
+        """Do it unless it was done; while another delivery of it is at work, have Slack come again later.
+
+        `name`: what it is about, where several events may be about the same.
+        """
+        key = f"slack:{name or body.get('event_id') or ''}"
         begun = await self._desk.seen.begin(key)
         if begun is Begun.DONE:
             return None
@@ -105,10 +107,14 @@ class Events:
     # words
 
     async def mention(self, body: Body) -> BoltResponse | None:
-        """`@crm …` in a channel: the same words as `/crm …`; in a thread they are about that thread."""
+        """`@crm …` in a channel: the same words as `/crm …`; in a thread they are about that thread.
+
+        Slack sends it anew, as another event, each time the message is edited: what was said is done once.
+        """
         event, origin = body["event"], of_event(body)
         if _is_bot(event):
             return None
+        said = f"{event.get('channel') or ''}:{event['ts']}" if event.get("ts") else ""
 
         async def work() -> None:
             thread = str(event.get("thread_ts") or "")
@@ -116,13 +122,15 @@ class Events:
             words = without_mention(str(event.get("text") or ""), await self._authorize.bot_user(origin.workspace))
             ask: Ask = Typed(words)
             if thread and " ".join(words.lower().split()) in _OPENERS:
-                ask = FromMessage(await self._desk.reading.one(origin, where.conversation, thread))
+                ask = FromMessage((await self._desk.reading.one(origin, where.conversation, thread))[0])
             elif thread:  # what is no command may be a note on the case that the thread follows
-                quote = await self._desk.reading.quote(origin, where.conversation, event | {"text": words})
+                quote = await self._desk.reading.quote(
+                    origin, where.conversation, {**event, "text": words, "blocks": []}
+                )
                 ask = Typed(words, quote.message)
-            await self._answer(ask, origin, where, body)
+            await self._answer(ask, origin, where, body, said)
 
-        return await self._once(body, work)
+        return await self._once(body, work, f"{origin.key}:{said}" if said else "")
 
     async def message(self, body: Body) -> BoltResponse | None:
         """A direct message is a command; a reply in a thread may concern a case; anything else is not ours."""
@@ -152,7 +160,8 @@ class Events:
             "text"
         )
         bot = await self._authorize.bot_user(origin.workspace)
-        if _is_bot(said) or unchanged or (bot and f"<@{bot}" in str(said.get("text") or "")):
+        command = bot and f"<@{bot}" in str(said.get("text") or "") and happened is not Happened.DELETED
+        if _is_bot(said) or unchanged or command:
             return None  # a mention is a command (`app_mention`), and a link that gets its preview counts as a change
         desk, author = self._desk, replace(origin, user=str(said.get("user") or ""))
         where = self._place(author, body, thread=str(said["thread_ts"]), message_ts=str(said.get("ts") or ""))
@@ -176,19 +185,19 @@ class Events:
 
         async def work() -> None:
             channel, ts = str(item.get("channel") or ""), str(item.get("ts") or "")
-            quote = await self._desk.reading.one(origin, channel, ts, str(event.get("item_user") or ""))
-            where = place(origin, channel, thread=ts, shared=_shared(body), message_ts=ts)
+            quote, root = await self._desk.reading.one(origin, channel, ts, str(event.get("item_user") or ""))
+            where = place(origin, channel, thread=root, shared=_shared(body), message_ts=ts)
             await self._answer(FromMessage(quote, at_once=True), origin, where, body)
 
         return await self._once(body, work)
 
-    async def _answer(self, ask: Ask, origin: Origin, where: Place, body: Body) -> None:
+    async def _answer(self, ask: Ask, origin: Origin, where: Place, body: Body, said: str = "") -> None:
         desk = self._desk
         principal = await desk.people.known(desk.people.principal(origin))
         if principal.standing is Standing.BOT:
             return
         sent = asyncio.get_running_loop().create_future()
-        reply = await desk.ask(ask, principal, where, f"{origin.key}:{body.get('event_id') or ''}", sent=sent)
+        reply = await desk.ask(ask, principal, where, f"{origin.key}:{said or body.get('event_id') or ''}", sent=sent)
         desk.send(where, principal, reply, sent)
 
     def _place(self, origin: Origin, body: Body, *, thread: str, message_ts: str = "") -> Place:
@@ -262,18 +271,14 @@ class Events:
         desk, event, origin = self._desk, body["event"], of_event(body)
         principal, where = desk.people.principal(origin), place(origin, str(event.get("channel") or ""))
         url = html.unescape(str(event.get("entity_url") or (event.get("link") or {}).get("url") or ""))
-        card = await desk.dispatcher.unfurl(url, principal, where)
-        press = next((a.press for a in card.buttons() if a.press), None) if card else None
-        answer: dict[str, Any] = {"error": {"status": "not_found"}}
-        if press:
-            reply = await desk.ask(Pressed(press), principal, where, f"{origin.key}:{body.get('event_id') or ''}")
-            if reply.card and reply.card.kind is CardKind.RECORD:
-                answer = {"metadata": entity(reply.card, url)}
-            elif reply.card:
-                answer = {"error": {"status": "restricted", "custom_message": reply.card.title}}
+        reply = await desk.ask(Typed(url), principal, where, f"{origin.key}:{body.get('event_id') or ''}")
+        if reply.card is None:
+            return
         trigger = str(event.get("trigger_id") or "")
         try:
-            await desk.api.call(origin.workspace, "entity_presentDetails", trigger_id=trigger, **answer)
+            await desk.api.call(
+                origin.workspace, "entity_presentDetails", trigger_id=trigger, **details(reply.card, url)
+            )
         except (SlackError, NotInstalled) as error:
             log.info("a record's details were not presented: %s", error)
 

@@ -21,7 +21,7 @@ from commands.request import FromMessage, Place, Pressed, Principal, Reply, Subm
 from .blocks import MENU, OPEN, PRESS, render
 from .delivery import invitation
 from .desk import Desk, gesture, in_view, without_view
-from .modals import FORM, INPUT, MORE, SHOWN, Unsealed, field_errors, option, submission
+from .modals import INPUT, MORE, SHOWN, Unsealed, field_errors, option, submission
 from .payload import Body, Origin, of_command, of_interaction, place
 from .settings import GLOBAL_SHORTCUT, MESSAGE_SHORTCUT
 
@@ -60,9 +60,9 @@ class Interactions:
         app.action(re.compile(f"^{OPEN}"))(self.nothing)
         app.action(MORE)(self.more)
         app.action(INPUT)(self.nothing)
-        app.options(INPUT)(self.options)
-        app.view(FORM)(self.submitted)
+        app.options(re.compile(""))(self.options)
         app.view(SHOWN)(self.nothing)
+        app.view(re.compile(""))(self.submitted)
         app.view_closed(re.compile(""))(self.nothing)
         app.message_shortcut(MESSAGE_SHORTCUT)(self.message_shortcut)
         app.global_shortcut(GLOBAL_SHORTCUT)(self.global_shortcut)

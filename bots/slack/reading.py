@@ -14,6 +14,7 @@ from commands.request import DeliveryFailed, Message, Person, Place, Quote, Quot
 from .api import NotInstalled, SlackApi, SlackError, Workspace, proxy_for
 from .payload import Origin, workspace_at
 from .people import People, name_of
+from .rich_text import wire_text
 from .settings import SlackSettings
 from .text import mentioned_users, plain
 
@@ -64,16 +65,16 @@ class Reading:
         # Slack gives a message `thread_ts` once it has a reply, the root too.
         return Quote(message=read, in_thread=bool(message.get("thread_ts")), missing=tuple(missing))
 
-    async def one(self, origin: Origin, channel: str, ts: str, author: str = "") -> Quote:
-        """A message by its place alone (a reaction names no more)."""
+    async def one(self, origin: Origin, channel: str, ts: str, author: str = "") -> tuple[Quote, str]:
+        """A message by its place alone (a reaction names no more), and the root of its thread where it is known."""
         try:
             found = await self._replies(origin.workspace, channel, ts, only=True)
             message = next(m for m in found if m.get("ts") == ts)
         except (SlackError, NotInstalled, StopIteration) as error:
             code = error.code if isinstance(error, SlackError) else "message_not_found"
             quote = await self.quote(origin, channel, {"ts": ts, "user": author, "text": ""})
-            return replace(quote, missing=(*quote.missing, f"The message's text: {_why(code)}."))
-        return await self.quote(origin, channel, message)
+            return replace(quote, missing=(*quote.missing, f"The message's text: {_why(code)}.")), ts
+        return await self.quote(origin, channel, message), str(message.get("thread_ts") or ts)
 
     async def thread(self, place: Place, message: Message) -> Quote:
         """The whole thread around a message. Never raises: what is lacking is in `missing`."""
@@ -124,7 +125,7 @@ class Reading:
         self, where: Workspace, tenant: str, channel: str, message: Mapping[str, Any], missing: list[str]
     ) -> Message:
         ts = str(message.get("ts", ""))
-        raw = _raw_text(message)
+        raw = wire_text(message)
         names = await self._people.names(where, mentioned_users(raw))
         try:
             answer = await self._api.call(where, "chat_getPermalink", patience=2.0, channel=channel, message_ts=ts)
@@ -174,8 +175,11 @@ class Reading:
                     missing.append(f"{name}: {_why(code)}.")
                     continue
             url = str(file.get("url_private_download") or file.get("url_private") or "")
-            if file.get("is_external") or not url:
+            if file.get("is_external"):
                 missing.append(f"{name}: it is not kept in Slack.")
+                continue
+            if not url:  # access was denied, or the workspace's plan hides it
+                missing.append(f"{name}: Slack does not give this file to apps.")
                 continue
             found.append(
                 QuotedFile(
@@ -224,17 +228,3 @@ async def _limited(answer: aiohttp.ClientResponse, name: str) -> bytes:
 
 def _why(code: str) -> str:
     return _WHY.get(code, f"Slack refused it ({code})")
-
-
-def _raw_text(message: Mapping[str, Any]) -> str:
-    """The message's mrkdwn; apps often leave `text` empty and say everything in blocks or attachments."""
-    if text := str(message.get("text") or ""):
-        return text
-    parts = [_block_text(b) for b in message.get("blocks") or ()]
-    parts += [str(a.get("text") or a.get("fallback") or "") for a in message.get("attachments") or ()]
-    return "\n".join(filter(None, parts))
-
-
-def _block_text(block: Mapping[str, Any]) -> str:
-    texts = [block.get("text"), *(block.get("fields") or ()), *(block.get("elements") or ())]
-    return "\n".join(str(t["text"]) for t in texts if isinstance(t, Mapping) and isinstance(t.get("text"), str))

@@ -329,6 +329,19 @@ async def test_a_form_from_a_button_in_a_modal_lies_on_top(slack: FakeSlack, scr
     assert "Saved" in slack.text(slack.view("U1") or view)
 
 
+@pytest.mark.parametrize("callback_id", ["form", "a form of an older deployment"])
+async def test_a_form_of_an_older_deployment_says_so(slack: FakeSlack, script: Script, callback_id: str) -> None:
+    script.answers(Reply(form=FORM))
+    await slack.command("/crm", "case update CAS-1")
+    view = await slack.until(lambda: slack.view("U1"))
+    view.body |= {"callback_id": callback_id, "private_metadata": '{"made": "by another version"}'}
+    assert (await slack.suggest(view, "Customer", "con")).json == {"options": []}
+    asked = len(script.asked)
+    assert (await slack.submit(view, {"title": "x"})).json["response_action"] == "update"
+    assert "too old" in slack.text(slack.view("U1") or view)
+    assert len(script.asked) == asked
+
+
 async def test_the_home_tab(slack: FakeSlack) -> None:
     await slack.open_home("U1")
     home = await slack.until(lambda: slack.home("U1"))
@@ -350,6 +363,17 @@ async def test_a_reaction_makes_a_case_with_defaults(slack: FakeSlack, script: S
     assert ask.at_once
     assert ask.quote.message.text == "The printer burns"
     await slack.until(lambda: next((m for m in slack.messages("C1", "U2", thread=message) if m.bot_id), None))
+
+
+async def test_a_reaction_in_a_thread_answers_in_that_thread(slack: FakeSlack, script: Script) -> None:
+    """The event names the reply alone; what follows the case is the thread."""
+    root = await slack.say("Who is on shift?", user="U1", channel="C1")
+    reply = await slack.say("The printer burns", user="U2", channel="C1", thread=root)
+    script.answers(Reply(card=RECORD, stub=STUB))
+    await slack.react(reply, "ticket", user="U1")
+    await slack.until(lambda: script.asked)
+    place = script.asked[0].place
+    assert (place.thread, place.address["message_ts"]) == (root.ts, reply.ts)
 
 
 async def test_a_reaction_without_the_right_to_read_still_makes_the_case(slack: FakeSlack, script: Script) -> None:
@@ -409,9 +433,24 @@ async def test_a_link_in_the_composer_is_unfurled_by_its_id(slack: FakeSlack, sc
 
 async def test_the_side_pane_shows_the_viewers_own_view(slack: FakeSlack, script: Script) -> None:
     url = "https://contoso.crm.dynamics.com/main.aspx?etn=incident&id=1"
-    script.found = [replace(STUB, url=url, actions=(Action(label="Show", press=SHOW),))]
     script.answers(Reply(card=RECORD))
     await slack.open_entity(url, user="U1")
     await slack.until(lambda: "U1" in slack.world.entities)
-    assert "Printer on fire" in str(slack.world.entities["U1"]["metadata"])
-    assert script.asked[-1].ask == Pressed(SHOW)
+    shown = slack.world.entities["U1"]["metadata"]
+    assert shown["entity_payload"]["attributes"]["title"] == {"text": "Printer on fire"}
+    assert "app_unfurl_url" not in shown
+    assert script.asked[-1].ask == Typed(url)
+
+
+async def test_the_side_pane_says_why_there_is_nothing_to_see(slack: FakeSlack, script: Script) -> None:
+    url = "https://contoso.crm.dynamics.com/main.aspx?etn=incident&id=1"
+    script.answers(Reply(card=Card(kind=CardKind.ERROR, title="You may not see this case.", text=("Ask for a role.",))))
+    await slack.open_entity(url, user="U1")
+    await slack.until(lambda: "U1" in slack.world.entities)
+    why = {"status": "custom", "custom_title": "You may not see this case.", "custom_message": "Ask for a role."}
+    assert slack.world.entities["U1"] == {"error": why}
+    page = Action(label="Connect", url="https://crm.example.com/auth/start/abc")
+    script.answers(Reply(card=Card(kind=CardKind.SIGN_IN, title="Connect your account", actions=(page,))))
+    await slack.open_entity(url, user="U2")
+    await slack.until(lambda: "U2" in slack.world.entities)
+    assert slack.world.entities["U2"] == {"user_auth_required": True, "user_auth_url": page.url}

@@ -103,7 +103,12 @@ async def test_ten_megabytes_are_refused_unread(slack: FakeSlack, script: Script
 
 
 async def test_slacks_own_probes_are_answered(slack: FakeSlack) -> None:
-    assert (await slack.raw(b"ssl_check=1", FORM)).status == 200
+    for probe in (b"ssl_check=1", b"token=old&ssl_check=1", b"ssl_check=1&token=old"):
+        assert (await slack.raw(probe, FORM)).status == 200
+    async with slack.session.get(f"{slack.bot_url}?ssl_check=1&token=old") as looked:
+        assert looked.status == 200
+    smuggled = body(slack, ssl_check="1")
+    assert (await slack.raw(smuggled, FORM)).status == 401
     given = json.dumps({"type": "url_verification", "challenge": "abc", "token": "x"}).encode()
     answer = await slack.raw(given, {"Content-Type": "application/json", **slack.sign(given)})
     assert (answer.status, answer.json) == (200, {"challenge": "abc"})

@@ -104,3 +104,30 @@ async def test_every_event_has_its_effect_once(
     assert effects() == expected
     if kind == "reaction":
         assert isinstance(script.asked[0].ask, FromMessage)
+
+
+@pytest.mark.usefixtures("face")
+async def test_a_mention_that_is_edited_is_no_further_command(slack: FakeSlack, script: Script) -> None:
+    """Slack then sends `app_mention` again, with an event id of its own, whoever was mentioned before."""
+    said = {"type": "app_mention", "user": "U1", "channel": "C1", "ts": "1700000000.000100"}
+    await slack.event({**said, "text": "<@UBOT> lead create Jane Smith"})
+    for number in range(2):
+        edited = {
+            **said,
+            "text": "<@UBOT> lead create Jane Smyth",
+            "edited": {"user": "U1", "ts": f"1700000009.{number}"},
+        }
+        assert (await slack.event(edited)).status == 200
+    assert [getattr(r.ask, "text", "") for r in script.asked] == ["lead create Jane Smith"]
+    await slack.event({**said, "text": "<@UBOT> my cases", "ts": "1700000000.000200", "edited": {"ts": "1700000009.5"}})
+    assert len(script.asked) == 2  # mentioned for the first time
+
+
+@pytest.mark.usefixtures("face")
+async def test_a_mention_that_became_a_note_is_deleted_with_it(slack: FakeSlack, script: Script) -> None:
+    root = await slack.say("The printer burns", user="U2", channel="C1")
+    said = await slack.say("@crm they asked twice", user="U2", channel="C1", thread=root)
+    await slack.edit(said, "@crm they asked three times")
+    await slack.delete(said)
+    await slack.until(lambda: script.overheard)
+    assert [happened for *_, happened in script.overheard] == ["deleted"]
