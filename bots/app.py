@@ -158,6 +158,7 @@ class App:
             self.site.add_routes(
                 [
                     web.post("/slack/events", slack.events),
+                    web.get("/slack/events", slack.events),  # Slack looks at the address's certificate so
                     web.get("/slack/install", slack.install),
                     web.get("/slack/oauth_redirect", slack.oauth_redirect),
                 ]
