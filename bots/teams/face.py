@@ -1,12 +1,10 @@
 """The Teams face: HTTP in, the command layer in the middle, HTTP out."""
 
-import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import orjson
@@ -15,14 +13,12 @@ from aiohttp import web
 from bots.web import loopback_only
 from commands.dispatch import Dispatcher
 from commands.request import (
-    DeliveryFailed,
     Message,
     Place,
     Principal,
     Quote,
     QuotedFile,
     Reply,
-    Request,
     Typed,
     Visibility,
 )
@@ -42,6 +38,7 @@ from .invokes import Gesture, Invokes
 from .memory import Once
 from .port import Answer, Port, Turn
 from .readers import Readers
+from .sending import Sending
 from .settings import TeamsSettings
 from .signin import Exchange, SignIn
 from .standing import Roster
@@ -51,8 +48,6 @@ BODY_LIMIT: Final = 512 * 1024
 """Bytes of a request; Teams sends at most about 250 kB."""
 SENDING: Final = 5.0
 """Seconds that the answer to a message may take within its request; what takes longer goes on behind it."""
-RETRIES: Final = (2.0, 10.0, 30.0)
-"""Seconds between tries to send an answer that Teams did not take."""
 
 _OF_PEOPLE: Final = frozenset({"message", "invoke", "messageUpdate", "messageDelete"})
 
@@ -103,24 +98,19 @@ class TeamsFace:
         self._conversations = Conversations(state)
         self._delivery = Delivery(self._port, self._connector, dispatcher.seal, settings, self._conversations)
         sign_in = SignIn(exchange if settings.sso_resource else None, dispatcher.seal)
-        self._invokes = Invokes(dispatcher, self._delivery, Extension(dispatcher), sign_in)
+        self._sending = Sending(self._delivery, self._conversations)
+        self._invokes = Invokes(dispatcher, self._delivery, self._sending, Extension(dispatcher), sign_in)
         self._once: Once[Answer] = Once()
-        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         """Fetches the issuer's keys ahead of the first message; a failure is mended by the first message."""
         await self._conversations.refresh()
         if self._keys is not None:
-            self._spawn(self._keys.warm())
+            self._sending.behind(self._keys.warm())
 
     async def stop(self) -> None:
         """Lets answers that are under way go out for some seconds."""
-        if going := self._tasks | self._invokes.tasks:
-            _, late = await asyncio.wait(going, timeout=SENDING)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-        await self._readers.close()
+        await self._sending.stop(SENDING)
         if self._keys is not None:
             await self._keys.close()
 
@@ -234,9 +224,7 @@ class TeamsFace:
             if ask is None:
                 await self._send(gesture, Reply(card=self._dispatcher.stale()))
                 return
-            sent = asyncio.get_running_loop().create_future()
-            reply = await self._dispatcher.dispatch(replace(gesture.request(ask), sent=sent))
-            await self._send(gesture, reply, sent)
+            await self._send(gesture, await self._dispatcher.dispatch(gesture.request(ask)))
             return
         if gesture.activity.addressed:
             # Alone with the bot nobody talks about a case; among others what is no command may be a note on it.
@@ -253,48 +241,13 @@ class TeamsFace:
             await self._send(gesture, reply)
 
     async def _say(self, gesture: Gesture, words: Typed, *, for_all: bool = False) -> None:
-        sent = asyncio.get_running_loop().create_future()
-        request = Request(ask=words, principal=gesture.who, place=gesture.where, key=gesture.key, sent=sent)
-        reply = await self._dispatcher.dispatch(request)
+        reply = await self._dispatcher.dispatch(gesture.request(words))
         if for_all:
             reply = Reply(card=reply.card, visibility=Visibility.EVERYONE)
-        await self._send(gesture, reply, sent)
+        await self._send(gesture, reply)
 
-    async def _send(self, gesture: Gesture, reply: Reply, sent: "asyncio.Future[bool] | None" = None) -> None:
-        """Sends within the request where that is quick, else behind it; `sent` says whether it arrived."""
-
-        async def sending() -> None:
-            arrived = await self._deliver_surely(gesture, reply)
-            if sent and not sent.done():
-                sent.set_result(arrived)
-
-        await asyncio.wait({self._spawn(sending())}, timeout=SENDING)
-
-    async def _deliver_surely(self, gesture: Gesture, reply: Reply) -> bool:
-        try:
-            await self._delivery.put(gesture.turn, gesture.where, gesture.who, reply)
-        except ConnectorError as e:
-            log.warning("an answer was not taken: %s", e)
-            if e.gone:
-                await self._conversations.sent_away(gesture.where.conversation, whose(gesture.where, gesture.who))
-            # What may have arrived is not sent again.
-            return e.unknown or (e.again and await self._deliver_later(gesture, reply))
-        return True
-
-    async def _deliver_later(self, gesture: Gesture, reply: Reply) -> bool:
-        for pause in RETRIES:
-            await asyncio.sleep(pause)
-            with suppress(DeliveryFailed):
-                await self._delivery.deliver(gesture.where, gesture.who, reply)
-                return True
-        log.error("an answer was given up after %d tries: %s", len(RETRIES) + 1, gesture.key)
-        return False
-
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    async def _send(self, gesture: Gesture, reply: Reply) -> None:
+        await self._sending.send(gesture, reply, within=SENDING)
 
 
 def _change(activity: Activity) -> Happened:

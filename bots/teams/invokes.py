@@ -5,31 +5,29 @@ One method per invoke name; the table is `Invokes.routes`. Shapes: "Invoke activ
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from commands.cards import Card, CardKind
 from commands.dispatch import Dispatcher
 from commands.press import BadSeal, Do
-from commands.request import FromMessage, Place, PlaceKind, Pressed, Principal, Reply, Request, Submitted
+from commands.request import Ask, FromMessage, Place, PlaceKind, Pressed, Principal, Reply, Request, Submitted
 
 from . import answers, requests
 from .activity import Activity
 from .adaptive import refreshing, render, run, runs, submit
 from .answers import CLOSED
-from .connector import ConnectorError
 from .delivery import Delivery
 from .extension import Extension
 from .forms import pressed, read_dataset, render_form, submission
 from .port import Answer, Turn
+from .sending import Sending
 from .signin import SignIn
 
 INSTALL: Final = "justInTimeInstall"
 PATIENCE: Final = 2.0
 """Seconds that a call to Teams may take before an invoke, which has five of them in all, is answered without it."""
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +42,9 @@ class Gesture:
         self.who: Principal = requests.principal(activity)
         self.where: Place = requests.place(activity, basic=basic)
         self.key: str = requests.key(activity)
+        self.followed = False
+        """The answer is still on its way, and whoever sends it settles how it ends."""
+        self._sent: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     @property
     def value(self) -> Mapping[str, Any]:
@@ -55,19 +56,24 @@ class Gesture:
         """Nobody else reads along."""
         return self.where.kind is PlaceKind.PERSONAL
 
-    def request(self, ask: Pressed | Submitted | FromMessage) -> Request:
+    def request(self, ask: Ask) -> Request:
         """The request for the command layer."""
-        return Request(ask=ask, principal=self.who, place=self.where, key=self.key)
+        return Request(ask=ask, principal=self.who, place=self.where, key=self.key, sent=self._sent)
+
+    def settle(self, *, arrived: bool) -> None:
+        """Say to the job that made the answer, once, whether it arrived; else the job delivers it by itself."""
+        if not self._sent.done():
+            self._sent.set_result(arrived)
 
 
 class Invokes:
     """Answers invokes by name."""
 
-    def __init__(self, dispatcher: Dispatcher, delivery: Delivery, extension: Extension, sign_in: SignIn) -> None:
-        self._dispatcher, self._delivery = dispatcher, delivery
+    def __init__(
+        self, dispatcher: Dispatcher, delivery: Delivery, sending: Sending, extension: Extension, sign_in: SignIn
+    ) -> None:
+        self._dispatcher, self._delivery, self._sending = dispatcher, delivery, sending
         self._seal = dispatcher.seal
-        self.tasks: set[asyncio.Task[Any]] = set()
-        """Calls to Teams that go on behind their invoke."""
         self.routes: Mapping[str, Handler] = {
             "adaptiveCard/action": self._execute,
             "application/search": self._typeahead,
@@ -89,7 +95,14 @@ class Invokes:
         if handler is None:
             log.info("an invoke that is not handled: %s", gesture.activity.name)
             return answers.NOT_IMPLEMENTED
-        return await handler(gesture)
+        try:
+            answer = await handler(gesture)
+        except BaseException:
+            gesture.settle(arrived=False)
+            raise
+        if not gesture.followed:  # it travels in the answer to the invoke, or has been posted
+            gesture.settle(arrived=True)
+        return answer
 
     def ask(self, data: Any) -> Pressed | Submitted | None:
         """What a button or a form means; None when its seal does not hold."""
@@ -129,7 +142,7 @@ class Invokes:
         if reply.replace and not reply.pending:
             card = gesture.activity.reply_to
             update = self._delivery.update(gesture.turn, card, gesture.where, gesture.who, reply)
-            if await self._soon(update, otherwise=True):
+            if await self._sending.soon(update, within=PATIENCE, otherwise=True):
                 return self._in_place(gesture, reply)
             reply = replace(reply, replace=False)
         return await self._post(gesture, reply)
@@ -144,12 +157,9 @@ class Invokes:
 
     async def _post(self, gesture: Gesture, reply: Reply) -> Answer:
         """The answer as a message; in the card's place where Teams does not take the message."""
-        try:
-            await self._soon(self._delivery.put(gesture.turn, gesture.where, gesture.who, reply), otherwise="")
-        except ConnectorError as e:
-            log.warning("an answer was not taken: %s", e)
-            return self._in_place(gesture, reply)
-        return answers.said(_title(reply))
+        if await self._sending.post(gesture, reply, within=PATIENCE):
+            return answers.said(_title(reply))
+        return self._in_place(gesture, reply)
 
     def _in_place(self, gesture: Gesture, reply: Reply) -> Answer:
         message = self._delivery.message(gesture.where, gesture.who, reply)
@@ -167,8 +177,10 @@ class Invokes:
         card = gesture.activity.reply_to
         # In a shared conversation the form may stand, for this person alone, where everyone else sees a card.
         own = gesture.personal or self._delivery.is_private(card)
-        if own and await self._soon(self._delivery.delete(gesture.turn, card), otherwise=True):
-            return answers.said("")
+        if own:
+            deleting = self._delivery.delete(gesture.turn, card)
+            if await self._sending.soon(deleting, within=PATIENCE, otherwise=True):
+                return answers.said("")
         gone = Card(kind=CardKind.NOTICE, title="Put away.")
         return answers.shown(self._delivery.card(gone, gesture.where, gesture.who))
 
@@ -194,12 +206,8 @@ class Invokes:
         if reply.form is not None or failed or not (reply.card or reply.stub):
             return self._dialog(gesture, reply)
         if gesture.personal or self._delivery.for_all(reply, gesture.where):
-            try:
-                await self._soon(self._delivery.put(gesture.turn, gesture.where, gesture.who, reply), otherwise="")
-            except ConnectorError as e:
-                log.warning("an answer was not taken: %s", e)
-                return self._dialog(gesture, reply)
-            return CLOSED
+            posted = await self._sending.post(gesture, reply, within=PATIENCE)
+            return CLOSED if posted else self._dialog(gesture, reply)
         if reply.stub is not None:
             await self._tell_all(gesture, reply)
         return self._dialog(gesture, reply)
@@ -242,23 +250,7 @@ class Invokes:
 
     async def _tell_all(self, gesture: Gesture, reply: Reply) -> bool:
         """Posts the stub for everyone; False where the bot is not a member of the conversation."""
-        try:
-            await self._soon(self._delivery.tell(gesture.where, gesture.who, reply), otherwise=None)
-        except ConnectorError as e:
-            log.info("the conversation was not told: %s", e)
-            return e.status not in {403, 404}
-        return True
-
-    async def _soon(self, work: Coroutine[Any, Any, T], *, otherwise: T) -> T:
-        """What calling Teams gives, if it gives it while somebody waits for the invoke; else it goes on behind it."""
-        task = asyncio.create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        done, _ = await asyncio.wait({task}, timeout=PATIENCE)
-        if done:
-            return task.result()
-        task.add_done_callback(_note_failure)
-        return otherwise
+        return await self._sending.tell(gesture, reply, within=PATIENCE)
 
     def _dialog(self, gesture: Gesture, reply: Reply, *, install: bool = False) -> Answer:
         reader = requests.reader(gesture.who, gesture.where)
@@ -274,11 +266,6 @@ class Invokes:
             button["data"]["msteams"] = {INSTALL: True}
             element.setdefault("actions", []).insert(0, button)
         return answers.dialog(element, reply.card.subtitle or reply.card.title)
-
-
-def _note_failure(task: "asyncio.Task[Any]") -> None:
-    if not task.cancelled() and (e := task.exception()):
-        log.warning("an answer was not taken: %s", e)
 
 
 def _title(reply: Reply) -> str:

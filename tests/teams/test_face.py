@@ -540,7 +540,7 @@ async def test_news_updates_the_card_of_everyone(face, teams, script):
 
 
 async def test_an_answer_that_teams_does_not_take_at_once_still_arrives(teams, monkeypatch):
-    monkeypatch.setattr("bots.teams.face.RETRIES", (0.05, 0.05))
+    monkeypatch.setattr("bots.teams.sending.RETRIES", (0.05, 0.05))
     teams.fail("POST activities", 503, "", times=1)
     answer = await teams.message("hello")
     assert answer.status == 200
