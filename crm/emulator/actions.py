@@ -10,6 +10,7 @@ from typing import Any
 from . import write
 from .catalog import Table
 from .errors import INVALID_ARGUMENT, INVALID_STATUS, DataverseError, bad_request, not_found
+from .odata import CRM
 from .payload import BIND, resolve_reference
 from .registry import Call, Registry
 from .serverset import new_id
@@ -47,7 +48,7 @@ def parameter(call: Call, name: str, kind: type) -> Any:
     if (kind is int and isinstance(value, bool)) or not isinstance(value, kind):
         wanted = {bool: "true or false", int: "a number", dict: "an object", str: "text"}[kind]
         raise bad_request(
-            f"The action {call.request.path.rpartition('.')[2]} needs the parameter '{name}' as {wanted}.",
+            f"The action {call.request.segments[-1].name.removeprefix(CRM)} needs the parameter '{name}' as {wanted}.",
             INVALID_ARGUMENT,
         )
     return value
@@ -73,7 +74,7 @@ def existing(session: Session, table: Table, key: str) -> Row:
 def reference(session: Session, value: Any, name: str) -> tuple[Table, str]:
     """The row that an entity parameter names by `@odata.type` and primary key. Raises: DataverseError 400, 404."""
     kind = str(value.get(_TYPE, "")) if isinstance(value, Mapping) else ""
-    table = session.catalog.get(kind.removeprefix("#").removeprefix("Microsoft.Dynamics.CRM."))
+    table = session.catalog.get(kind.removeprefix("#").removeprefix(CRM))
     if table is None:
         raise bad_request("EdmEntityObject passed should have the key property value set.", INVALID_ARGUMENT)
     key = parse_guid(str(value.get(table.primary_id)))
@@ -246,10 +247,8 @@ def qualify_lead(session: Session, call: Call) -> Response:
             "qualifyingopportunityid": opportunity,
         },
     )
-    rows = [{_TYPE: f"#Microsoft.Dynamics.CRM.{t.logical_name}", t.primary_id: key} for t, key in made]
-    return json_response(
-        {"@odata.context": session.context("Collection(Microsoft.Dynamics.CRM.crmbaseentity)"), "value": rows}
-    )
+    rows = [{_TYPE: f"#{CRM}{t.logical_name}", t.primary_id: key} for t, key in made]
+    return json_response({"@odata.context": session.context(f"Collection({CRM}crmbaseentity)"), "value": rows})
 
 
 def _opportunity(session: Session, call: Call, lead: Row, account: str | None, contact: str | None) -> str:
@@ -307,9 +306,7 @@ def add_to_queue(session: Session, call: Call) -> Response:
             "enteredon": session.now,
         }
         write.insert(session, items, item, values)
-    return json_response(
-        {"@odata.context": session.context("Microsoft.Dynamics.CRM.AddToQueueResponse"), "QueueItemId": item}
-    )
+    return json_response({"@odata.context": session.context(f"{CRM}AddToQueueResponse"), "QueueItemId": item})
 
 
 def _lock(table_name: str, key: str, locked: int) -> Any:

@@ -59,6 +59,12 @@ def call_bound(
     return operation.handler(session, Call(request=request, parameters=parameters, table=table, id=row_id))
 
 
+def refuse_unqualified(registry: Registry, table: Table, rest: list[Segment], request: Request, *, row: bool) -> None:
+    """Raises: DataverseError 400 for a bound action that is called without `Microsoft.Dynamics.CRM.`."""
+    if request.method == "POST" and find_bound(registry, table, rest, request, row=row):
+        raise bad_request("Request message has unresolved parameters.")
+
+
 def _parameters(operation: Operation, segment: Segment, request: Request) -> dict[str, object]:
     if operation.kind == "action":
         return request.record() if request.body.strip() else {}

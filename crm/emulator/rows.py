@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 
-from .calls import call_bound
+from .calls import call_bound, refuse_unqualified
 from .catalog import Collection, Column, Table
 from .delta import list_changes
 from .errors import DUPLICATE_RECORD, QUERY, VERSION_MISMATCH, DataverseError, bad_request, no_segment, not_found
@@ -58,6 +58,7 @@ def answer_rows(session: Session, request: Request, registry: Registry) -> Respo
         raise _absent(table, key)
     if rest[0].name.startswith(CRM):
         return call_bound(session, table, row_id, rest, request, registry)
+    refuse_unqualified(registry, table, rest, request, row=True)
     return _answer_property(session, table, row_id, rest, request)
 
 
@@ -79,6 +80,7 @@ def _answer_set(session: Session, table: Table, rest: list[Segment], request: Re
         return _count(session, table, request)
     if rest[0].name.startswith(CRM):
         return call_bound(session, table, None, rest, request, registry)
+    refuse_unqualified(registry, table, rest, request, row=False)
     raise no_segment(rest[0].name)
 
 

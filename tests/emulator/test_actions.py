@@ -47,6 +47,21 @@ async def test_qualify_lead_makes_what_was_asked_for(dataverse: Api) -> None:
     assert (await dataverse("GET", "accounts/$count")).text.lstrip("\ufeff") == "1"
 
 
+async def test_a_wrong_call_is_told_what_is_wrong(dataverse: Api) -> None:
+    lead = await _make(dataverse, "leads", subject="50 machines", lastname="Smith")
+    for path in (f"leads({lead})/QualifyLead", "salesorders/FulfillSalesOrder"):
+        answer = await dataverse("POST", path, {"Status": 3})
+        assert answer.status == 400
+        assert "unresolved parameters" in answer.text
+    for path, missing in (
+        (f"leads({lead})/{CRM}.QualifyLead", "CreateAccount"),
+        ("WinOpportunity", "OpportunityClose"),
+    ):
+        answer = await dataverse("POST", path, {"Status": 3})
+        assert answer.status == 400
+        assert f"The action {path.rpartition('.')[2]} needs the parameter '{missing}'" in answer.text
+
+
 @pytest.mark.parametrize(
     ("action", "status", "state"), [("WinOpportunity", 3, 1), ("LoseOpportunity", 4, 2), ("LoseOpportunity", 5, 2)]
 )
