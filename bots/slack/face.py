@@ -133,14 +133,15 @@ class SlackFace:
 async def _learn(authorize: Authorize) -> None:
     """Until Slack has said it: without it, our own messages could not be told from others'."""
     pauses = iter(LEARN_PAUSES)
-    level = logging.INFO  # the playground's own Slack listens a moment after we have started
+    level = logging.DEBUG  # the playground's own Slack listens a moment after we have started
     while True:
         try:
             await authorize.learn()
         except (SlackError, OSError, TimeoutError) as error:
-            log.log(level, "Slack does not say whose SLACK_BOT_TOKEN this is: %s", error)
+            final = isinstance(error, SlackError) and not error.again
+            log.log(logging.WARNING if final else level, "Slack does not say whose SLACK_BOT_TOKEN this is: %s", error)
             level = logging.WARNING
-            if isinstance(error, SlackError) and not error.again:
+            if final:
                 return
             await asyncio.sleep(next(pauses, LEARN_PAUSES[-1]))
         else:
