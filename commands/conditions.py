@@ -23,7 +23,7 @@ from .operation import CATALOG, Operation
 from .press import Press
 from .references import Wanted, resolve
 from .values import plain, read, reading
-from .views import View
+from .view import View
 
 _PERIOD = re.compile(r"(?:this|last|next|previous)\s+(?:week|month|quarter|year)", re.IGNORECASE)
 

@@ -15,7 +15,8 @@ from . import cards
 from .cards import Action, Card, CardKind, Confirm, Fact, Moment, Status, Style, Value
 from .context import Context
 from .press import Do, Press
-from .views import TONES, VIEWS, View
+from .view import TONES, View
+from .views import VIEWS
 
 _CLOSED_QUESTION = "This cannot be undone here."
 

@@ -3,138 +3,12 @@
 Labels, lengths, choices and required levels are not here: the organisation's metadata has them.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from crm.lifecycle import State
-from crm.tables import (
-    ACCOUNT,
-    CASE,
-    CONTACT,
-    INVOICE,
-    LEAD,
-    OPPORTUNITY,
-    ORDER,
-    Column,
-    Table,
-)
+from crm.tables import ACCOUNT, CASE, CONTACT, INVOICE, LEAD, OPPORTUNITY, ORDER
 
-from .cards import Tone
-
-TONES: Final[dict[State, Tone]] = {
-    State.OPEN: Tone.INFO,
-    State.INACTIVE: Tone.NEUTRAL,
-    State.QUALIFIED: Tone.GOOD,
-    State.DISQUALIFIED: Tone.NEUTRAL,
-    State.WON: Tone.GOOD,
-    State.LOST: Tone.BAD,
-    State.SUBMITTED: Tone.INFO,
-    State.FULFILLED: Tone.GOOD,
-    State.INVOICED: Tone.GOOD,
-    State.CLOSED: Tone.NEUTRAL,
-    State.PAID: Tone.GOOD,
-    State.RESOLVED: Tone.GOOD,
-    State.CANCELED: Tone.NEUTRAL,
-}
-"""How a state feels. The word always stands beside it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A button on a record card: the verb that it runs on this record."""
-
-    label: str
-    verb: str
-    ask: bool = False
-    """Open the verb's form first."""
-    danger: str = ""
-    """What cannot be undone, as the question to confirm; empty where it can."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """One table as people see it."""
-
-    table: Table
-    noun: str
-    """The user's word: `case`."""
-    plural: str
-    sample: str
-    """A record of the example data, as it is named in a command: `CAS-01001`."""
-    title: Column
-    """What a record is called."""
-    number: Column | None = None
-    """The number that people quote, where there is one."""
-    lead_text: Column | None = None
-    """Shown under the title, as text."""
-    facts: tuple[Column, ...]
-    """Key facts, in order; empty ones are left out."""
-    wide: tuple[Column, ...] = ()
-    """Long texts, after the facts."""
-    listed: tuple[Column, ...]
-    """Details of a row in a list, in one line."""
-    searched: tuple[Column, ...]
-    """Columns that free text is looked for in."""
-    exact: tuple[Column, ...] = ()
-    """Columns that name a record beside its title and number (e-mail addresses)."""
-    related: tuple[Column, ...] = ()
-    """Lookups that get a button to open their record."""
-    steps: dict[State, tuple[Step, ...]]
-    """What can be done in each state, the usual thing first."""
-    form_columns: tuple[str, ...] = ()
-    """Further columns, by logical name, that the settings put on its forms."""
-    public: bool = False
-    """Number, title and status may be shown to everyone in a conversation."""
-    custom: bool = False
-    """Of this organisation, found through metadata."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Logical names of all that a record card reads."""
-        own = self.table.columns
-        wanted = [
-            self.title,
-            self.number,
-            self.lead_text,
-            *self.facts,
-            *self.wide,
-            *self.related,
-            *(own[c] for c in ("statecode", "statuscode", "createdon", "modifiedon", "ownerid") if c in own),
-        ]
-        return tuple(dict.fromkeys(c.logical for c in wanted if c))
-
-    @property
-    def list_columns(self) -> tuple[str, ...]:
-        """Logical names of all that a row in a list reads."""
-        own = self.table.columns
-        wanted = [self.title, self.number, *self.listed, *(own[c] for c in ("statecode", "statuscode") if c in own)]
-        return tuple(dict.fromkeys(c.logical for c in wanted if c))
-
-    def named(self, word: str) -> str:
-        """`Case` for the beginning of a sentence."""
-        return word[:1].upper() + word[1:]
-
-
-_EDIT = "Edit"
-
-
-def _open(noun: str, *steps: Step) -> tuple[Step, ...]:
-    return (
-        *steps,
-        Step(_EDIT, f"{noun} update", ask=True),
-        Step("Add note", f"{noun} note", ask=True),
-        Step("Assign", f"{noun} assign", ask=True),
-    )
-
-
-def _closed(noun: str, *steps: Step) -> tuple[Step, ...]:
-    return (*steps, Step("Add note", f"{noun} note", ask=True))
-
-
-def usual_steps(noun: str) -> dict[State, tuple[Step, ...]]:
-    """Of a table that knows active and inactive records only."""
-    return {State.OPEN: _open(noun), State.INACTIVE: _closed(noun)}
-
+from .view import Step, View, closed_steps, open_steps, usual_steps
 
 _VIEWS: Final = (
     View(
@@ -166,7 +40,7 @@ _VIEWS: Final = (
         related=(LEAD.account, LEAD.contact),
         steps={
             State.OPEN: (
-                *_open(
+                *open_steps(
                     "lead",
                     Step(
                         "Qualify",
@@ -176,8 +50,8 @@ _VIEWS: Final = (
                 ),
                 Step("Disqualify", "lead disqualify", danger="Disqualify this lead?"),
             ),
-            State.QUALIFIED: _closed("lead"),
-            State.DISQUALIFIED: _closed("lead", Step("Reopen", "lead reopen")),
+            State.QUALIFIED: closed_steps("lead"),
+            State.DISQUALIFIED: closed_steps("lead", Step("Reopen", "lead reopen")),
         },
     ),
     View(
@@ -261,13 +135,13 @@ _VIEWS: Final = (
         searched=(OPPORTUNITY.name,),
         related=(OPPORTUNITY.customer, OPPORTUNITY.contact, OPPORTUNITY.lead),
         steps={
-            State.OPEN: _open(
+            State.OPEN: open_steps(
                 "opportunity",
                 Step("Won", "opportunity win", danger="Close this opportunity as won?"),
                 Step("Lost", "opportunity lose", danger="Close this opportunity as lost?"),
             ),
-            State.WON: _closed("opportunity"),
-            State.LOST: _closed("opportunity"),
+            State.WON: closed_steps("opportunity"),
+            State.LOST: closed_steps("opportunity"),
         },
     ),
     View(
@@ -298,7 +172,7 @@ _VIEWS: Final = (
         related=(ORDER.customer, ORDER.opportunity),
         steps={
             State.OPEN: (
-                *_open(
+                *open_steps(
                     "order",
                     Step(
                         "Fulfil",
@@ -309,16 +183,16 @@ _VIEWS: Final = (
                 ),
                 Step("Cancel order", "order cancel", danger="Cancel this order? This cannot be undone."),
             ),
-            State.SUBMITTED: _open(
+            State.SUBMITTED: open_steps(
                 "order",
                 Step("Fulfil", "order fulfil", danger="Mark this order as fulfilled? It cannot be changed afterwards."),
                 Step("Invoice", "order invoice", danger="Make an invoice from this order?"),
             ),
-            State.FULFILLED: _closed(
+            State.FULFILLED: closed_steps(
                 "order", Step("Invoice", "order invoice", danger="Make an invoice from this order?")
             ),
-            State.INVOICED: _closed("order"),
-            State.CANCELED: _closed("order"),
+            State.INVOICED: closed_steps("order"),
+            State.CANCELED: closed_steps("order"),
         },
     ),
     View(
@@ -347,10 +221,10 @@ _VIEWS: Final = (
         searched=(INVOICE.name, INVOICE.invoice_number),
         related=(INVOICE.customer, INVOICE.order),
         steps={
-            State.OPEN: _open("invoice"),
-            State.CLOSED: _closed("invoice"),
-            State.PAID: _closed("invoice"),
-            State.CANCELED: _closed("invoice"),
+            State.OPEN: open_steps("invoice"),
+            State.CLOSED: closed_steps("invoice"),
+            State.PAID: closed_steps("invoice"),
+            State.CANCELED: closed_steps("invoice"),
         },
     ),
     View(
@@ -379,11 +253,11 @@ _VIEWS: Final = (
         related=(CASE.customer, CASE.contact, CASE.parent),
         steps={
             State.OPEN: (
-                *_open("case", Step("Resolve", "case resolve", ask=True)),
+                *open_steps("case", Step("Resolve", "case resolve", ask=True)),
                 Step("Cancel case", "case cancel", danger="Cancel this case?"),
             ),
-            State.RESOLVED: _closed("case", Step("Reopen", "case reopen")),
-            State.CANCELED: _closed("case", Step("Reopen", "case reopen")),
+            State.RESOLVED: closed_steps("case", Step("Reopen", "case reopen")),
+            State.CANCELED: closed_steps("case", Step("Reopen", "case reopen")),
         },
         public=True,
     ),

@@ -13,7 +13,7 @@ The composition root builds one `SlackFace` and gives it its dispatcher once bot
 
 `face.deliver(place, principal, reply)` puts late answers and thread news where they belong; `thread`, `download` and
 `profile` are the rest of `commands.request.Face`. `bots.slack.manifest.manifest(settings, nouns)` describes the app to
-Slack. Tables of ours: `bots.slack.installations.METADATA`, made by `start()`.
+Slack. Its tables (`bots.slack.tables`) must be there when it starts.
 """
 
 from .face import SlackFace

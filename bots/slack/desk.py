@@ -14,11 +14,11 @@ from commands.threads import Happened
 
 from .api import NotInstalled, SlackApi, SlackError
 from .delivery import Delivery
-from .installations import SeenEvents
 from .modals import Modals
 from .payload import Body, Origin, workspace_at
 from .people import People
 from .reading import Reading
+from .seen_events import SeenEvents
 from .settings import SlackSettings
 from .tasks import Tasks
 

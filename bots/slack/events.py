@@ -23,8 +23,9 @@ from .blocks import MESSAGE_BLOCKS, render
 from .bolt import Authorize
 from .desk import Desk
 from .entities import details, entity
-from .installations import Begun, Installations
+from .installations import Installations
 from .payload import Body, Origin, of_event, place
+from .seen_events import Begun
 from .text import without_mention
 
 log = logging.getLogger(__name__)

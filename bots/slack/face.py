@@ -14,12 +14,13 @@ from .bolt import Authorize, Door, Gate, guard, make_app
 from .delivery import Delivery
 from .desk import CommandLayer, Desk
 from .events import Events
-from .installations import Cipher, Installations, OAuthStates, SeenEvents, create_tables
+from .installations import Cipher, Installations, OAuthStates
 from .interactions import Interactions
 from .modals import Modals
 from .oauth import OAuth
 from .people import People
 from .reading import Reading
+from .seen_events import SeenEvents
 from .settings import SlackSettings
 from .tasks import Tasks
 from .tokens import Tokens
@@ -50,9 +51,8 @@ class SlackFace:
         self._socket: AsyncSocketModeHandler | None = None
 
     async def start(self, dispatcher: CommandLayer) -> None:
-        """Make tables, open the HTTP session, and begin to listen; Slack itself may be unreachable for now."""
+        """Open the HTTP session, and begin to listen; Slack itself may be unreachable for now."""
         settings = self._settings
-        await create_tables(self._engine)
         await self._api.start()
         self._tokens.session = self._api.session
         self._delivery = Delivery(settings, self._api, dispatcher.seal)

@@ -1,62 +1,24 @@
 """Where the app is installed: one row a workspace or organisation, tokens encrypted, shared by every process.
 
 slack_sdk's own SQLAlchemy stores keep tokens in clear and append a row for each install, so this is a thin one of ours
-behind their interface. Tables: `slack_installations`, `slack_oauth_states`, `slack_events`.
+behind their interface.
 """
 
-import asyncio
 import json
-import logging
 import secrets
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from enum import StrEnum
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from .api import Workspace
-
-log = logging.getLogger(__name__)
-
-METADATA = sa.MetaData()
-
-INSTALLATIONS = sa.Table(
-    "slack_installations",
-    METADATA,
-    sa.Column("enterprise_id", sa.String(32), primary_key=True),
-    sa.Column("team_id", sa.String(32), primary_key=True),
-    sa.Column("data", sa.LargeBinary, nullable=False),
-    sa.Column("revision", sa.Integer, nullable=False),
-    sa.Column("rotating", sa.String(32), nullable=False, default=""),
-    sa.Column("rotating_until", sa.Float, nullable=False, default=0.0),
-)
-STATES = sa.Table(
-    "slack_oauth_states",
-    METADATA,
-    sa.Column("state", sa.String(64), primary_key=True),
-    sa.Column("until", sa.Float, nullable=False),
-)
-EVENTS = sa.Table(
-    "slack_events",
-    METADATA,
-    sa.Column("key", sa.String(255), primary_key=True),
-    sa.Column("at", sa.Float, nullable=False, index=True),
-    sa.Column("done", sa.Boolean, nullable=False),
-)
+from .tables import INSTALLATIONS, STATES, insert_ignoring
 
 STATE_SECONDS = 600
-EVENT_LEASE = 5.0
-"""Seconds for which an event is somebody's who does not say that they are still at work on it."""
-EVENT_SECONDS = 25 * 3600
-"""Slack's Delayed Events retry for 24 hours."""
 
 
 class Cipher(Protocol):
@@ -65,22 +27,6 @@ class Cipher(Protocol):
     def encrypt(self, data: bytes) -> bytes: ...
 
     def decrypt(self, token: bytes) -> bytes: ...
-
-
-def insert_ignoring(connection: AsyncConnection, table: sa.Table, values: dict[str, Any]) -> sa.Insert:
-    """`INSERT … ON CONFLICT DO NOTHING` for the two databases that we run on."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return cast("sa.Insert", dialect.insert(table).values(**values).on_conflict_do_nothing())
-
-
-async def create_tables(engine: AsyncEngine) -> None:
-    """Make what is missing; several processes may do so at once."""
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(METADATA.create_all)
-    except (IntegrityError, OperationalError, ProgrammingError):  # another process was faster: look again
-        async with engine.begin() as connection:
-            await connection.run_sync(METADATA.create_all)
 
 
 class Installations(AsyncInstallationStore):
@@ -175,8 +121,8 @@ class Installations(AsyncInstallationStore):
         self.forget(where)
 
     async def async_save_bot(self, bot: Bot) -> None:
-        """Bolt's rotation calls this; ours (rotation.py) does not use Bolt's."""
-        raise NotImplementedError(f"tokens of {bot.team_id} are refreshed by bots.slack.rotation")
+        """Bolt's rotation calls this; `bots.slack.tokens` rotates instead."""
+        raise NotImplementedError(f"tokens of {bot.team_id} are refreshed by bots.slack.tokens")
 
     async def async_find_installation(
         self,
@@ -232,77 +178,6 @@ class OAuthStates(AsyncOAuthStateStore):
         taken = sa.delete(STATES).where(STATES.c.state == state, STATES.c.until > time.time())
         async with self._engine.begin() as connection:
             return (await connection.execute(taken)).rowcount == 1
-
-
-class Begun(StrEnum):
-    """What is known of an event that has just arrived."""
-
-    NEW = "new"
-    BUSY = "busy"
-    """Somebody works on it, or died doing so a moment ago: let Slack come again."""
-    DONE = "done"
-
-
-class SeenEvents:
-    """Events taken on, by Slack's event id: Slack delivers at least once, and Bolt does not sort that out.
-
-    `begin` before the work, `kept` around it, `finish` when it is journalled or done. An event that was begun and never
-    finished, because its process died, becomes new again after `EVENT_LEASE`, for a later retry of Slack's.
-    """
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._swept = 0.0
-
-    async def begin(self, key: str) -> Begun:
-        """NEW to exactly one caller among all processes."""
-        now, key = time.time(), key[:255]
-        async with self._engine.begin() as connection:
-            if now - self._swept > 3600:
-                self._swept = now
-                await connection.execute(sa.delete(EVENTS).where(EVENTS.c.at < now - EVENT_SECONDS))
-            entry = insert_ignoring(connection, EVENTS, {"key": key, "at": now, "done": False})
-            if (await connection.execute(entry)).rowcount == 1:
-                return Begun.NEW
-            abandoned = sa.and_(EVENTS.c.key == key, ~EVENTS.c.done, EVENTS.c.at < now - EVENT_LEASE)
-            if (await connection.execute(sa.update(EVENTS).where(abandoned).values(at=now))).rowcount == 1:
-                return Begun.NEW
-            done = (await connection.execute(sa.select(EVENTS.c.done).where(EVENTS.c.key == key))).scalar()
-            return Begun.DONE if done else Begun.BUSY
-
-    @asynccontextmanager
-    async def kept(self, key: str) -> AsyncIterator[None]:
-        """While it lasts, an event that was begun here stays ours, however long the work takes."""
-        over = asyncio.Event()
-        mine = sa.and_(EVENTS.c.key == key[:255], ~EVENTS.c.done)
-
-        async def renew() -> None:
-            while True:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(over.wait(), EVENT_LEASE / 3)
-                    return
-                try:
-                    async with self._engine.begin() as connection:
-                        await connection.execute(sa.update(EVENTS).where(mine).values(at=time.time()))
-                except SQLAlchemyError as e:
-                    log.warning("an event may be taken on twice: %s", type(e).__name__)
-
-        renewing = asyncio.create_task(renew())
-        try:
-            yield
-        finally:
-            over.set()  # not cancelled: it may be in the middle of a statement
-            await renewing
-
-    async def finish(self, key: str) -> None:
-        """Never again."""
-        async with self._engine.begin() as connection:
-            await connection.execute(sa.update(EVENTS).where(EVENTS.c.key == key[:255]).values(done=True))
-
-    async def forget(self, key: str) -> None:
-        """The work failed before it had an effect: let Slack's next delivery try again."""
-        async with self._engine.begin() as connection:
-            await connection.execute(sa.delete(EVENTS).where(EVENTS.c.key == key[:255]))
 
 
 def workspace_of(installation: Installation) -> Workspace:

@@ -14,7 +14,8 @@ from commands import nouns
 from commands.fields import Reference
 from commands.operation import CATALOG, Accepts, Operation, hides
 from commands.values import TYPES
-from commands.views import VIEWS, View, noun_view, usual_steps
+from commands.view import View, usual_steps
+from commands.views import VIEWS, noun_view
 from crm.definitions import ColumnInfo, TableInfo
 from crm.errors import ValueProblem
 from crm.metadata import Metadata

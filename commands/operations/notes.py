@@ -11,7 +11,8 @@ from commands.operation import Accepts, Effect, Operation
 from commands.press import Do, Press
 from commands.record_cards import look, record_url
 from commands.request import Reply
-from commands.views import VIEWS, View
+from commands.view import View
+from commands.views import VIEWS
 from crm.errors import DuplicateId
 from crm.records import Ref
 from crm.tables import NOTE, Column

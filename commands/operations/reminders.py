@@ -12,7 +12,8 @@ from commands.fields import Instant, Memo, Reference, Text
 from commands.operation import Accepts, Effect, Operation
 from commands.press import Do, Press
 from commands.request import Reply
-from commands.views import VIEWS, View
+from commands.view import View
+from commands.views import VIEWS
 
 from .notes import look_at, named
 from .records import OneRecord

@@ -14,7 +14,8 @@ from commands.operation import Operation
 from commands.press import Do, Press
 from commands.record_cards import Look, look
 from commands.request import Reply
-from commands.views import VIEWS, View, noun_view
+from commands.view import View
+from commands.views import VIEWS, noun_view
 from crm.batch import Batch
 from crm.errors import CrmError, NotFound
 from crm.query import Query, col

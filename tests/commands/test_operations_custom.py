@@ -16,7 +16,8 @@ from commands.operations.custom import (
     register_table,
     unregister_table,
 )
-from commands.views import VIEWS, View
+from commands.view import View
+from commands.views import VIEWS
 
 from .organisation import Desk
 

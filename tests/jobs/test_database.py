@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bots.database import VERSION_TABLE, connected, database, downgrade, newest, upgrade, version
 from bots.database_command import run_database
 from bots.settings import Settings, SettingsError
-from bots.slack.installations import METADATA
+from bots.slack import tables as slack_tables
 from commands.state import TABLES
 
 from .postgres import postgres
@@ -39,7 +39,7 @@ async def empty(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def difference(engine: AsyncEngine) -> list[object]:
     """Between the tables that the steps made and those that the program uses."""
     wanted = sa.MetaData()
-    for table in (*TABLES.tables.values(), *METADATA.tables.values()):
+    for table in (*TABLES.tables.values(), *slack_tables.TABLES.tables.values()):
         table.to_metadata(wanted)
 
     def compare(connection: sa.Connection) -> list[object]:

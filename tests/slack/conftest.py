@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bots.playground.slack_server import FakeSlack
 from bots.slack import SlackFace, SlackSettings
+from bots.slack.tables import TABLES
 from commands.cards import Card, CardKind, Option
 from commands.press import Press, Seal
 from commands.request import Message, Place, Principal, Reply, Request
@@ -97,6 +98,8 @@ async def serving(settings: SlackSettings, script: Script, engine: AsyncEngine) 
 @pytest.fixture
 async def engine(tmp_path: Any) -> AsyncIterator[AsyncEngine]:
     engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/state.db")
+    async with engine.begin() as db:
+        await db.run_sync(TABLES.create_all)
     yield engine
     await engine.dispose()
 

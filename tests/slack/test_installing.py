@@ -16,7 +16,9 @@ from yarl import URL
 from bots.playground.slack_server import FakeSlack
 from bots.slack import SlackFace
 from bots.slack.api import NotInstalled, Workspace
-from bots.slack.installations import INSTALLATIONS, STATES, Begun, Installations, SeenEvents, create_tables
+from bots.slack.installations import Installations
+from bots.slack.seen_events import Begun, SeenEvents
+from bots.slack.tables import INSTALLATIONS, STATES
 from bots.slack.tasks import Tasks
 from bots.slack.tokens import Tokens
 from commands.cards import Card, CardKind
@@ -198,7 +200,6 @@ async def test_one_workspace_has_no_install_page(slack: FakeSlack, script: Scrip
 
 
 async def test_an_organisation_wide_installation_serves_its_workspaces(engine: AsyncEngine) -> None:
-    await create_tables(engine)
     store = Installations(engine, CIPHER, cache_seconds=0)
     wide = Installation(enterprise_id="E1", team_id=None, user_id="U1", bot_token="xoxb-1", is_enterprise_install=True)
     await store.async_save(wide)
@@ -216,7 +217,6 @@ async def test_an_organisation_wide_installation_serves_its_workspaces(engine: A
 
 
 async def test_installing_again_keeps_one_row(engine: AsyncEngine) -> None:
-    await asyncio.gather(*(create_tables(engine) for _ in range(3)))
     store = Installations(engine, CIPHER, cache_seconds=60)
     for token in ("xoxb-1", "xoxb-2"):
         await store.async_save(Installation(team_id="T1", user_id="U1", bot_token=token))
@@ -279,7 +279,6 @@ async def test_a_failed_refresh_keeps_the_token_that_still_works(
 
 
 async def test_an_event_is_begun_once_and_again_only_after_its_process_died(engine: AsyncEngine) -> None:
-    await create_tables(engine)
     one, other = SeenEvents(engine), SeenEvents(engine)
     begun = await asyncio.gather(*(s.begin("Ev1") for s in (one, other, one, other)))
     assert sorted(begun) == [Begun.BUSY, Begun.BUSY, Begun.BUSY, Begun.NEW]
@@ -291,7 +290,6 @@ async def test_an_event_is_begun_once_and_again_only_after_its_process_died(engi
 
 
 async def test_an_event_stays_with_whoever_still_works_on_it(engine: AsyncEngine) -> None:
-    await create_tables(engine)
     one, other = SeenEvents(engine), SeenEvents(engine)
 
     async def age() -> float:
