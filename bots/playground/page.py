@@ -104,6 +104,7 @@ class Playground:
         mine.add_subapp("/slack/", self.slack.app())
         mine.add_subapp("/teams/", self.teams.app())
         app.add_subapp(PREFIX, mine)
+        app.router.add_get("/", self._home)
         app.on_shutdown.append(self._shut)
 
     async def stop(self) -> None:
@@ -143,6 +144,9 @@ class Playground:
         return response
 
     # -- pages and JSON
+
+    async def _home(self, _: web.Request) -> web.Response:
+        raise web.HTTPFound(PREFIX)
 
     async def _index(self, _: web.Request) -> web.FileResponse:
         return web.FileResponse(STATIC / "index.html", headers=_HEADERS)

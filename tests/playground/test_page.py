@@ -12,6 +12,8 @@ async def test_the_page_and_its_parts_are_served(playground: Playground) -> None
         async with playground.slack.session.get(playground.url + path) as response:
             assert response.status == 200
             assert kind in response.headers["Content-Type"]
+    async with playground.slack.session.get(playground.url.removesuffix("/playground")) as response:
+        assert str(response.url) == playground.url
 
 
 @pytest.mark.parametrize(
