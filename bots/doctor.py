@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import commands
 import crm
+from commands.people import Identity
 from crm.errors import ConfigurationError
 
 from . import app as wiring
@@ -129,9 +130,10 @@ async def _database(settings: Settings) -> Finding:
         )
     try:
         async with asyncio.timeout(15), engine.connect() as db:
-            # Rolled back: the table never exists for anyone else.
-            await db.execute(sa.text("CREATE TABLE crmchat_doctor (id INTEGER)"))
-            await db.rollback()
+            # IF NOT EXISTS: SQLite's driver commits it at once, and a doctor before us may have been interrupted.
+            await db.execute(sa.text("CREATE TABLE IF NOT EXISTS crmchat_doctor (id INTEGER)"))
+            await db.execute(sa.text("DROP TABLE crmchat_doctor"))
+            await db.commit()
     except (SQLAlchemyError, OSError, TimeoutError) as e:
         return Finding(
             "database",
@@ -167,6 +169,14 @@ async def _slack(settings: Settings, session: aiohttp.ClientSession) -> list[Fin
                     "Slack token",
                     "There is neither SLACK_BOT_TOKEN nor SLACK_CLIENT_ID with SLACK_CLIENT_SECRET.",
                     "Install the app and copy the Bot User OAuth Token, or set both to let workspaces install it.",
+                )
+            )
+        if not settings.slack_allowed_workspaces and settings.identity is not Identity.DELEGATED:
+            found.append(
+                Finding(
+                    "Slack workspaces",
+                    "Any workspace may install the app, and whoever runs one says which address its members have.",
+                    "Put the ids of your own workspaces (T…) or organisation (E…) into SLACK_ALLOWED_WORKSPACES.",
                 )
             )
         return found or [Finding("Slack", note="workspaces install it at /slack/install")]

@@ -63,6 +63,7 @@ async def open_environments(
                     faces=faces,
                     unknown_as_application=demo and dataverse.organisation.loopback,
                     sign_in=sign_in,
+                    email_domains=settings.domains,
                 ),
                 memberships=Memberships(dataverse),
                 name=name,

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     slack_app_token: SecretStr = SecretStr("")
     slack_client_id: str = ""
     slack_client_secret: SecretStr = SecretStr("")
+    slack_allowed_workspaces: str = ""
+    """Workspaces and organisations (`T…`, `E…`) that are served, separated by commas; empty: all that installed it."""
     slack_api_url: str = "https://slack.com/api/"
 
     case_reactions: str = Field("", validation_alias=AliasChoices("CRMCHAT_CASE_REACTIONS", "case_reactions"))
@@ -67,6 +69,8 @@ class Settings(BaseSettings):
     azure_authority_host: str = "https://login.microsoftonline.com"
 
     identity: Identity = Field(Identity.IMPERSONATION, validation_alias=AliasChoices("CRMCHAT_IDENTITY", "identity"))
+    email_domains: str = Field("", validation_alias=AliasChoices("CRMCHAT_EMAIL_DOMAINS", "email_domains"))
+    """Domains whose addresses say who somebody is in Dynamics, separated by commas; empty: any."""
     mcp_user: str = Field("", validation_alias=AliasChoices("CRMCHAT_MCP_USER", "mcp_user"))
     data_dir: Path = Field(Path(".crmchat"), validation_alias=AliasChoices("CRMCHAT_DATA_DIR", "data_dir"))
     secret_key: SecretStr = Field(SecretStr(""), validation_alias=AliasChoices("CRMCHAT_SECRET_KEY", "secret_key"))
@@ -102,6 +106,11 @@ class Settings(BaseSettings):
     def secret_keys(self) -> list[bytes]:
         """CRMCHAT_SECRET_KEY, newest first."""
         return [k.strip().encode() for k in self.secret_key.get_secret_value().split(",") if k.strip()]
+
+    @property
+    def domains(self) -> frozenset[str]:
+        """CRMCHAT_EMAIL_DOMAINS, in lower case."""
+        return frozenset(d.strip().lstrip("@").casefold() for d in self.email_domains.split(",") if d.strip())
 
     @property
     def one_tenant(self) -> str:

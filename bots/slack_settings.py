@@ -15,6 +15,7 @@ def slack_settings(settings: Settings, hosts: Sequence[str], *, demo: bool = Fal
         client_id=settings.slack_client_id,
         client_secret=settings.slack_client_secret.get_secret_value(),
         api_url=settings.slack_api_url,
+        allowed_workspaces=frozenset(_words(settings.slack_allowed_workspaces)),
         public_url=settings.public_url,
         ack_window=settings.ack_window,
         loopback=demo or settings.only_loopback,

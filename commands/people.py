@@ -57,8 +57,10 @@ class People:
         faces: Faces,
         unknown_as_application: bool = False,
         sign_in: SignIn | None = None,
+        email_domains: frozenset[str] = frozenset(),
     ) -> None:
-        self._dataverse = dataverse
+        """`email_domains`: in lower case; only addresses of these say who somebody is. Empty: all do."""
+        self._dataverse, self._domains = dataverse, email_domains
         self._identity = identity
         self._faces = faces
         self._unknown_as_application = unknown_as_application
@@ -79,11 +81,9 @@ class People:
     async def admitted(self, principal: Principal) -> Principal:
         """A guest or stranger with whether they proved an account here; everybody else as they are.
 
-        Raises SignInNeeded where they could prove one, and have not. Who comes with an Entra id of another tenant
-        cannot: no account of ours has it.
+        Raises SignInNeeded where they could prove one, and have not.
         """
-        foreign = principal.standing is Standing.STRANGER and principal.entra_id
-        if principal.standing not in OUTSIDERS or foreign or self._sign_in is None:
+        if principal.standing not in OUTSIDERS or self._sign_in is None:
             return principal
         if not await self._connected(principal):
             raise SignInNeeded(_PROVE, "If you have one, type: connect")
@@ -194,6 +194,11 @@ class People:
                 "Guests and people of other organisations cannot use Dynamics 365 here.",
                 "Ask a colleague who is a full member, or your administrator.",
             )
+        if face and vouched.email and self._domains and _domain(vouched.email) not in self._domains:
+            raise NotConnected(
+                f"Addresses of {_domain(vouched.email)} do not say who somebody is in Dynamics 365 here.",
+                "Ask an administrator whether this domain belongs to your organisation (CRMCHAT_EMAIL_DOMAINS).",
+            )
         return vouched
 
     async def _one(self, condition: Condition, who: str) -> tuple[Caller, str]:
@@ -201,10 +206,10 @@ class People:
         query = (
             Query(USER.logical)
             .select(USER.full_name.logical, USER.entra_id.logical, USER.email.logical, USER.disabled.logical)
-            .where(condition)
-            .top(3)
+            .where(condition, col(USER.disabled.logical) == False)  # noqa: E712  becomes a condition
+            .top(2)
         )
-        rows = [r for r in (await app.page(query)).rows if not r.get(USER.disabled.logical)]
+        rows = (await app.page(query)).rows
         if len(rows) == 1 and rows[0].get(USER.entra_id.logical):
             return Impersonated(UUID(str(rows[0][USER.entra_id.logical]))), str(rows[0].get(USER.email.logical) or "")
         found = "more than one enabled Dynamics 365 user" if len(rows) > 1 else "no enabled Dynamics 365 user"
@@ -212,6 +217,10 @@ class People:
             f"There is {found} for {who or 'you'}.",
             "Ask your Dynamics administrator for a licence and a user with this e-mail address, then try again.",
         )
+
+
+def _domain(email: str) -> str:
+    return email.rpartition("@")[2].casefold()
 
 
 async def _no_token(_: Demand) -> Token:

@@ -22,7 +22,7 @@ from .cards import Action, Card, CardKind, Style
 from .connections import LINK_LASTS, Asked, Connection, Connections
 from .errors import UserError
 from .press import Do, Press
-from .request import Principal
+from .request import OUTSIDERS, Principal
 
 log = logging.getLogger(__name__)
 
@@ -211,7 +211,8 @@ def named(principal: Principal) -> str:
     where = "workspace" if principal.platform == "slack" else "tenant"
     name = " ".join("".join(c if c.isprintable() and c not in _QUOTES else " " for c in principal.name).split())
     who = " ".join(filter(None, (f"“{name[:_NAME]}”" if name else "", principal.email)))
-    return f"{who} ({principal.user}) in {platform}, {where} {principal.tenant}".strip()
+    outside = ", somebody from outside that organisation" if principal.standing in OUTSIDERS else ""
+    return f"{who} ({principal.user}) in {platform}, {where} {principal.tenant}{outside}".strip()
 
 
 def _unusable() -> LinkRefused:

@@ -22,6 +22,7 @@ class SlackPayloads(SlackSight):
     ) -> Answer:
         """Any event in the envelope of the Events API; what happens to a whole organisation names no workspace."""
         workspace, org_wide = self.world.teams[team], self.world.org_wide(team)
+        place = self.world.channels.get(str(event.get("channel") or (event.get("item") or {}).get("channel") or ""))
         envelope = {
             "token": "legacy",
             "type": "event_callback",
@@ -40,7 +41,7 @@ class SlackPayloads(SlackSight):
                     "is_enterprise_install": org_wide,
                 }
             ],
-            "is_ext_shared_channel": False,
+            "is_ext_shared_channel": place is not None and place.shared,
         }
         return await self.post_event(envelope, f"event {event.get('type')}")
 

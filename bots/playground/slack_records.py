@@ -82,6 +82,8 @@ class Channel:
     private: bool = False
     im: bool = False
     archived: bool = False
+    shared: bool = False
+    """With another organisation (Slack Connect)."""
     members: list[str] = field(default_factory=list)
 
     @property
@@ -100,6 +102,7 @@ class Channel:
             "is_group": self.private,
             "is_im": False,
             "is_private": self.private,
+            "is_ext_shared": self.shared,
             "topic": {"value": self.topic},
             "num_members": len(self.members),
         }

@@ -310,6 +310,7 @@ class World:
                 name=room.name,
                 topic=room.topic,
                 private=room.private,
+                shared=any(seed.person(key).external for key in room.members),
                 members=[*members, team.bot_user] if room.bot else members,
             )
         for said in seed.messages:

@@ -127,7 +127,7 @@ class Authorize(AsyncAuthorize):
             if found:
                 result["bot_id"] = result.bot_id = found.bot_id
                 result["bot_user_id"] = result.bot_user_id = found.bot_user_id
-        context["installed"] = bool(known)
+        context["installed"] = bool(known) and self._settings.serves(team_id, enterprise_id)
         return result
 
 
@@ -143,7 +143,11 @@ class _OnlyInstalled(AsyncMiddleware):
     ) -> BoltResponse | None:
         if req.context.get("installed", True):
             return await next()
-        log.warning("a request of workspace %s, where the app is not installed, was not taken", req.context.team_id)
+        log.warning(
+            "a request of workspace %s was not taken: the app is not installed there, or it is none of "
+            "SLACK_ALLOWED_WORKSPACES",
+            req.context.team_id,
+        )
         sentence = "This app is not installed in this workspace. Ask an administrator to add it."
         return BoltResponse(status=200, body=sentence)
 

@@ -30,6 +30,8 @@ class SlackSettings:
     """Seconds an acknowledgement waits for its answer (Slack's own limit is 3)."""
     loopback: bool = False
     """Honour addresses on loopback in payloads (demo, emulator, tests); never in production."""
+    allowed_workspaces: frozenset[str] = frozenset()
+    """Workspaces and organisations (`T…`, `E…`) that are served; empty: all in which the app is installed."""
     any_team: bool = False
     """With a bot token: take requests of any workspace id, not only of the token's own (demo)."""
     command: str = "/crm"
@@ -41,6 +43,10 @@ class SlackSettings:
     """Hosts of the organisation's record addresses; Slack allows five."""
     work_objects: bool = False
     """Preview records as Slack's Work Objects; to be turned on in the app's own settings first."""
+
+    def serves(self, team: str | None, enterprise: str | None) -> bool:
+        """Whether people of this workspace or its organisation are believed to be who their workspace says."""
+        return not self.allowed_workspaces or not self.allowed_workspaces.isdisjoint({team, enterprise})
 
     def response_allowed(self, url: str) -> bool:
         """Whether a `response_url` leads to Slack; everything else is not posted to."""

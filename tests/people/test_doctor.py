@@ -49,6 +49,7 @@ async def patient(tmp_path: Path) -> AsyncIterator[Patient]:
 
 
 async def test_well(patient: Patient) -> None:
+    await examine(patient.settings())  # once more is as well as once
     found = await examine(patient.settings())
     assert [str(f) for f in found if f.problem] == []
     checks = {f.check for f in found}
@@ -78,6 +79,18 @@ async def test_slack(patient: Patient) -> None:
     assert "cannot be reached" in (await patient.wrong(slack_api_url="http://127.0.0.1:9/api/"))["Slack token"]
     patient.slack.missing_scopes = frozenset({"users:read.email"})
     assert "users:read.email" in (await patient.wrong())["Slack scopes"]
+
+
+async def test_workspaces_and_policy(patient: Patient) -> None:
+    installed = {
+        "slack_bot_token": SecretStr(""), "slack_client_id": "1.2", "slack_client_secret": SecretStr("s"),
+    }  # fmt: skip
+    assert "SLACK_ALLOWED_WORKSPACES" in (await patient.wrong(**installed))["Slack workspaces"]
+    assert await patient.wrong(**installed, slack_allowed_workspaces="T1") == {}
+    policy = patient.folder / "policy.yaml"
+    policy.write_text("version: 1\nask: desk\nrules:\n- rule: a\n  deny: {nouns: [invoces]}\n")
+    assert "line 5: 'invoces' is none of the nouns; did you mean" in (await patient.wrong(policy=policy))["policy"]
+    assert "cannot be read" in (await patient.wrong(policy=patient.folder / "none.yaml"))["policy"]
 
 
 async def test_teams(patient: Patient) -> None:

@@ -207,6 +207,49 @@ async def test_without_a_dynamics_user(bot: Bot) -> None:
         assert "no enabled Dynamics 365 user" in bot.teams.text(bot.teams.last("personal", "maria"))
 
 
+async def test_several_users_with_one_address_are_nobody_and_disabled_ones_do_not_count(bot: Bot) -> None:
+    slack, world, url = bot.slack, bot.slack.world, f"{bot.emulator.url}/api/data/v9.2/systemusers"
+    email = f"twice.{uuid.uuid4().hex[:6]}@contoso.example"
+    world.users["U92"] = dataclasses.replace(world.users["U2"], id="U92", name="twice", email=email)
+    (ben,) = await rows(bot, "systemusers", "internalemailaddress eq 'ben.carter@contoso.example'")
+    unit = {"businessunitid@odata.bind": f"/businessunits({ben['_businessunitid_value']})"}
+
+    async def user(disabled: bool) -> None:
+        row = {
+            "internalemailaddress": email, "fullname": "Twice", "domainname": f"{uuid.uuid4()}@contoso.example",
+            "isdisabled": disabled, "azureactivedirectoryobjectid": str(uuid.uuid4()), **unit,
+        }  # fmt: skip
+        async with aiohttp.ClientSession() as session, session.post(url, json=row) as answer:
+            assert answer.status == 204, await answer.text()
+
+    async def told() -> str:
+        bot.app.dispatcher.environments.first.people._known.clear()
+        answer = await slack.command("/crm", "whoami", user="U92", channel="C1")
+        return answer.text or slack.text(await slack.until(lambda: slack.last("C1", "U92")))
+
+    async with as_in_production(bot):
+        for _ in range(4):
+            await user(disabled=True)
+        assert "no enabled Dynamics 365 user" in await told()
+        await user(disabled=False)
+        assert "no enabled" not in await told()
+        await user(disabled=False)
+        assert "more than one enabled Dynamics 365 user" in await told()
+
+
+async def test_an_address_of_a_foreign_domain_says_nothing(bot: Bot) -> None:
+    people = bot.app.dispatcher.environments.first.people
+    async with as_in_production(bot):
+        people._domains = frozenset({"contoso.com"})
+        try:
+            assert "Addresses of contoso.example do not say" in await said(bot, "slack", "ben", "lead list")
+            assert "Ben Carter" in await said(bot, "teams", "ben", "whoami")  # Entra says who that is
+            people._domains |= {"contoso.example"}
+            assert "Addresses of" not in await said(bot, "slack", "ben", "lead list")
+        finally:
+            people._domains = frozenset()
+
+
 async def test_a_stranger_gets_no_records_not_even_in_the_demo(bot: Bot) -> None:
     await bot.slack.command("/crm", "lead list", user="U7", channel="C4")
     card = await bot.slack.until(lambda: bot.slack.last("C4", "U7"))

@@ -289,7 +289,7 @@ async def test_an_outsider_who_proves_an_account_is_served_as_that_user(house: T
     assert house.callers() == set()
     async with Http(house) as maria:
         page = await maria.connect(await house.link("maria"), "elena")
-    assert PEOPLE["maria"].slack in page
+    assert f"{PEOPLE['maria'].slack}) in Slack, workspace T1, somebody from outside" in page
     await house.told("maria", "as Elena Petrova")
     await house.told("maria", a_lead_list)
     assert house.callers() == {STAFF["elena"].aad}
@@ -301,3 +301,16 @@ async def test_an_outsider_who_proves_an_account_is_served_as_that_user(house: T
     await house.told("maria", "Disconnected")
     await house.ask("maria", "lead list")
     await house.link("maria", after=1)
+    # In Teams, where her own account is another tenant's.
+    house.teams.world.roster["maria"] = {"userRole": "user", "tenantId": str(uuid.uuid4())}
+    person = OnTeams(house.teams, PEOPLE["maria"].email)
+    await person.type("lead list")
+    await person.sees("once they have signed in")
+    (link,) = house.links_in(json.dumps(house.teams.last("personal", "maria").card()))
+    house.emulator.requests.clear()
+    async with Http(house) as browser:
+        await browser.connect(link, "elena")
+    await person.sees("Connected to Dynamics 365 as Elena Petrova")
+    await person.type("case list")
+    await person.sees("cases")
+    assert house.callers() == {STAFF["elena"].aad}

@@ -190,6 +190,19 @@ async def test_an_installation_is_of_one_browser_one_use_and_ten_minutes(
     assert "was used before" in await one.open(address)
 
 
+async def test_workspaces_that_are_not_ours_are_not_served(
+    slack: FakeSlack, script: Script, engine: AsyncEngine
+) -> None:
+    for allowed, served in ((frozenset({"T2", "E9"}), False), (frozenset({"T2", "T1"}), True)):
+        settings = settings_for(
+            slack, bot_token="", client_id="1.1", client_secret="playground-client-secret", allowed_workspaces=allowed
+        )
+        async with serving(settings, script, engine) as (_, url):
+            slack.bot_url = f"{url}slack/events"
+            await slack.install(f"{url}slack/install")
+            assert ("You said my cases" in (await slack.command("/crm", "my cases")).text) is served
+
+
 async def test_one_workspace_has_no_install_page(slack: FakeSlack, script: Script, engine: AsyncEngine) -> None:
     async with (
         serving(settings_for(slack), script, engine) as (_, url),
