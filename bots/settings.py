@@ -8,7 +8,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from commands.people import Identity
 
@@ -88,6 +88,25 @@ class Settings(BaseSettings):
     """How long the audit keeps events."""
     database_url: str = ""
     emulator_port: int = Field(8065, ge=0, le=65535)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment and `.env`; what has a name with CRMCHAT_ is read by that name alone.
+
+        The bare names (`SECRET_KEY`, `TABLES`) are for our own code: in an environment they may be somebody else's.
+        """
+        bare = {name for name, field in cls.model_fields.items() if field.validation_alias}
+        for source in (env_settings, dotenv_settings):
+            if isinstance(source, EnvSettingsSource):
+                source.env_vars = {name: value for name, value in source.env_vars.items() if name not in bare}
+        return init_settings, env_settings, dotenv_settings
 
     @model_validator(mode="after")
     def _check_urls(self) -> Self:

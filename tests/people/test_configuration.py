@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import AliasChoices, SecretStr
 
-from bots.settings import Settings, SettingsError
+from bots.settings import Settings, SettingsError, load
 from commands.people import Identity
 
 
@@ -47,3 +47,14 @@ def test_nothing_is_served_where_people_must_sign_in_and_cannot() -> None:
     ):
         with pytest.raises(SettingsError, match=f"delegated needs {name.upper()}:"):
             settings(**{name: empty}).require_for_serving()
+
+
+def test_our_own_settings_are_read_by_their_full_names_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("SECRET_KEY", "TABLES", "IDENTITY", "DATA_DIR"):  # somebody else's
+        monkeypatch.setenv(name, "delegated")
+    env_file = tmp_path / ".env"
+    env_file.write_text("POLICY=theirs.yaml\nCRMCHAT_DATA_DIR=ours\nAUDIT_DAYS=zero\n")
+    read = load(env_file, secret_key=SecretStr("given"))
+    assert read.identity is Identity.IMPERSONATION
+    assert (read.secret_keys, read.tables, read.policy) == ([b"given"], None, None)
+    assert read.data_dir == Path("ours")
