@@ -102,6 +102,7 @@ class Settings(BaseSettings):
 
         The bare names (`SECRET_KEY`, `TABLES`) are for our own code: in an environment they may be somebody else's.
         """
+        del settings_cls, file_secret_settings
         bare = {name for name, field in cls.model_fields.items() if field.validation_alias}
         for source in (env_settings, dotenv_settings):
             if isinstance(source, EnvSettingsSource):
