@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from commands.audit import Audit, Entry
 from commands.cipher import FernetCipher
 from commands.erasure import compact, erase_from_journal
+from commands.following import FollowedThreads
 from commands.state import TABLES, State
 
 from .database import database
@@ -68,6 +69,7 @@ async def _erase(
         return 1
     count = await audit.erase(person)
     await audit.state.forget_person(person)
+    await FollowedThreads(audit.state).erase(person)
     async with engine.connect() as db:
         await db.run_sync(lambda connection: compact(connection.engine, TABLES.sorted_tables))
     tell(

@@ -1,5 +1,6 @@
 """`Threads` in the state database: which thread follows which case, and what came from here."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -8,7 +9,7 @@ from pydantic import TypeAdapter
 
 from crm.records import Ref
 
-from .request import Place
+from .request import Place, PlaceKind, Principal
 from .state import TABLES, UNNAMED, State, record_key
 from .threads import Following
 
@@ -27,6 +28,9 @@ _MARKS = sa.Table(
     sa.Column("mark", sa.String(500), primary_key=True),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False, index=True),
 )
+_NOBODY: Final = Principal(platform="", tenant="", user="erased")
+_OF_A_PERSON: Final = frozenset({"user", "response_url", "response_until"})
+"""Parts of a place's address that belong to whoever asked there."""
 MARKS_LAST = timedelta(days=30)
 """How long a change counts as told; Dataverse tries again for hours at most."""
 
@@ -94,6 +98,32 @@ class FollowedThreads:
         query = sa.select(_MARKS.c.mark).where(_MARKS.c.mark.startswith(f"{thing}/", autoescape=True))
         async with self._state.engine.connect() as db:  # compared here: databases order text by the rules of a language
             return max((await db.scalars(query)).all(), default="") <= f"{thing}/{version}"
+
+    async def erase(self, person: str) -> int:
+        """Leave out who made the cases that threads follow, where that is `person`; how many threads were theirs.
+
+        The threads go on. Those that the person was alone in with the bot end.
+        """
+        async with self._state.engine.begin() as db:
+            rows = (await db.execute(sa.select(_THREADS.c.place, _THREADS.c.following))).all()
+            theirs = [(key, found) for key, sealed in rows if (found := self._of(person, sealed))]
+            for key, found in theirs:
+                if found.place.kind is PlaceKind.PERSONAL:
+                    await db.execute(sa.delete(_THREADS).where(_THREADS.c.place == key))
+                    continue
+                who = replace(_NOBODY, platform=found.principal.platform, tenant=found.principal.tenant)
+                address = {k: v for k, v in found.place.address.items() if k not in _OF_A_PERSON}
+                left = replace(found, principal=who, place=replace(found.place, address=address))
+                sealed = self._state.cipher.encrypt(_FOLLOWING.dump_json(left))
+                await db.execute(sa.update(_THREADS).where(_THREADS.c.place == key).values(following=sealed))
+        return len(theirs)
+
+    def _of(self, person: str, sealed: bytes) -> Following | None:
+        try:
+            found = self._opened(sealed)
+        except ValueError:
+            return None
+        return found if found.principal.key == person else None
 
     async def forget_old(self) -> int:
         """Drop marks past their time; returns how many went."""

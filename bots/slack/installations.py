@@ -104,7 +104,8 @@ class Installations(AsyncInstallationStore):
                 del self._cache[key]
 
     def _sealed(self, installation: Installation) -> bytes:
-        return self._cipher.encrypt(json.dumps(installation.to_dict_for_copying(), default=str).encode())
+        kept = {**installation.to_dict_for_copying(), "user_id": ""}  # who installed it concerns nobody
+        return self._cipher.encrypt(json.dumps(kept, default=str).encode())
 
     # slack_sdk's interface, which Bolt's OAuth flow calls
 

@@ -3,17 +3,33 @@
 import sqlite3
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from slack_sdk.oauth.installation_store import Installation
 
 from bots import audit_command
+from bots.database import database
 from bots.playground.answer import until
+from bots.settings import load
+from bots.slack.installations import Installations
+from bots.teams.conversations import Conversations
+from commands.audit import Audit
 from commands.cipher import FernetCipher
+from commands.connections import Asked, Connections
 from commands.erasure import erase_from_journal
+from commands.following import FollowedThreads
+from commands.press import Do, Press
+from commands.request import Place, PlaceKind, Principal, Request, Typed
+from commands.state import State
+from commands.threads import Following
+from commands.waiting import WaitingCommands
+from crm.entra import SignedIn
+from crm.records import Ref
 from tests.bot import Bot
 from tests.jobs.harness import outside
 from tests.jobs.postgres import postgres
@@ -63,6 +79,49 @@ def settings(monkeypatch: pytest.MonkeyPatch, folder: Path, key: str, url: str =
     monkeypatch.setenv("DATABASE_URL", url)
 
 
+async def in_every_table(folder: Path, key: str) -> Following:
+    """Something of the person in each table of the state database; the thread of a case that they made."""
+    settings = load(NOWHERE)
+    async with database(settings, folder) as engine:
+        state = State(engine, FernetCipher(key.encode()))
+        who = Principal(platform="slack", tenant="T1", user=FARID.slack, name=FARID.name, email=FARID.email)
+        place = Place(
+            platform="slack", tenant="T1", conversation="C9", thread="1.5", kind=PlaceKind.CHANNEL,
+            address={"team": "T1", "user": FARID.slack, "response_url": f"https://hooks/{FARID.slack}"},
+        )  # fmt: skip
+        case = Ref("incident", uuid.uuid4())
+        following = Following(place=place, principal=who, case=case)
+        asked = Asked(principal=who, place=place)
+        await FollowedThreads(state).follow(following)
+        alone = replace(place, conversation=f"D{FARID.slack}", kind=PlaceKind.PERSONAL)
+        await FollowedThreads(state).follow(replace(following, place=alone))
+        await state.shown(who, place, case, f"Of {FARID.name}")
+        await state.keep(Press(do=Do.RUN, verb="case update", args={"text": FARID.name * 99}, owner=KEY))
+        await WaitingCommands(state).keep(Request(ask=Typed(FARID.name), principal=who, place=place, key="k"))
+        connections = Connections(state)
+        await connections.invite("link", asked)
+        await connections.claim(asked)
+        account = SignedIn(
+            object_id="o", tenant_id="t", username=FARID.email, name=FARID.name, cache="{}"
+        )  # fmt: skip
+        await connections.keep(KEY, account, client="app", tokens=True)
+        await Conversations(state).opened("a:1", KEY)
+        await Audit(state).note(who, place, "case create", key="k", outcome="done", words={"name": FARID.name})
+        made = Installation(user_id=FARID.slack, team_id="T8", bot_token="xoxb-8")
+        await Installations(engine, FernetCipher(key.encode())).async_save(made)
+    return following
+
+
+async def goes_on(folder: Path, key: str, following: Following) -> None:
+    """The case's news still find their thread."""
+    async with database(load(NOWHERE), folder) as engine:
+        threads = FollowedThreads(State(engine, FernetCipher(key.encode())))
+        (left,) = await threads.followers(following.case)
+        assert (left.place.key, left.principal.user, left.place.address) == (
+            following.place.key, "erased", {"team": "T1"},
+        )  # fmt: skip
+
+
 async def ended(bot: Bot, key: str) -> None:
     async def looked() -> bool:
         status = await bot.app.dispatcher.jobs._engine.status(f"{key}~1")
@@ -93,6 +152,7 @@ async def test_nothing_of_the_person_is_left(bot: Bot, monkeypatch: pytest.Monke
     (case,) = await rows(bot, "incidents", f"title eq 'Printer of {name}'")
     entries = [e async for e in bot.app.audit.entries(person=KEY)]
     (done,) = [e for e in entries if e.record.endswith(case["incidentid"])]
+    following = await in_every_table(folder, key)
     ciphertext = sealed_inputs(folder, done.key)
     cipher = FernetCipher(key.encode())
     before = "\n".join(stored(folder, cipher))
@@ -102,8 +162,9 @@ async def test_nothing_of_the_person_is_left(bot: Bot, monkeypatch: pytest.Monke
     told: list[str] = []
     await erase(told)
     after = "\n".join(stored(folder, cipher))
-    for trace in (name, FARID.name, KEY):
+    for trace in (name, FARID.name, FARID.email, KEY, f'"{FARID.slack}"'):
         assert trace not in after, trace
+    await goes_on(folder, key, following)
     nowhere(folder, KEY.encode(), ciphertext[20:120])
     # The event is kept, and the key: the platform's repetition makes no second case.
     (left,) = [e async for e in bot.app.audit.entries() if e.record == done.record]
@@ -163,6 +224,7 @@ async def test_on_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         key = server.env["CRMCHAT_SECRET_KEY"]
         settings(monkeypatch, tmp_path / "data", key, database.url)
         cipher = FernetCipher(key.encode())
+        following = await in_every_table(tmp_path / "data", key)
 
         async def everything() -> str:
             found = []
@@ -178,11 +240,14 @@ async def test_on_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert name in await everything()
         told: list[str] = []
         await erase(told, "slack:T1:U1")
+        await erase(told)
         await server.end()
         await erase(told, "slack:T1:U1")  # again, now that no transaction may still have to see the old rows
         after = await everything()
         assert name not in after
-        assert "slack:T1:U1\n" not in after
+        for trace in ("slack:T1:U1\n", KEY, FARID.name, FARID.email):
+            assert trace not in after, trace
+        await goes_on(tmp_path / "data", key, following)
         engine = sa.create_engine("postgresql+psycopg://" + database.url.partition("://")[2])
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("CHECKPOINT")
