@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from crm.auth import Application
 from crm.errors import CrmError, Forbidden, SignInRequired
@@ -301,7 +302,11 @@ class Dispatcher:
             reply = await explained(self._answer(request))
         except (SignInNeeded, SignInRequired) as e:
             reply = await explained(ask_to_connect(self.sign_in, request, e))
-        return await self._delivery.ready(reply, request.principal, request.place)
+        try:
+            return await self._delivery.ready(reply, request.principal, request.place)
+        except SQLAlchemyError as e:  # what its buttons carry cannot be kept
+            receipt = RECEIPT.get()
+            return pending() if receipt and receipt.owed else Reply(card=explain(e))
 
     async def _resume(self, command: Command, forget: Forget) -> None:
         """Run what waited for a sign-in, and deliver its answer; a job holds an answer until that has arrived."""

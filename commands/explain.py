@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from sqlalchemy import exc as sql
+
 from crm import errors as crm
 
 from .cards import Action, Card, CardKind, Style
@@ -21,6 +23,8 @@ from .views import VIEWS
 log = logging.getLogger(__name__)
 
 _NEAREST = 5
+_DATABASE_AWAY: Final = (sql.OperationalError, sql.InterfaceError, sql.TimeoutError)
+"""Gone, locked, full, or with no connection left."""
 
 
 def explain(
@@ -38,6 +42,13 @@ def explain(
         return _of_ours(exc, again)
     if isinstance(exc, crm.CrmError):
         return _of_dataverse(exc, again)
+    if isinstance(exc, _DATABASE_AWAY):
+        log.warning("the database does not answer: %s", type(exc).__name__)
+        return _card(
+            "This bot's own database does not answer just now.",
+            "Try again in a minute; if it persists, tell the people who run this bot.",
+            actions=_retry(again),
+        )
     return _unknown(exc, again)
 
 

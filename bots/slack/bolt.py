@@ -25,6 +25,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import SignatureVerifier
+from sqlalchemy.exc import SQLAlchemyError
 
 from .api import SlackApi, SlackError, Workspace, web_client
 from .installations import Installations
@@ -156,7 +157,7 @@ def make_app(settings: SlackSettings, api: SlackApi, authorize: Authorize) -> As
     """An AsyncApp that answers within the listener. `Door` has checked the signature before Bolt sees a byte."""
     quiet = logging.getLogger("crmchat.slack.bolt")
     quiet.setLevel(logging.ERROR)  # below, Bolt writes whole bodies into the log
-    return AsyncApp(
+    app = AsyncApp(
         name="crmchat",
         logger=quiet,
         client=web_client(settings.api_url, api.session),
@@ -168,6 +169,20 @@ def make_app(settings: SlackSettings, api: SlackApi, authorize: Authorize) -> As
         before_authorize=Shaped(),
         process_before_response=True,
     )
+    app.error(_not_taken)
+    return app
+
+
+async def _not_taken(error: Exception, body: dict[str, Any]) -> BoltResponse:
+    """What Slack is told where a listener failed: without our database it comes again later, or tells the person."""
+    if not isinstance(error, SQLAlchemyError):
+        log.error("a request of Slack failed", exc_info=error)
+        return BoltResponse(status=500)
+    log.warning("a request of Slack was not taken, for the database does not answer: %s", type(error).__name__)
+    if "command" not in body:
+        return BoltResponse(status=503, body="busy")
+    sentence = "This was not accepted, and nothing was done: the bot's database does not answer. Try again in a minute."
+    return BoltResponse(status=200, body=sentence)
 
 
 def guard(app: AsyncApp) -> None:

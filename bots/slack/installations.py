@@ -5,6 +5,7 @@ behind their interface.
 """
 
 import json
+import logging
 import secrets
 import time
 from typing import Any, Protocol
@@ -13,12 +14,15 @@ import sqlalchemy as sa
 from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from .api import Workspace
-from .tables import INSTALLATIONS, STATES, insert_ignoring
+from .tables import INSTALLATIONS, STATES, inserted
 
 STATE_SECONDS = 600
+
+log = logging.getLogger(__name__)
 
 
 class Cipher(Protocol):
@@ -39,18 +43,31 @@ class Installations(AsyncInstallationStore):
         self._cache: dict[Workspace, tuple[float, Installation | None]] = {}
 
     async def find(self, where: Workspace) -> Installation | None:
-        """The installation that serves a workspace: its own, else its organisation's."""
+        """The installation that serves a workspace: its own, else its organisation's.
+
+        While the database is away, what was known last serves on. Raises SQLAlchemyError where nothing was.
+        """
         now = time.monotonic()
         if (kept := self._cache.get(where)) and kept[0] > now:
             return kept[1]
-        found = (await self.read(where))[0]
-        if found is None and where.enterprise and where.team:
-            found = (await self.read(Workspace("", where.enterprise)))[0]
-        if found is None and where.enterprise and not where.team:
-            found = await self._any_of(where.enterprise)
+        try:
+            found = await self._look_up(where)
+        except SQLAlchemyError as e:
+            if kept is None:
+                raise
+            log.warning("installations cannot be read, and what was known before serves on: %s", type(e).__name__)
+            return kept[1]
         if len(self._cache) > 10_000:
             self._cache.clear()
         self._cache[where] = (now + self._cache_seconds, found)
+        return found
+
+    async def _look_up(self, where: Workspace) -> Installation | None:
+        found = (await self.read(where))[0]
+        if found is None and where.enterprise and where.team:
+            return (await self.read(Workspace("", where.enterprise)))[0]
+        if found is None and where.enterprise:
+            return await self._any_of(where.enterprise)
         return found
 
     async def read(self, where: Workspace) -> tuple[Installation | None, int]:
@@ -115,8 +132,7 @@ class Installations(AsyncInstallationStore):
         former = sa.and_(_is(where), INSTALLATIONS.c.enterprise_id != where.enterprise)
         async with self._engine.begin() as connection:
             await connection.execute(sa.delete(INSTALLATIONS).where(former))  # it has joined an organisation since
-            fresh = insert_ignoring(connection, INSTALLATIONS, {**values, "revision": 1})
-            if (await connection.execute(fresh)).rowcount != 1:
+            if not await inserted(connection, INSTALLATIONS, {**values, "revision": 1}):
                 renewed = {"data": values["data"], "revision": INSTALLATIONS.c.revision + 1, "rotating": ""}
                 await connection.execute(sa.update(INSTALLATIONS).where(_is(where)).values(**renewed))
         self.forget(where)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from .tables import EVENTS, insert_ignoring
+from .tables import EVENTS, inserted
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,7 @@ class SeenEvents:
             if now - self._swept > 3600:
                 self._swept = now
                 await connection.execute(sa.delete(EVENTS).where(EVENTS.c.at < now - EVENT_SECONDS))
-            entry = insert_ignoring(connection, EVENTS, {"key": key, "at": now, "done": False})
-            if (await connection.execute(entry)).rowcount == 1:
+            if await inserted(connection, EVENTS, {"key": key, "at": now, "done": False}):
                 return Begun.NEW
             abandoned = sa.and_(EVENTS.c.key == key, ~EVENTS.c.done, EVENTS.c.at < now - EVENT_LEASE)
             if (await connection.execute(sa.update(EVENTS).where(abandoned).values(at=now))).rowcount == 1:

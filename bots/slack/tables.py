@@ -33,7 +33,9 @@ EVENTS = sa.Table(
 )
 
 
-def insert_ignoring(connection: AsyncConnection, table: sa.Table, values: dict[str, Any]) -> sa.Insert:
-    """`INSERT … ON CONFLICT DO NOTHING` for the two databases that we run on."""
+async def inserted(connection: AsyncConnection, table: sa.Table, values: dict[str, Any]) -> bool:
+    """Insert the row; False where there is one with its key. The same on the two databases that we run on."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return cast("sa.Insert", dialect.insert(table).values(**values).on_conflict_do_nothing())
+    insert = cast("sa.Insert", dialect.insert(table).values(**values).on_conflict_do_nothing())
+    # Not by the row count, which SQLAlchemy leaves at -1 after an INSERT on PostgreSQL.
+    return (await connection.execute(insert.returning(sa.literal(1)))).first() is not None
