@@ -18,8 +18,12 @@ Run = Callable[[argparse.Namespace], Coroutine[None, None, int]]
 def main(argv: list[str] | None = None) -> None:
     """Entry point of the script `crmchat`. Problems are one sentence on stderr and exit status 2."""
     args = _parser().parse_args(argv)
+    level = (os.environ.get("LOG_LEVEL") or "INFO").upper()
+    if level not in logging.getLevelNamesMapping():
+        print(f"crmchat: LOG_LEVEL: {level} is no level; choose DEBUG, INFO, WARNING or ERROR.", file=sys.stderr)
+        sys.exit(2)
     logging.basicConfig(
-        level=os.environ.get("LOG_LEVEL", "INFO").upper(),
+        level=level,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )

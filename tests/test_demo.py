@@ -220,3 +220,14 @@ async def test_what_is_missing_is_said(tmp_path: Path, arguments: list[str]) -> 
     _, errors = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 2
     assert "DATAVERSE_URL is not set" in errors.decode()
+
+
+async def test_a_wrong_log_level_is_one_sentence(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("crmchat")
+    env = {"PATH": os.environ["PATH"], "LOG_LEVEL": "loud"}
+    process = await asyncio.create_subprocess_exec(
+        script, "serve", env=env, cwd=tmp_path, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 2
+    assert errors.decode() == "crmchat: LOG_LEVEL: LOUD is no level; choose DEBUG, INFO, WARNING or ERROR.\n"
