@@ -39,7 +39,12 @@ LIVING: Final = ("PENDING", "ENQUEUED", "DELAYED")
 _APPLICATION_VERSION: Final = "jobs-1"
 """Pinned: by default DBOS strands waiting work after every edit. Change it for incompatible steps only, drained."""
 _DIRECT: Final = 16
-"""Jobs started at once, without the queue's polling delay; more than these wait in the queue."""
+"""Jobs at work that were started at once, without the queue's polling delay; more than these wait in the queue."""
+_QUEUED: Final = 10
+"""Jobs at work that came from the queue."""
+_HELD: Final = 100
+"""Jobs that a process holds at most. Most of them only wait to be let into a busy conversation: they keep no other
+from its work."""
 _LOOK: Final = 0.5
 """Seconds between two looks at the lock: how long two processes can believe that a job is theirs."""
 _PERIOD: Final = 2.0
@@ -109,15 +114,14 @@ _body: Body | None = None
 _running: dict[str, asyncio.Task[Any]] = {}
 """The jobs that this process executes now."""
 _first: set[str] = set()
-"""The jobs that this process has begun and starts at once: nobody has run them before."""
+"""The jobs that this process started at once, and whose work is not done: nobody has run them before."""
+_queued = asyncio.Semaphore(_QUEUED)
+_alone = asyncio.Lock()
+"""Held by the only suspect that runs in this process."""
 
 
 class JobAbandoned(Exception):
     """Ends a job as failed: its person knows, and operators find it in the journal."""
-
-
-_alone = asyncio.Lock()
-"""Held by the only suspect that runs in this process."""
 
 
 @DBOS.workflow(name=JOB_NAME, max_recovery_attempts=_BEGUN)
@@ -196,7 +200,6 @@ class Engine:
         self._path, self._cipher, self._url, self._beside = folder / "journal.db", cipher, url, beside
         self._claim: Claim = DatabaseClaim(url) if url else FolderClaim(folder)
         self._client: DBOSClient | None = None
-        self._direct = 0
         self._refuses = ""
         self._suspects: set[str] = set()
         self._silent: set[str] = set()
@@ -204,7 +207,7 @@ class Engine:
 
     async def start(self, body: Body) -> None:
         """Take the lock, migrate, and resume what a former process left. Must run on the loop that runs the bot."""
-        global _body  # noqa: PLW0603  one engine per process, as DBOS has it
+        global _body, _queued, _alone  # one engine per process, as DBOS has it
         if self._url and self._beside:
             self._client = await asyncio.to_thread(open_client, self._path, self._cipher, self._url)
             return
@@ -215,7 +218,7 @@ class Engine:
                 raise EngineError(str(e)) from e
             self._client = await asyncio.to_thread(open_client, self._path, self._cipher, self._url)
             return
-        _body = body
+        _body, _queued, _alone = body, asyncio.Semaphore(_QUEUED), asyncio.Lock()
         await self._launch()
         self._tending = asyncio.create_task(self._tend())
 
@@ -230,9 +233,12 @@ class Engine:
                 await self._tending
         if not self._refuses:
             self._refuses = "This process is stopping and takes no more work."
-            parking = asyncio.get_running_loop().call_later(grace, _park)
-            await _destroy(grace + 1)
-            parking.cancel()
+            if _running or _chores or _first:
+                parking = asyncio.get_running_loop().call_later(grace, _park)
+                await _destroy(grace + 1)
+                parking.cancel()
+            else:  # with any grace at all, DBOS looks for what runs after a whole second only
+                await _destroy(0)
         await self._claim.release()
 
     @property
@@ -256,19 +262,17 @@ class Engine:
             return
         await self._check_writable()
         with SetWorkflowID(job):
-            if delay or self._direct >= _DIRECT:
+            if delay or len(_first) >= _DIRECT or len(_running) >= _HELD:
                 with SetEnqueueOptions(delay_seconds=delay or None):
                     await DBOS.enqueue_workflow_async(QUEUE, _crm_job, argument)
                 return
-            self._direct += 1
             _first.add(job)
             try:
                 handle = await DBOS.start_workflow_async(_crm_job, argument)
             except BaseException:
-                self._direct -= 1
                 _first.discard(job)
                 raise
-        watcher = asyncio.create_task(self._watch(handle))
+        watcher = asyncio.create_task(_watch(handle))
         _WATCHERS.add(watcher)
         watcher.add_done_callback(_WATCHERS.discard)
 
@@ -295,14 +299,6 @@ class Engine:
             del _chores[name]
         return mine
 
-    async def _watch(self, handle: Any) -> None:
-        try:
-            await handle.get_result()
-        except Exception as e:
-            log.warning("a job ended badly: %s", type(e).__name__)
-        finally:
-            self._direct -= 1
-
     async def status(self, job: str) -> Status | None:
         """The job of this id, or None. Raises EngineError while the journal cannot be reached."""
         if self._client:
@@ -323,6 +319,17 @@ class Engine:
     async def cancel(self, job: str) -> None:
         """End a job that waits."""
         await (self._client or DBOS).cancel_workflow_async(job)
+
+    async def work(self, name: str, call: Callable[[], Coroutine[Any, Any, str]]) -> str:
+        """Inside a job: the step of which only so many run at once."""
+        job = DBOS.workflow_id or ""
+        if job not in _first:
+            async with _queued:
+                return await self.step(name, call)
+        try:
+            return await self.step(name, call)
+        finally:
+            _first.discard(job)
 
     async def step(self, name: str, call: Callable[[], Coroutine[Any, Any, str]]) -> str:
         """Inside a job: do it and remember its result, so that a resumed job does not do it again."""
@@ -352,7 +359,7 @@ class Engine:
             "serializer": Sealed(self._cipher),
             "log_level": "ERROR",
             "system_database_url": self._url or f"sqlite:///{self._path}",
-            "notification_listener_polling_interval_sec": 1.0,
+            "notification_listener_polling_interval_sec": 0.1,  # nothing of ours listens; stopping waits for it
         }
         if isinstance(self._claim, DatabaseClaim):
             async with self._claim.alone():
@@ -362,7 +369,7 @@ class Engine:
             config["system_database_engine"] = sqlite_engine(self._path)
             DBOS(config=config)
             DBOS.launch()
-        await DBOS.register_queue_async(QUEUE, worker_concurrency=10, polling_interval_sec=0.1)
+        await DBOS.register_queue_async(QUEUE, worker_concurrency=_HELD, polling_interval_sec=0.1)
 
     async def _tend(self) -> None:
         """Notice a lost lock; find work that nobody executes. Runs as long as the engine does."""
@@ -448,6 +455,13 @@ class Engine:
 
 
 _WATCHERS: set[asyncio.Task[None]] = set()
+
+
+async def _watch(handle: Any) -> None:
+    try:
+        await handle.get_result()
+    except Exception as e:
+        log.warning("a job ended badly: %s", type(e).__name__)
 
 
 def _park() -> None:

@@ -228,7 +228,7 @@ class Jobs:
 
         self._executing.add(job)
         try:
-            result = await self._engine.step("perform", perform)
+            result = await self._engine.work("perform", perform)
             answer = _ANSWER.validate_json(result)
             if answer.outcome is Outcome.LATER:
                 then = given.successor()

@@ -117,6 +117,11 @@ class Tally:
         )
 
 
+def _some(key: str) -> int:
+    """Which of many conversations: the platforms let a bot write only so much into one."""
+    return zlib.crc32(key.encode()) % 200
+
+
 def name(number: int) -> str:
     return f"Person-{number:05d}"
 
@@ -192,7 +197,7 @@ class Outside:
         """A signed slash command; status and body. `copy`: the bytes of the last delivery, signature and all."""
         body = urlencode(
             {
-                "command": "/crm", "text": text, "team_id": "T1", "user_id": "U1", "channel_id": "C1",
+                "command": "/crm", "text": text, "team_id": "T1", "user_id": "U1", "channel_id": f"C{_some(trigger)}",
                 "api_app_id": "A1", "trigger_id": trigger, "response_url": f"{self.sink_url}/respond",
             }
         )  # fmt: skip
@@ -205,7 +210,8 @@ class Outside:
         body = json.dumps(
             {
                 "type": "event_callback", "event_id": event, "event_time": 1, "team_id": "T1", "api_app_id": "A1",
-                "event": {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": text,
+                "event": {"type": "message", "channel_type": "im", "channel": f"D{_some(event)}",
+                          "user": "U1", "text": text,
                           "ts": f"1.{zlib.crc32(event.encode())}"},
             }
         )  # fmt: skip
@@ -239,7 +245,7 @@ class Outside:
             "type": "message", "id": key, "text": text, "channelId": "msteams", "serviceUrl": f"{self.sink_url}/",
             "from": {"id": "29:anna", "aadObjectId": "00000000-0000-4000-8000-0000000000a1", "name": "Anna"},
             "recipient": {"id": "28:bot", "name": "crm"},
-            "conversation": {"id": "a:1", "conversationType": "personal", "tenantId": "t"},
+            "conversation": {"id": f"a:{_some(key)}", "conversationType": "personal", "tenantId": "t"},
             "channelData": {"tenant": {"id": "t"}},
         }  # fmt: skip
         async with self.session.post(f"{url}/api/messages", json=activity) as answer:
