@@ -29,6 +29,7 @@ from commands.press import Seal
 from commands.rate import Pace, Rate, RateLimit, SharedRateLimit
 from commands.request import Face, Principal
 from commands.state import State
+from crm.address import is_loopback
 from crm.errors import CrmError
 from crm.notifications import read_change
 
@@ -37,7 +38,7 @@ from .database import database
 from .environments import open_environments, policy_file
 from .jobs_command import look_after, open_journal, postgres_url
 from .log_filter import redact
-from .settings import Settings, SettingsError, is_loopback, keys_of, private_folder
+from .settings import Settings, SettingsError, keys_of, private_folder
 from .signin import SignInPages, open_sign_in
 from .slack.face import SlackFace
 from .slack_settings import slack_settings

@@ -4,8 +4,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from crm.address import is_loopback
+
 from .finding import Finding
-from .settings import Settings, is_loopback
+from .settings import Settings
 
 _CHECK = "public address"
 _HEALTH = "/healthz"

@@ -1,6 +1,5 @@
 """The environment and `.env`, read once into one frozen `Settings`."""
 
-import ipaddress
 import os
 import secrets
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_vali
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from commands.people import Identity
+from crm.address import is_loopback
 
 
 class SettingsError(Exception):
@@ -235,13 +235,3 @@ def private_folder(path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.chmod(0o700)
     return path
-
-
-def is_loopback(host: str) -> bool:
-    """`localhost` or an address of the loopback ranges; a name that merely resolves there does not count."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from .settings import SettingsError, is_loopback
+from crm.address import is_loopback
+
+from .settings import SettingsError
 
 log = logging.getLogger(__name__)
 

@@ -34,11 +34,11 @@ class Organisation:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the host is this machine."""
+    """`localhost` or an address of the loopback ranges; a name that merely resolves there does not count."""
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
 
