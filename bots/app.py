@@ -1,6 +1,7 @@
 """`build(settings)`: the only place that wires the rooms together."""
 
 import asyncio
+import gc
 import logging
 import re
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -40,12 +41,12 @@ from .jobs_command import look_after, open_journal, postgres_url
 from .log_filter import redact
 from .settings import Settings, SettingsError, keys_of, private_folder
 from .signin import SignInPages, open_sign_in
-from .slack.face import SlackFace
-from .slack_settings import slack_settings
-from .teams.face import TeamsFace
-from .teams.settings import TeamsSettings
 from .web import STOPPING, application, busy, serve
 from .webhook import Webhook
+
+if TYPE_CHECKING:  # loaded where they are started: an agent's server has no faces, and saves a quarter of a second
+    from .teams.face import TeamsFace
+    from .teams.settings import TeamsSettings
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class App:
     upkeep: "asyncio.Task[None] | None" = field(init=False, default=None)
     """Measures and cleans the journal, where this process owns it."""
     _shared_rate: SharedRateLimit | None = field(init=False, default=None)
-    _teams: TeamsFace | None = field(init=False, default=None)
+    _teams: "TeamsFace | None" = field(init=False, default=None)
 
     async def __aenter__(self) -> Self:
         try:
@@ -151,6 +152,9 @@ class App:
         if self.dispatcher.sign_in:
             self.site.add_routes(SignInPages(self.dispatcher.sign_in, settings.public_url).routes)
         if settings.slack_signing_secret.get_secret_value() or settings.slack_app_token.get_secret_value():
+            from .slack.face import SlackFace
+            from .slack_settings import slack_settings
+
             hosts = [e.dataverse.organisation.host for e in self.environments]
             slack = SlackFace(slack_settings(settings, hosts, demo=self.demo), engine=self.state.engine, cipher=cipher)
             self.faces[slack.platform] = slack
@@ -165,6 +169,8 @@ class App:
                 ]
             )
         if settings.microsoft_app_id or settings.only_loopback:
+            from .teams.face import TeamsFace
+
             session = await self.stack.enter_async_context(aiohttp.ClientSession())
             try:
                 exchange = self.dispatcher.exchange if self.dispatcher.sign_in else None
@@ -223,8 +229,10 @@ def build(settings: Settings, *, demo: bool = False, agent: bool = False) -> App
     return App(settings, demo=demo, agent=agent)
 
 
-def teams_settings(settings: Settings) -> TeamsSettings:
+def teams_settings(settings: Settings) -> "TeamsSettings":
     """The Teams face's part of the settings."""
+    from .teams.settings import TeamsSettings
+
     return TeamsSettings(
         app_id=settings.microsoft_app_id,
         app_password=settings.microsoft_app_password.get_secret_value(),
@@ -279,6 +287,8 @@ async def run_mcp(env_file: Path, *, allow_writes: bool) -> int:
         entra_id="" if "@" in who else who, email=who if "@" in who else "",
     )  # fmt: skip
     async with build(settings, agent=True) as app:
+        gc.freeze()
+        gc.enable()
         await serve_stdio(make_server(app.dispatcher, principal, allow_writes=allow_writes))
     return 0
 

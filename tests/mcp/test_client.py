@@ -1,14 +1,17 @@
 """A real MCP client, and `crmchat mcp` in a process of its own, over the emulator."""
 
+import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from mcp import ClientSession, StdioServerParameters
-from mcp.client.stdio import stdio_client
+from mcp.client.stdio import PROCESS_TERMINATION_TIMEOUT, stdio_client
 
 from crm.emulator import Emulator
 
@@ -40,7 +43,7 @@ REQUIRED = {
 
 @asynccontextmanager
 async def agent(emulator: Emulator, folder: Path, *flags: str, **settings: str) -> AsyncIterator[ClientSession]:
-    """A session with a server that acts as the application."""
+    """A session with a server that acts as the application; it must end by itself once its client has gone."""
     script = Path(sys.executable).with_name("crmchat")
     env = {
         "PATH": os.environ["PATH"],
@@ -50,9 +53,35 @@ async def agent(emulator: Emulator, folder: Path, *flags: str, **settings: str) 
         **settings,
     }
     server = StdioServerParameters(command=str(script), args=["mcp", *flags], env=env, cwd=str(folder))
-    async with stdio_client(server) as (read, write), ClientSession(read, write) as session:
-        await session.initialize()
-        yield session
+    log = folder / "mcp.log"
+    with log.open("w") as errors:
+        async with stdio_client(server, errlog=errors) as (read, write), ClientSession(read, write) as session:
+            await session.initialize()
+            yield session
+            left = time.monotonic()
+    assert time.monotonic() - left < PROCESS_TERMINATION_TIMEOUT, "the client had to terminate it"
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.fixture(scope="module")
+async def writer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ClientSession]:
+    """A session that may write."""
+    opened: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
+    done = asyncio.Event()
+
+    async def hold() -> None:
+        folder = tmp_path_factory.mktemp("agent")
+        async with Emulator(seed="contoso") as emulator, agent(emulator, folder, "--allow-writes") as session:
+            opened.set_result(session)
+            await done.wait()
+
+    # The client must be left by the task that entered it, and a fixture ends in another than it began in.
+    holding = asyncio.create_task(hold())
+    await asyncio.wait([holding, opened], return_when=asyncio.FIRST_COMPLETED)
+    if opened.done():
+        yield opened.result()
+    done.set()
+    await holding
 
 
 async def call(session: ClientSession, tool: str, **arguments: Any) -> tuple[bool, dict[str, Any]]:
@@ -62,87 +91,86 @@ async def call(session: ClientSession, tool: str, **arguments: Any) -> tuple[boo
     return bool(answer.isError), answer.structuredContent
 
 
-async def test_the_twelve_tools_to_the_letter(tmp_path: Path) -> None:
-    async with Emulator(seed="contoso") as emulator, agent(emulator, tmp_path, "--allow-writes") as session:
-        offered = {tool.name: tool for tool in (await session.list_tools()).tools}
-        for name, parameters in TOOLKIT.items():
-            schema = offered[SLUG + name].inputSchema
-            missing = set(parameters.split()) - set(schema["properties"])
-            assert not missing, (name, missing)
-            assert schema["properties"]["user_id"]["default"] == "me"
-            assert schema.get("required", []) == REQUIRED.get(name, [])
-        assert "High" in offered[SLUG + "CREATE_CASE"].inputSchema["properties"]["prioritycode"]["description"]
+async def test_the_twelve_tools_to_the_letter(writer: ClientSession) -> None:
+    offered = {tool.name: tool for tool in (await writer.list_tools()).tools}
+    for name, parameters in TOOLKIT.items():
+        schema = offered[SLUG + name].inputSchema
+        missing = set(parameters.split()) - set(schema["properties"])
+        assert not missing, (name, missing)
+        assert schema["properties"]["user_id"]["default"] == "me"
+        assert schema.get("required", []) == REQUIRED.get(name, [])
+    assert "High" in offered[SLUG + "CREATE_CASE"].inputSchema["properties"]["prioritycode"]["description"]
 
-        failed, made = await call(
-            session, SLUG + "CREATE_LEAD", firstname="Jane", lastname="Smith", emailaddress1="jane@acme.example",
-            companyname="Acme Corp", subject="Interested in Enterprise plan",
-        )  # fmt: skip
-        assert not failed, made
-        lead = made["id"]
-        failed, changed = await call(session, SLUG + "UPDATE_LEAD", lead_id=lead, telephone1="+1 555 0100")
-        assert not failed, changed
-        failed, read = await call(session, SLUG + "GET_A_LEAD", lead_id=lead.upper())
-        assert (failed, read["title"]) == (False, "Jane Smith")
-        failed, found = await call(
-            session, SLUG + "GET_ALL_LEADS", filter="contains(fullname,'Jane')", select="fullname,emailaddress1", top=5
-        )
-        assert not failed
-        assert [row["title"] for row in found["rows"]] == ["Jane Smith"]
-        failed, case = await call(
-            session,
-            SLUG + "CREATE_CASE",
-            title="Printer",
-            prioritycode=1,
-            caseorigincode=3,
-            account_id="Contoso Consulting GmbH",
-        )
-        assert not failed, case
-        assert case["facts"]["Priority"] == "High"
+    failed, made = await call(
+        writer, SLUG + "CREATE_LEAD", firstname="Jane", lastname="Smith", emailaddress1="jane@acme.example",
+        companyname="Acme Corp", subject="Interested in Enterprise plan",
+    )  # fmt: skip
+    assert not failed, made
+    lead = made["id"]
+    failed, changed = await call(writer, SLUG + "UPDATE_LEAD", lead_id=lead, telephone1="+1 555 0100")
+    assert not failed, changed
+    failed, read = await call(writer, SLUG + "GET_A_LEAD", lead_id=lead.upper())
+    assert (failed, read["title"]) == (False, "Jane Smith")
+    failed, found = await call(
+        writer, SLUG + "GET_ALL_LEADS", filter="contains(fullname,'Jane')", select="fullname,emailaddress1", top=5
+    )
+    assert not failed
+    assert [row["title"] for row in found["rows"]] == ["Jane Smith"]
+    failed, case = await call(
+        writer,
+        SLUG + "CREATE_CASE",
+        title="Printer",
+        prioritycode=1,
+        caseorigincode=3,
+        account_id="Contoso Consulting GmbH",
+    )
+    assert not failed, case
+    assert case["facts"]["Priority"] == "High"
 
-        failed, account = await call(
-            session, SLUG + "CREATE_ACCOUNT", name="Acme Corp", description="Mills", revenue=5000000,
-            accountcategorycode=1, creditonhold=False,
-        )  # fmt: skip
-        assert not failed, account
-        company = account["id"]
-        failed, contact = await call(
-            session, SLUG + "CREATE_CONTACT", firstname="John", lastname="Doe", emailaddress1="john@acme.example",
-            telephone1="555-0100", mobilephone="555-0101", jobtitle="Manager", address1_city="Seattle",
-            address1_stateorprovince="WA", address1_postalcode="98101", address1_country="USA",
-        )  # fmt: skip
-        assert not failed, contact
-        person = contact["id"]
-        failed, opportunity = await call(
-            session, SLUG + "CREATE_OPPORTUNITY", name="Big deal", description="Mills", estimatedvalue=100000,
-            estimatedclosedate="2027-12-31", customer_account_id=company, customer_contact_id=person,
-        )  # fmt: skip
-        assert not failed, opportunity
-        failed, changed = await call(
-            session, SLUG + "UPDATE_OPPORTUNITY", opportunity_id=opportunity["id"],
-            opportunityratingcode=1, salesstagecode=1, estimatedvalue=150000,
-        )  # fmt: skip
-        assert not failed, changed
-        assert changed["facts"]["Rating"] == "Hot"
-        failed, ordered = await call(
-            session, SLUG + "CREATE_SALES_ORDER", name="Order", description="Mills", account_id=f"/accounts({company})",
-            currency_id="USD", price_level_id="Retail (USD)",
-        )  # fmt: skip
-        assert not failed, ordered
-        failed, changed = await call(
-            session, SLUG + "UPDATE_SALES_ORDER", salesorder_id=ordered["id"], name="Order 2",
-            discountamount=10, freightamount=5.5,
-        )  # fmt: skip
-        assert not failed, changed
-        failed, invoice = await call(
-            session, SLUG + "CREATE_INVOICE", name="Invoice #12345", description="Mills",
-            account_id=f"/accounts({company})", currency_id="USD", price_level_id="Retail (USD)",
-        )  # fmt: skip
-        assert not failed, invoice
-        failed, resolved = await call(session, "case_resolve", record=case["id"], resolution="New toner")
-        assert not failed, resolved
+    failed, account = await call(
+        writer, SLUG + "CREATE_ACCOUNT", name="Acme Corp", description="Mills", revenue=5000000,
+        accountcategorycode=1, creditonhold=False,
+    )  # fmt: skip
+    assert not failed, account
+    company = account["id"]
+    failed, contact = await call(
+        writer, SLUG + "CREATE_CONTACT", firstname="John", lastname="Doe", emailaddress1="john@acme.example",
+        telephone1="555-0100", mobilephone="555-0101", jobtitle="Manager", address1_city="Seattle",
+        address1_stateorprovince="WA", address1_postalcode="98101", address1_country="USA",
+    )  # fmt: skip
+    assert not failed, contact
+    person = contact["id"]
+    failed, opportunity = await call(
+        writer, SLUG + "CREATE_OPPORTUNITY", name="Big deal", description="Mills", estimatedvalue=100000,
+        estimatedclosedate="2027-12-31", customer_account_id=company, customer_contact_id=person,
+    )  # fmt: skip
+    assert not failed, opportunity
+    failed, changed = await call(
+        writer, SLUG + "UPDATE_OPPORTUNITY", opportunity_id=opportunity["id"],
+        opportunityratingcode=1, salesstagecode=1, estimatedvalue=150000,
+    )  # fmt: skip
+    assert not failed, changed
+    assert changed["facts"]["Rating"] == "Hot"
+    failed, ordered = await call(
+        writer, SLUG + "CREATE_SALES_ORDER", name="Order", description="Mills", account_id=f"/accounts({company})",
+        currency_id="USD", price_level_id="Retail (USD)",
+    )  # fmt: skip
+    assert not failed, ordered
+    failed, changed = await call(
+        writer, SLUG + "UPDATE_SALES_ORDER", salesorder_id=ordered["id"], name="Order 2",
+        discountamount=10, freightamount=5.5,
+    )  # fmt: skip
+    assert not failed, changed
+    failed, invoice = await call(
+        writer, SLUG + "CREATE_INVOICE", name="Invoice #12345", description="Mills",
+        account_id=f"/accounts({company})", currency_id="USD", price_level_id="Retail (USD)",
+    )  # fmt: skip
+    assert not failed, invoice
+    failed, resolved = await call(writer, "case_resolve", record=case["id"], resolution="New toner")
+    assert not failed, resolved
 
 
-async def test_errors_say_what_to_change(tmp_path: Path) -> None:
+async def test_errors_say_what_to_change(writer: ClientSession) -> None:
     wrong: list[tuple[str, dict[str, Any], str]] = [
         ("CREATE_LEAD", {"fristname": "Jane"}, "no argument 'fristname'"),
         ("CREATE_LEAD", {}, "needed"),
@@ -151,11 +179,10 @@ async def test_errors_say_what_to_change(tmp_path: Path) -> None:
         ("CREATE_CASE", {"title": "x", "account_id": "Contoso C"}, "not clear"),
         ("CREATE_CASE", {"title": "x", "account_id": "Fabrikam", "user_id": "anna"}, "not allowed"),
     ]
-    async with Emulator(seed="contoso") as emulator, agent(emulator, tmp_path, "--allow-writes") as session:
-        for tool, arguments, says in wrong:
-            failed, answer = await call(session, SLUG + tool, **arguments)
-            assert failed, (tool, arguments)
-            assert says in str(answer), (tool, arguments)
+    for tool, arguments, says in wrong:
+        failed, answer = await call(writer, SLUG + tool, **arguments)
+        assert failed, (tool, arguments)
+        assert says in str(answer), (tool, arguments)
 
 
 async def test_without_the_flag_nothing_is_written(tmp_path: Path) -> None:
