@@ -6,6 +6,8 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from .cards import Action, Card, CardKind
 from .receipt import Receipt
 from .request import DeliveryFailed, Faces, Place, Principal, Reply, Request
@@ -103,5 +105,9 @@ class Delivery:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (e := task.exception()):
+        if task.cancelled() or not (e := task.exception()):
+            return
+        if isinstance(e, SQLAlchemyError):  # what was shown, say, is not remembered; the database says why elsewhere
+            log.warning("background work failed without the database: %s", type(e).__name__)
+        else:
             log.error("background work failed", exc_info=e)
