@@ -1,8 +1,12 @@
-"""Every kind of payload with each of its parts missing or of another shape: refused or answered, never a crash."""
+"""Every kind of payload with each of its parts missing or of another shape: refused or answered, never a crash.
+
+The short form sends a fifth of them, always the same.
+"""
 
 import asyncio
 import itertools
 import json
+import random
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlencode
@@ -104,7 +108,10 @@ def _variants(body: bytes, kind: str) -> Iterator[bytes]:
         yield urlencode({"payload": json.dumps(payload)}).encode()
 
 
-async def test_no_payload_is_a_crash(slack: FakeSlack, script: Script, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("of", [pytest.param(5, id="some"), pytest.param(1, id="all", marks=pytest.mark.soak)])
+async def test_no_payload_is_a_crash(
+    slack: FakeSlack, script: Script, caplog: pytest.LogCaptureFixture, of: int
+) -> None:
     made = await _gestures(slack, script)
     await slack.settle()
     bad: list[str] = []
@@ -119,6 +126,7 @@ async def test_no_payload_is_a_crash(slack: FakeSlack, script: Script, caplog: p
         headers = dict(answer.delivery.headers)
         kind = next(v for k, v in headers.items() if k.lower() == "content-type")
         variants = list(_variants(answer.delivery.body, kind))
+        variants = random.Random(name).sample(variants, -(-len(variants) // of))
         for start in range(0, len(variants), 20):
             await asyncio.gather(*(send(name, v, headers) for v in variants[start : start + 20]))
     await slack.settle()
