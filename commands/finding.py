@@ -109,7 +109,8 @@ def _loosely(names: Sequence[str], text: str) -> Condition:
     `names`: columns, the name first, then numbers and addresses.
     """
     # A name is looked for in names; in e-mail addresses it would bring everybody of a company.
-    sought = names if "@" in text else names[:1]
+    # Figures may be a part of a number.
+    sought = names if "@" in text or text.isdecimal() else names[:1]
     conditions = [col(name).contains(text) for name in sought]
     begins = text[: max(2, len(text) // 3)]
     return any_of([*conditions, col(names[0]).startswith(begins)])

@@ -13,7 +13,7 @@ from .errors import BadInput, UnknownCommand, UserError
 from .fields import ColumnsMark, Named
 from .filters import FilterMark
 from .language import markup, references
-from .language.arguments import PREPOSITIONS, nearest, read_arguments
+from .language.arguments import PREPOSITIONS, nearest, read_arguments, said_last
 from .language.phrases import Phrases, Said, leading, phrases
 from .language.quotes import quote
 from .language.reading import Reading, Unreadable, shown
@@ -36,7 +36,9 @@ __all__ = [
 ]
 
 _LONGEST: Final = 100_000
-_HELP: Final = frozenset({"help", "?", "hilfe", "помощь", "usage", "--help", "-h"})
+_SHORT: Final = 40
+"""Characters of a text that is repeated whole."""
+_HELP: Final = frozenset({"help", "?", "hilfe", "aide", "помощь", "usage", "--help", "-h"})
 _MENU: Final = frozenset(
     {"", "menu", "start", "hi", "hello", "hey", "hallo", "привет", "crm", "commands", "what can you do?"}
 )
@@ -59,10 +61,14 @@ def parse(text: str, reading: Reading | None = None, vocabulary: Vocabulary | No
         return Menu()
     if first and first[0] in _HELP:
         return _help(text[leading(text)[0][1] :].strip(), known)
+    if first[:1] == ["how"] and len(first) > 2 and (asked := _how_to(text, known)):
+        return asked
     said = known.match(text)
     if said is None:
         return _unknown(text, first, known)
     rest = text[said.end :].strip()
+    if meant := _as_verb(text, said, rest, known, vocabulary):
+        return meant
     if said.operation is None:
         return _noun(said, rest, known, vocabulary)
     operation = _rather_open(said.operation, text[: said.end], rest, known)
@@ -78,6 +84,14 @@ def _help(rest: str, known: Phrases) -> Result:
     if said is None:
         return HelpAsked() if not rest else _unknown(rest, [w for w, _ in leading(rest)], known)
     return HelpAsked(said.operation or said.noun)
+
+
+def _how_to(text: str, known: Phrases) -> HelpAsked | None:
+    """`how do I create a case?`"""
+    words = leading(text)
+    begin = 2 if words[1][0] in ("to", "can", "do") and words[2][0] not in ("i", "we", "you") else 3
+    said = known.match(text[words[begin - 1][1] :].strip())
+    return HelpAsked(said.operation or said.noun) if said else None
 
 
 def _rather_open(operation: type[Operation], said: str, rest: str, known: Phrases) -> type[Operation]:
@@ -106,21 +120,74 @@ def _noun(said: Said, rest: str, known: Phrases, vocabulary: Vocabulary | None) 
     if getting and _points(rest):
         return read_arguments(getting, rest, vocabulary)
     word = leading(rest)[0][0] if leading(rest) else rest
-    return _what_to_do(noun, word, shown(rest, 30), known)
+    if getting and rest.lstrip("#").isdecimal():
+        return read_arguments(getting, rest.lstrip("#"), vocabulary)
+    return _what_to_do(noun, word, rest, known, alone=not any(map(_points, rest.split()[1:])))
 
 
-def _what_to_do(noun: Noun, word: str, said: str, known: Phrases) -> Problem:
-    """The verb is missing or misspelt."""
+def _what_to_do(noun: Noun, word: str, said: str, known: Phrases, *, alone: bool = False) -> Problem:
+    """The verb is missing or misspelt. `alone`: what was said may be the name of a record, and no verb at all."""
+    near, all_of_it = _ways_near(noun, word, known), [op.verb for op in known.of_noun(noun)]
+    example = near[0] if near else all_of_it[0] if all_of_it else f"{noun.word} help"
+    if alone and not near and known.verb(noun, "get") and len(said) <= _SHORT:
+        example = f"{noun.word} show {said}"
+    error = UnknownCommand(
+        f"I do not know what to do with {noun.word} {shown(said, 30)}.",
+        f"Say what to do, like: {example}.",
+        nearest=near or tuple(all_of_it[:5]),
+    )
+    return Problem(error=error)
+
+
+def _ways_near(noun: Noun, word: str, known: Phrases) -> tuple[str, ...]:
+    """The verbs of a noun that a word was probably meant to be, likeliest first."""
     verbs = {op.verb.rpartition(" ")[2]: op.verb for op in known.of_noun(noun)}
     ways = verbs | {
         way: canonical for verb, canonical in verbs.items() for way in VERBS.get(verb, ()) if way not in verbs
     }
-    near = tuple(dict.fromkeys(ways[way] for way in nearest(word, ways)))
-    example = near[0] if near else f"{noun.word} {next(iter(verbs), 'help')}"
+    return tuple(dict.fromkeys(ways[way] for way in nearest(word, ways)))
+
+
+def _as_verb(
+    text: str, said: Said, rest: str, known: Phrases, vocabulary: Vocabulary | None
+) -> Parsed | OfLast | Problem | None:
+    """`close it`, whatever that was; `bill ORD-01002`, although a bill is a thing too. None where neither was meant."""
+    verb = known.verb_alone(text)
+    if verb is None or verb[1] != said.end:
+        return None
+    ways = tuple(op for op in known.verbs[verb[0]] if op.words[:1] == ("record",))
+    getting = known.verb(said.noun, "get") if said.noun else None
+    if ways and (last := _of_it(verb[0], ways if getting is None else (*ways, getting), rest, vocabulary)):
+        return last
+    if said.noun and rest:
+        noun = _noun_of(rest.split(None, 1)[0].rstrip(":,"))
+        fitting = next((op for op in ways if noun and noun != said.noun and op.noun() == noun.word), None)
+        return read_arguments(fitting, rest, vocabulary) if fitting else None
+    return None
+
+
+def _of_it(
+    verb: str, ways: tuple[type[Operation], ...], rest: str, vocabulary: Vocabulary | None
+) -> Parsed | OfLast | Problem | None:
+    """`close it`: what was shown last decides; `close this ticket` says it. None where another record is named."""
+    words = rest.split(None, 4)
+    count, form = said_last(words[1:] if words and words[0].casefold() in PREPOSITIONS else words)
+    if not count:
+        return None
+    if form is None:
+        return OfLast(verb=verb, ways=ways, rest=rest)
+    fitting = next((op for op in ways if op.noun() == form.noun.word), None)
+    return read_arguments(fitting, rest, vocabulary) if fitting else _no_way(form.noun, verb)
+
+
+def _no_way(noun: Noun, verb: str) -> Problem:
+    """A verb that this kind of record does not have."""
+    near = _ways_near(noun, verb, phrases())
+    article = "an" if noun.word[:1] in "aeiou" else "a"
     error = UnknownCommand(
-        f"I do not know what to do with {noun.word} {said}.",
-        f"Say what to do, like: {example}.",
-        nearest=near or tuple(list(verbs.values())[:5]),
+        f"{shown(verb, 30)} is nothing that I can do with {article} {noun.word}.",
+        f"Say what to do with it{', like: ' + near[0] if near else ''}, or name the record that you mean.",
+        nearest=near,
     )
     return Problem(error=error)
 
@@ -138,9 +205,14 @@ def _unknown(text: str, first: list[str], known: Phrases) -> Parsed | OfLast | P
     if verb := known.verb_alone(text):
         return _verb_alone(known.verbs[verb[0]], text[verb[1] :].strip(), verb[0])
     if len(first) > 1 and (form := named(first[1])):
-        return _what_to_do(form.noun, first[0], shown(first[0], 30), known)
+        return _what_to_do(form.noun, first[0], first[0], known)
     near = known.meant(first)
-    remedy = f"Did you mean {' or '.join(near)}?" if near else "Write help to see what I can do."
+    looked_for = f"search {text}" if len(text) <= _SHORT else "search and a part of its name"
+    remedy = (
+        f"Did you mean {' or '.join(near)}?"
+        if near
+        else f"Write help to see what I can do, or {looked_for} to look for a record."
+    )
     return Problem(error=UnknownCommand(f"I do not know {shown(text, 40)}.", remedy, nearest=near))
 
 
@@ -153,8 +225,8 @@ def _verb_alone(ways: list[type[Operation]], rest: str, verb: str) -> Parsed | O
     if looks_up and _points(rest):
         ways = [op for op in ways if op.verb.endswith(" get")]  # `open CAS-01042` opens no case
     to_one = tuple(op for op in ways if op.words[:1] == ("record",))
-    if to_one and _is_last(rest if looks_up else words[0].rstrip(":,") if words else ""):
-        return OfLast(verb=verb, ways=to_one, rest=rest)
+    if to_one and (last := _of_it(verb, to_one, rest, None)) and not (looks_up and _searches(rest)):
+        return last
     form = named(words[0]) if words else None
     noun = form.noun if form else _noun_of(words[0].rstrip(":,")) if words else None
     fitting = [op for op in ways if noun and op.noun() == noun.word]
@@ -180,8 +252,14 @@ def of_last(said: OfLast, table: str, vocabulary: Vocabulary | None = None) -> P
         )
     fitting = next((op for op in said.ways if op.noun() == noun.word), None)
     if fitting is None:
-        return _what_to_do(noun, said.verb, said.verb, phrases())
+        return _no_way(noun, said.verb)
     return read_arguments(fitting, said.rest, vocabulary)
+
+
+def _searches(text: str) -> bool:
+    """Whether more than the record shown last is looked for: `show last week`."""
+    words = text.split(None, 3)
+    return len(words) > said_last(words)[0]
 
 
 def _is_last(text: str) -> bool:

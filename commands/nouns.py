@@ -39,7 +39,7 @@ _FORMS: dict[str, NounForm] = {}
 VERBS: Final[dict[str, tuple[str, ...]]] = {
     "create": ("new", "add", "open", "make", "log", "raise", "register", "create new", "add new", "open new"),
     "update": ("edit", "set", "change", "modify", "correct"),
-    "get": ("show", "view", "open", "display", "read", "details", "show me", "look up"),
+    "get": ("show", "view", "see", "open", "display", "read", "details", "show me", "look up"),
     "list": ("ls", "list all", "show all", "get all", "all", "show me all", "filter"),
     "search": ("find", "search for", "look for", "lookup", "query"),
     "qualify": ("convert",),

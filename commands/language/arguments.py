@@ -1,6 +1,6 @@
 """What stands behind the verb -> text by field name."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -10,7 +10,7 @@ from rapidfuzz import fuzz, process, utils
 from commands import filters
 from commands.errors import BadInput, UserError
 from commands.fields import ColumnsMark, RawMark
-from commands.nouns import named
+from commands.nouns import NounForm, named
 from commands.operation import Operation, Parameter
 from crm.tables import Kind
 
@@ -23,9 +23,14 @@ from .tokens import Pair, Word, items, take_raw
 _ADDRESSES: Final = frozenset({Kind.LOOKUP, Kind.ID, Kind.EMAIL, Kind.PHONE, Kind.URL})
 _SEVERAL_WORDS: Final = frozenset({Kind.TEXT, Kind.MULTILINE, Kind.LOOKUP, Kind.ID, None})
 """Kinds whose values often have several words, so that words after an unquoted one are in doubt."""
+_MAYBE_SEVERAL: Final = frozenset({Kind.MONEY, Kind.DATE, Kind.DATETIME, Kind.CHOICE})
+"""Kinds whose values may have several words: in doubt where the title has been given before (`value=12 grand`)."""
 PREPOSITIONS: Final = frozenset({"to", "on", "for", "of", "as"})
+_POINTING: Final = frozenset({"it", "this", "that", "last"})
 _LEADING: Final = frozenset({"where", "for", "of", "from", "with", "about"})
 """Words that only lead to the conditions of a list."""
+_BEFORE_NAME: Final = frozenset({"for", "called", "named"})
+_BEFORE_COMPANY: Final = frozenset({"at", "from", "bei", "@"})
 _NAME: Final = "name"
 _WHOLE_NAMES: Final = frozenset({"name", "fullname"})
 _CLEAR: Final = "clear"
@@ -67,6 +72,22 @@ def nearest(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
         word[:60], list(known), scorer=fuzz.WRatio, processor=utils.default_process, limit=limit, score_cutoff=_SURE
     )
     return [name for name, _, _ in found]
+
+
+def said_last(words: Sequence[str]) -> tuple[int, NounForm | None]:
+    """How many of the first words mean the record shown last, and its kind where they say that.
+
+    `it` one, `this one` two, `the last case` three; none: 0.
+    """
+    folded = [word.casefold().rstrip(":,") for word in words[:3]]
+    begin = 1 if folded[:2] == ["the", "last"] else 0
+    if not folded[begin:] or folded[begin] not in _POINTING:
+        return 0, None
+    following = folded[begin + 1] if folded[begin] != "it" and len(folded) > begin + 1 else ""
+    form = named(following)
+    if following == "one" or (form and not form.many):
+        return begin + 2, form
+    return begin + 1, None
 
 
 class _Names:
@@ -135,7 +156,8 @@ class _Filling:
         before: tuple[Pair, Kind | None] | None = None
         for item in items(text, self._kind):
             if isinstance(item, Word):
-                if before and not item.breaks and not before[0].quoted and before[1] in _SEVERAL_WORDS:
+                doubtful = _SEVERAL_WORDS | _MAYBE_SEVERAL if words else _SEVERAL_WORDS
+                if before and not item.breaks and not before[0].quoted and before[1] in doubtful:
                     raise self._torn(before[0], item)
                 before = None
                 words.append(item)
@@ -230,13 +252,22 @@ class _Filling:
         self._rest(wanted[-1], self._without_preposition(wanted[-1], words))
 
     def _without_preposition(self, name: str, words: list[Word]) -> list[Word]:
-        """`note on case CAS-1`, `assign it to Jane`: what only leads to a reference is no part of it."""
+        """`note on case CAS-1`, `assign it to Jane`: what only leads to a reference is no part of it.
+
+        `this case` is `it`.
+        """
         if self.operation.parameters[name].kind not in (Kind.LOOKUP, Kind.ID):
             return words
         if len(words) > 1 and not words[0].quoted and words[0].text.casefold() in PREPOSITIONS:
             words = words[1:]
-        form = named(words[0].text)
+        count, form = said_last([w.text for w in words[:3] if not w.quoted])
         table = self.operation.table
+        if count > 1:
+            if form and table and form.noun.table != table.logical:
+                said = " ".join(w.text for w in words[:count])
+                raise _Doubt(f"{shown(said)} is not what {self.operation.verb} is for.", "Name the record.", name)
+            return [Word("it", words[0].start, words[0].breaks), *words[count:]]
+        form = named(words[0].text)
         fits = form and (not table or form.noun.table == table.logical)
         return words[1:] if len(words) > 1 and fits and not words[0].quoted else words
 
@@ -255,6 +286,7 @@ class _Filling:
         self.args[name] = text
 
     def _person(self, words: list[Word]) -> None:
+        words = self._without_company(words)
         text = _joined(words, Kind.TEXT).replace("\n", " ")
         if "first_name" in self.args and "last_name" in self.args:
             raise self._left_over(words)
@@ -263,6 +295,19 @@ class _Filling:
             return
         first, last = people.split(text)
         self.args.update({"first_name": first, "last_name": last} if first else {"last_name": last})
+
+    def _without_company(self, words: list[Word]) -> list[Word]:
+        """`for Jane Smith from Acme Corp`: no name has such words in it, so the company is given."""
+        folded = ["" if word.quoted else word.text.casefold() for word in words]
+        begin = 1 if folded[0] in _BEFORE_NAME and len(words) > 1 else 0
+        at = next((i for i in range(begin + 1, len(words) - 1) if folded[i] in _BEFORE_COMPANY), 0)
+        company = self.operation.parameters.get("company")
+        if not at or company is None:
+            return words[begin:]
+        if company.name in self.args:
+            raise self._left_over(words[at:])
+        self.args[company.name] = _joined(words[at + 1 :], company.kind).replace("\n", " ")
+        return words[begin:at]
 
     def _torn(self, pair: Pair, word: Word) -> _Doubt:
         """A word after an unquoted text: part of it, or not?"""

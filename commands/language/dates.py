@@ -1,6 +1,7 @@
 """Dates and times as people write them: `30 Jun`, `30.6.`, `next friday`, `in 3 days`, `eom`, `tomorrow 3pm`."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final, Literal
@@ -17,71 +18,123 @@ Toward = Literal["future", "past"]
 _LONGEST = 64
 
 _RELATIVE: Final = {
-    **dict.fromkeys(("today", "eod", "end of day", "heute", "сегодня"), 0),
-    **dict.fromkeys(("tomorrow", "tmrw", "tmr", "morgen", "завтра"), 1),
-    **dict.fromkeys(("day after tomorrow", "the day after tomorrow", "übermorgen", "послезавтра"), 2),
-    **dict.fromkeys(("yesterday", "gestern", "вчера"), -1),
-    **dict.fromkeys(("day before yesterday", "the day before yesterday", "vorgestern", "позавчера"), -2),
+    **dict.fromkeys(("today", "eod", "end of day", "heute", "aujourd'hui", "сегодня"), 0),
+    **dict.fromkeys(("tomorrow", "tmrw", "tmr", "morgen", "demain", "завтра"), 1),
+    **dict.fromkeys(("day after tomorrow", "übermorgen", "après-demain", "послезавтра"), 2),
+    **dict.fromkeys(("yesterday", "gestern", "hier", "вчера"), -1),
+    **dict.fromkeys(("day before yesterday", "vorgestern", "avant-hier", "позавчера"), -2),
 }
 _UNITS: Final = {
-    **dict.fromkeys(("d", "day", "days", "tag", "tage", "tagen", "день", "дня", "дней"), "day"),
-    **dict.fromkeys(("w", "wk", "week", "weeks", "woche", "wochen", "неделю", "недели", "недель", "неделя"), "week"),
-    **dict.fromkeys(("mo", "month", "months", "monat", "monate", "monaten", "месяц", "месяца", "месяцев"), "month"),
-    **dict.fromkeys(("q", "quarter", "quarters", "quartal", "quartale", "quartals", "квартал", "квартала"), "quarter"),
-    **dict.fromkeys(("y", "yr", "year", "years", "jahr", "jahre", "jahren", "год", "года", "лет"), "year"),
+    **dict.fromkeys(("d", "day", "days", "tag", "tage", "tagen", "jour", "jours", "день", "дня", "дней"), "day"),
+    **dict.fromkeys(
+        ("w", "wk", "week", "weeks", "woche", "wochen", "semaine", "semaines", "неделю", "недели", "недель", "неделя"),
+        "week",
+    ),
+    **dict.fromkeys(
+        ("mo", "month", "months", "monat", "monate", "monaten", "mois", "месяц", "месяца", "месяцев"), "month"
+    ),
+    **dict.fromkeys(
+        (
+            "q",
+            "quarter",
+            "quarters",
+            "quartal",
+            "quartale",
+            "quartals",
+            "trimestre",
+            "trimestres",
+            "квартал",
+            "квартала",
+        ),
+        "quarter",
+    ),
+    **dict.fromkeys(
+        ("y", "yr", "year", "years", "jahr", "jahre", "jahren", "an", "ans", "année", "années", "год", "года", "лет"),
+        "year",
+    ),
     **dict.fromkeys(("monats",), "month"),
     **dict.fromkeys(("jahres",), "year"),
 }
 _SHORT_UNITS: Final = {"eow": "week", "eom": "month", "eoq": "quarter", "eoy": "year"}
 _CLOCK_UNITS: Final = {
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "stunde", "stunden", "час", "часа", "часов"), "hours"),
+    **dict.fromkeys(
+        ("h", "hr", "hrs", "hour", "hours", "stunde", "stunden", "heure", "heures", "час", "часа", "часов"), "hours"
+    ),
     **dict.fromkeys(("min", "mins", "minute", "minutes", "minuten", "минуту", "минуты", "минут"), "minutes"),
 }
-_AHEAD = re.compile(r"(?:in|within|через|\+)\s*(?P<n>\d{1,4}|an?|one|einem|einer)\s*(?P<unit>[^\W\d_]+)")
+_AGO: Final = ("vor", "il y a")
+_NEXT: Final = ("next", "coming", "näch", "komm", "proch", "suiv")
+_LAST: Final = ("last", "prev", "letzt", "derni", "passé")
+_AHEAD = re.compile(r"(?:in|within|dans|через|\+)\s*(?P<n>\d{1,4}|an?|one|une?|einem|einer)\s*(?P<unit>[^\W\d_]+)")
 _BACK = re.compile(
-    r"(?:-\s*|vor\s+)?(?P<n>\d{1,4}|an?|one|einem|einer)\s*(?P<unit>[^\W\d_]+)(?P<ago>\s+(?:ago|назад))?"
+    r"(?:-\s*|vor\s+|il y a\s+)?(?P<n>\d{1,4}|an?|one|une?|einem|einer)\s*(?P<unit>[^\W\d_]+)(?P<ago>\s+(?:ago|назад))?"
 )
+_EDGES: Final = r"(?P<edge>start|beginning|begin|end|anfang|ende|début|fin|начало|конец)"
+_OF: Final = r"(?:(?:of the|of|des|der|du|de la|de)\s+|de l'|d')"
 _PERIOD = re.compile(
-    r"(?:(?P<edge>start|beginning|begin|end|anfang|ende|начало|конец)\s+(?:of\s+|of the\s+|des\s+|der\s+)?)?"
+    rf"(?:{_EDGES}\s+{_OF}?)?"
     r"(?P<which>this|next|last|previous|coming|the|diese[rsn]?|nächste[rsn]?|letzte[rsn]?)?\s*(?P<unit>[^\W\d_]+)"
+    r"(?P<after>\s+(?:prochaine?|suivante?|derni(?:er|ère)|passée?))?"
 )
 _QUARTER = re.compile(r"(?P<edge>start|beginning|end)\s+of\s+q(?P<q>[1-4])(?:\s+(?P<y>\d{4}))?")
 _WEEKDAY = re.compile(
-    r"(?:(?P<which>this|next|coming|last|on|am|nächste[rn]?|kommende[rn]?|letzte[rn]?)\s+)?(?P<day>[^\W\d_]+)\.?"
+    r"(?:(?P<which>this|next|coming|last|nächste[rn]?|kommende[rn]?|letzte[rn]?)\s+)?(?P<day>[^\W\d_]+)\.?"
+    r"(?P<after>\s+(?:prochain|suivant|dernier|passé))?"
 )
 _ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})|(\d{4})(\d{2})(\d{2})", re.ASCII)
 _NUMERIC = re.compile(r"(\d{1,2})\s*([-/.])\s*(\d{1,2})(?:\s*\2\s*(\d{4}|\d{2})?)?", re.ASCII)
 _DAY_MONTH = re.compile(
-    r"(\d{1,2})(?:st|nd|rd|th|\.)?\s*(?:of\s+)?-?([^\W\d_]+)\.?-?,?\s*(\d{4})?",
+    r"(\d{1,2})(?:st|nd|rd|th|er|\.)?\s*(?:of\s+)?-?([^\W\d_]+)\.?-?,?\s*(\d{4})?",
 )
 _MONTH_DAY = re.compile(r"([^\W\d_]+)\.?\s*(\d{1,2})(?:st|nd|rd|th)?,?(?:\s+(\d{4}))?")
-_UNIT_WORD = r"(?:day|week|month|quarter|year)"
-PHRASE: Final = re.compile(
-    rf"(?:(?:start|beginning|end)\s+of\s+(?:the\s+)?(?:(?:this|next|last)\s+)?(?:{_UNIT_WORD}|q[1-4](?:\s+\d{{4}})?)"
-    rf"|(?:this|next|last|previous|coming)\s+(?:{_UNIT_WORD}|(?:mon|tues|wednes|thurs|fri|satur|sun)day)"
-    r"|in\s+(?:\d{1,4}|an?)\s+[^\W\d_]+|(?:\d{1,4}|an?)\s+[^\W\d_]+\s+ago|q[1-4]\s+\d{4}"
-    r"|(?:the\s+)?day\s+(?:after\s+tomorrow|before\s+yesterday)"
-    r"|\d{1,2}(?:st|nd|rd|th|\.)?\s+(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?(?:,?\s+\d{4})?"
-    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?\s+\d{1,2}(?:st|nd|rd|th)?(?:,?\s+\d{4})?)"
-    r"(?:\s+(?:at\s+)?\d{1,2}(?::\d{2})?\s*(?:am|pm)?)?(?=[\s),]|$)",
-    re.IGNORECASE,
-)
-"""A date of several words that may stand without quotes, with or without a time."""
+_EDGE_MONTH = re.compile(rf"{_EDGES}\s+{_OF}?(?P<month>[^\W\d_]+)(?:\s+(?P<y>\d{{4}}))?")
+_LANGUAGES: Final = ("en", "de", "fr", "ru")
+"""Those whose words are known above; figures and the names of months and days are read in every language."""
+
+
+def _any(names: Iterable[str]) -> str:
+    return f"(?:{'|'.join(sorted(map(re.escape, names), key=lambda name: -len(name)))})"
+
+
+def _phrase() -> re.Pattern[str]:
+    months = _any({name for language in _LANGUAGES for name in _months(language)})
+    days = _any({name for language in _LANGUAGES for name in _weekdays(language)})
+    units = _any(unit for unit in (*_UNITS, *_CLOCK_UNITS) if len(unit) > 2 or unit in ("h", "an"))
+    which = r"(?:this|next|last|previous|coming|diese[rsnm]?|nächste[rsn]?|kommende[rn]?|letzte[rsn]?)"
+    after = r"(?:prochaine?|suivante?|derni(?:er|ère)|passée?)"
+    count = r"(?:\d{1,4}|an?|one|une?|einem|einer)"
+    return re.compile(
+        rf"(?:(?:the|le|la|on|am|den)\s+)?(?:{_EDGES}\s+{_OF}?(?:{which}\s+)?(?:q[1-4]|{months}\b|{units}\b)(?:\s+\d{{4}}|\s+{after})?"
+        rf"|{which}\s+(?:{units}|{days})\b|(?:{units}|{days})\s+{after}"
+        rf"|(?:in|within|dans|vor|через|il y a)\s+{count}\s+{units}\b|{count}\s+{units}\s+(?:ago|назад)"
+        r"|q[1-4]\s+\d{4}"
+        r"|day\s+(?:after\s+tomorrow|before\s+yesterday)"
+        rf"|\d{{1,2}}(?:st|nd|rd|th|er|\.)?\s+(?:of\s+)?{months}\b\.?(?:,?\s+\d{{4}})?"
+        rf"|{months}\b\.?\s+\d{{1,2}}(?:st|nd|rd|th)?(?:,?\s+\d{{4}})?"
+        rf"|[^\W\d_]+)"
+        r"(?:\s+(?:(?:at|um|à|в)\s+)?\d{1,2}(?:[:h]\d{2}(?:\s*(?:am|pm|uhr))?|\s*(?:am|pm|uhr|h)))?(?=[\s),]|$)",
+        re.IGNORECASE,
+    )
+
 
 _TIME = re.compile(
-    r"(?:^|[\s,T])(?:at\s+|um\s+|в\s+)?(?:(?P<h>\d{1,2})[:.](?P<m>\d{2})(?::(?P<s>\d{2})(?:\.(?P<f>\d{1,6}))?)?"
-    r"|(?P<hour>\d{1,2})(?=\s*(?:[ap]\.?m|uhr)))"
-    r"\s*(?P<half>[ap]\.?m\.?|uhr)?\s*(?P<zone>z|utc|[+-]\d{2}:?\d{2})?$",
+    r"(?:^|[\s,T])(?:at\s+|um\s+|à\s+|в\s+)?(?:(?P<h>\d{1,2})[:.h](?P<m>\d{2})(?::(?P<s>\d{2})(?:\.(?P<f>\d{1,6}))?)?"
+    r"|(?P<hour>\d{1,2})(?=\s*(?:[ap]\.?m|uhr|h)))"
+    r"\s*(?P<half>[ap]\.?m\.?|uhr|h)?\s*(?P<zone>z|utc|[+-]\d{2}:?\d{2})?$",
     re.IGNORECASE,
 )
+
+
+_LEADING = re.compile(r"(?:the|le|la|on|am|den)\s+")
 
 
 def day(text: str, reading: Reading, toward: Toward = "future") -> date:
     """The date meant. Raises Unreadable."""
-    words = " ".join(text.split()).casefold()
+    words = _folded(text)
     if not words or len(words) > _LONGEST:
         raise _not_a_day(text)
     try:
+        words = words[led.end() :] if (led := _LEADING.match(words)) else words
         found = _written(words, reading, toward) or _spoken(words, reading, toward)
     except (ValueError, OverflowError) as e:
         raise _no_such_day(text) if not isinstance(e, Unreadable) else e from e
@@ -90,12 +143,16 @@ def day(text: str, reading: Reading, toward: Toward = "future") -> date:
     return found
 
 
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold().replace("’", "'")
+
+
 def instant(text: str, reading: Reading, toward: Toward = "future") -> datetime:
     """The moment meant, aware; a day alone is its start on the person's clock. Raises Unreadable."""
-    words = " ".join(text.split())
-    if words.casefold() in ("now", "jetzt", "сейчас"):
+    words = _folded(text)
+    if words in ("now", "jetzt", "сейчас"):
         return reading.now
-    step = _clock_step(words.casefold(), reading, toward)
+    step = _clock_step(words, reading, toward)
     if step:
         return step
     found = _TIME.search(words) if len(words) <= _LONGEST else None
@@ -140,8 +197,8 @@ def _clock(found: re.Match[str]) -> time:
 
 def age(text: str) -> tuple[int, str] | None:
     """(7, "day") of `7d` or `7 days`: a span that says no direction; None for any other text."""
-    found = _BACK.fullmatch(" ".join(text.split()).casefold())
-    if found is None or found["ago"] or found[0][0] == "-" or found[0].startswith("vor"):
+    found = _BACK.fullmatch(_folded(text))
+    if found is None or found["ago"] or found[0][0] == "-" or found[0].startswith(_AGO):
         return None
     unit = _UNITS.get(found["unit"]) or _CLOCK_UNITS.get(found["unit"], "").rstrip("s")
     return (_count(found["n"]), unit) if unit else None
@@ -152,7 +209,7 @@ def _clock_step(words: str, reading: Reading, toward: Toward) -> datetime | None
         found = pattern.fullmatch(words)
         unit = _CLOCK_UNITS.get(found["unit"]) if found else None
         if found and unit:
-            back = pattern is _BACK and (found["ago"] or words[0] == "-" or words.startswith("vor") or toward == "past")
+            back = pattern is _BACK and (found["ago"] or words[0] == "-" or words.startswith(_AGO) or toward == "past")
             return reading.now + timedelta(**{unit: _count(found["n"]) * (-1 if back else 1)})
     return None
 
@@ -214,18 +271,29 @@ def _spoken(words: str, reading: Reading, toward: Toward) -> date | None:
     if found := _AHEAD.fullmatch(words):
         return _step(today, found["unit"], _count(found["n"]))
     if (found := _BACK.fullmatch(words)) and found["unit"] in _UNITS:
-        back = found["ago"] or words[0] == "-" or words.startswith("vor") or toward == "past"
+        back = found["ago"] or words[0] == "-" or words.startswith(_AGO) or toward == "past"
         return _step(today, found["unit"], _count(found["n"]) * (-1 if back else 1))
     if found := _QUARTER.fullmatch(words):
-        first = date(int(found["y"] or today.year), 3 * int(found["q"]) - 2, 1)
-        return _edge("quarter", found["edge"], 0, first)
-    if (found := _PERIOD.fullmatch(words)) and found["unit"] in _UNITS and (found["edge"] or found["which"]):
-        which = found["which"] or ""
-        offset = (
-            1 if which.startswith(("next", "coming", "näch")) else -1 if which.startswith(("la", "prev", "let")) else 0
-        )
-        return _edge(_UNITS[found["unit"]], found["edge"] or "start", offset, today)
+        return _edge_in_year("quarter", 3 * int(found["q"]) - 2, found, today, toward)
+    months = _months(reading.words)
+    if (found := _EDGE_MONTH.fullmatch(words)) and found["month"] in months:
+        return _edge_in_year("month", months[found["month"]], found, today, toward)
+    if (found := _PERIOD.fullmatch(words)) and found["unit"] in _UNITS:
+        which = found["which"] or (found["after"] or "").strip()
+        if found["edge"] or which:
+            offset = 1 if which.startswith(_NEXT) else -1 if which.startswith(_LAST) else 0
+            return _edge(_UNITS[found["unit"]], found["edge"] or "start", offset, today)
     return _weekday(words, reading, toward)
+
+
+def _edge_in_year(unit: str, month: int, found: re.Match[str], today: date, toward: Toward) -> date:
+    """The first or last day of a month or quarter; without a year the one that lies ahead (or behind, for the past)."""
+    if found["y"]:
+        return _edge(unit, found["edge"], 0, date(int(found["y"]), month, 1))
+    this = _edge(unit, found["edge"], 0, date(today.year, month, 1))
+    other = today.year + (1 if toward == "future" else -1)
+    kept = this >= today if toward == "future" else this <= today
+    return this if kept else _edge(unit, found["edge"], 0, date(other, month, 1))
 
 
 def _step(today: date, unit: str, n: int) -> date | None:
@@ -249,7 +317,7 @@ def _edge(unit: str, edge: str, offset: int, today: date) -> date:
     else:
         first, length = date(today.year, 1, 1), relativedelta(years=1)
     first += length * offset
-    return first + length - timedelta(days=1) if edge in ("end", "ende", "конец") else first
+    return first + length - timedelta(days=1) if edge in ("end", "ende", "fin", "конец") else first
 
 
 def _weekday(words: str, reading: Reading, toward: Toward) -> date | None:
@@ -257,12 +325,12 @@ def _weekday(words: str, reading: Reading, toward: Toward) -> date | None:
     number = _weekdays(reading.words).get(found["day"]) if found else None
     if found is None or number is None:
         return None
-    which = found["which"] or ""
-    back = which.startswith(("last", "letzt")) or (not which and toward == "past")
+    which = (found["after"] or found["which"] or "").strip()
+    back = which.startswith(_LAST) or (not which and toward == "past")
     ahead = (number - reading.today.weekday()) % 7
     if back:
         return reading.today - timedelta(days=(reading.today.weekday() - number) % 7 or 7)
-    if which.startswith(("next", "coming", "näch", "komm")):
+    if which.startswith(_NEXT):
         return reading.today + timedelta(days=ahead or 7)
     return reading.today + timedelta(days=ahead)
 
@@ -286,3 +354,7 @@ def _names(language: str, get: object) -> dict[str, int]:
                 for number, name in table.items():
                     names.setdefault(name.casefold().rstrip("."), number)
     return names
+
+
+PHRASE: Final = _phrase()
+"""A date of several words that may stand without quotes, with or without a time."""

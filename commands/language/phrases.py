@@ -20,6 +20,8 @@ _POLITE: Final = (
     *((verb, "you") for verb in ("can", "could", "would", "will")),
     ("can", "i"),
     ("let", "me"),
+    ("what", "are"),
+    ("which", "are"),
     *((word,) for word in ("let's", "please", "pls", "plz", "kindly", "just", "bitte", "пожалуйста")),
 )
 _LONGEST: Final = 6
@@ -42,7 +44,7 @@ _LISTED: Final = {
     "all my": "mine",
     "all my open": "mine open",
 }
-_SHOWN: Final = ("", "list", "show", "show me", "get", "find", "give me", "display", "view")
+_SHOWN: Final = ("", "list", "show", "show me", "get", "find", "give me", "display", "view", "see")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,8 @@ def leading(text: str) -> list[tuple[str, int]]:
 def fold(word: str) -> str:
     """A word as phrases know it: case folded, without marks of direction, and without the comma or colon after it."""
     visible = word if word.isascii() else "".join(c for c in word if unicodedata.category(c) != "Cf")
-    return visible.casefold().replace("’", "'").rstrip(":,;.!")
+    folded = visible.casefold().replace("’", "'").rstrip(":,;.!")
+    return folded.rstrip("?:,;.!") or folded
 
 
 def _starts(words: list[str]) -> Iterator[int]:

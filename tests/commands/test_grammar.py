@@ -102,6 +102,11 @@ def told(text: str) -> Problem:
          {"record": "Acme", "value": "€1,5 Mio", "close": "end of quarter"}),
         ("opportunity update Acme close=30 Jun 2026 value=250 000 EUR", "opportunity update",
          {"record": "Acme", "close": "30 Jun 2026", "value": "250 000 EUR"}),
+        *((f"opportunity update Acme close={close} value=5k", "opportunity update", {"record": "Acme", "close": close, "value": "5k"})
+          for close in ("nächsten Freitag", "Ende nächsten Monats", "30. Juni", "vendredi prochain", "fin du trimestre", "le 30 juin",
+                        "end of June", "in 3 weeks", "dans 3 jours")),
+        ("case create Printer resolve_by=tomorrow 3pm account=Acme", "case create",
+         {"title": "Printer", "resolve_by": "tomorrow 3pm", "account": "Acme"}),
         ("case create Printer resolve_by=tomorrow priority=high", "case create",
          {"title": "Printer", "resolve_by": "tomorrow", "priority": "high"}),
         ("case create Printer resolve_by=next friday 3pm", "case create", {"title": "Printer", "resolve_by": "next friday 3pm"}),
@@ -181,6 +186,8 @@ def test_commands(text: str, verb: str, args: dict[str, str]) -> None:
         ("case create ?", "case create"),
         ("create case --help", "case create"),
         ("hilfe case", "case"),
+        ("how do I create a case?", "case create"),
+        ("how to open a ticket", "case create"),
     ],
 )
 def test_help(text: str, about: str | None) -> None:
@@ -234,6 +241,9 @@ def test_nonsense_is_answered(text: str) -> None:
         ('lead create company="Acme', "never closes", None),
         ("lead create company=Acme Corp email=a@b.co", 'company="Acme Corp"', "company"),
         ("lead create description=it is long", 'description="it is"', "description"),
+        ("case create x resolve_by=tomorrow morning", 'resolve_by="tomorrow morning"', "resolve_by"),
+        ("case create x priority=very high", 'priority="very high"', "priority"),
+        ("opportunity update Acme value=12 grand", 'value="12 grand"', "value"),
         ("recent cases", "where “cases” belongs", None),
         ("recent foo=1", "no field", "foo"),
         ("case list top=1 top=2", "given twice", "top"),

@@ -95,6 +95,17 @@ def test_the_toolkits_names_for_an_id(tool: str, name: str) -> None:
         (f"assign /accounts({GUID}) to me", "account assign", {"record": f"/accounts({GUID})", "to": "me"}),
         (f"note <https://org.example/main.aspx?etn=lead&amp;id={GUID}> called", "lead note", {"record": f"https://org.example/main.aspx?etn=lead&id={GUID}", "text": "called"}),
         ("lead update 'Jane Smith' phone= email=\"\" city=Berlin", "lead update", {"record": "Jane Smith", "city": "Berlin", "clear": "phone,email"}),
+        ("close this ticket new toner", "case resolve", {"record": "it", "resolution": "new toner"}),
+        ("assign the last order to Ben Carter", "order assign", {"record": "it", "to": "Ben Carter"}),
+        ("note on this case: called", "case note", {"record": "it", "text": "called"}),
+        ("resolve this order", None, {}),
+        ("bill ORD-01002", "order invoice", {"record": "ORD-01002"}),
+        ("bill INV-01002", "invoice get", {"record": "INV-01002"}),
+        ("can you show me my open cases?", "case list", {"where": "mine open"}),
+        ("what are my leads?", "lead list", {"where": "mine"}),
+        ("case #1001", "case get", {"record": "1001"}),
+        ("lead create for Jane van Dyke from Acme Corp", "lead create", {"first_name": "Jane", "last_name": "van Dyke", "company": "Acme Corp"}),
+        ("contact create 'Jane at Acme'", "contact create", {"first_name": "Jane at", "last_name": "Acme"}),
         ("lead update 'Jane Smith' clear=city phone=", "lead update", {"record": "Jane Smith", "clear": "city,phone"}),
     ],
 )  # fmt: skip
@@ -119,7 +130,12 @@ def test_everyday_commands(text: str, verb: str | None, args: dict[str, str]) ->
         ("cancel it", "salesorder", "order cancel", {"record": "it"}),
         ("open it", "contact", "contact get", {"record": "it"}),
         ("it", "invoice", "invoice get", {"record": "it"}),
-        ("show me this one", "opportunity", "opportunity get", {"record": "this one"}),
+        ("show me this one", "opportunity", "opportunity get", {"record": "it"}),
+        ("invoice it", "salesorder", "order invoice", {"record": "it"}),
+        ("invoice it", "invoice", "invoice get", {"record": "it"}),
+        ("bill this one", "salesorder", "order invoice", {"record": "it"}),
+        ("close it: new toner", "incident", "case resolve", {"record": "it", "resolution": "new toner"}),
+        ("resolve this one new toner", "incident", "case resolve", {"record": "it", "resolution": "new toner"}),
     ],
 )  # fmt: skip
 def test_a_verb_for_it_waits_for_the_record_shown_last(text: str, table: str, verb: str, args: dict[str, str]) -> None:
@@ -139,7 +155,18 @@ def test_a_verb_for_it_says_what_is_missing() -> None:
         "No record was shown to you here in the last 30 minutes.", "Name it, like: case cancel CAS-01008",
     )  # fmt: skip
     assert isinstance(unfit, Problem)
-    assert unfit.error.sentence == "I do not know what to do with account cancel."
+    assert unfit.error.sentence == "“cancel” is nothing that I can do with an account."
+
+
+@pytest.mark.parametrize("text", ["close it", "close this one", "resolve it done"])
+def test_a_verb_of_one_kind_of_record_waits_too(text: str) -> None:
+    """Another case may have been shown before: what was shown last is meant, and it cannot be resolved."""
+    said = parse(text)
+    assert isinstance(said, OfLast)
+    unfit = of_last(said, "opportunity")
+    assert isinstance(unfit, Problem)
+    assert "nothing that I can do with an opportunity" in unfit.error.sentence
+    assert "name the record that you mean" in unfit.error.remedy
 
 
 @pytest.mark.parametrize("noun", ["lead", "account", "contact", "opportunity", "order", "invoice", "case"])

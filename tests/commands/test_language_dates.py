@@ -11,6 +11,7 @@ TUESDAY = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
 US = Reading(locale="en-US", timezone="UTC", now=TUESDAY)
 GB = Reading(locale="en-GB", timezone="Europe/London", now=TUESDAY)
 DE = Reading(locale="de-DE", timezone="Europe/Berlin", now=TUESDAY)
+FR = Reading(locale="fr-FR", timezone="UTC", now=TUESDAY)
 RU = Reading(locale="ru-RU", timezone="UTC", now=TUESDAY)
 
 
@@ -74,12 +75,34 @@ RU = Reading(locale="ru-RU", timezone="UTC", now=TUESDAY)
         ("end of quarter", US, "2026-12-31"),
         ("end of year", US, "2026-12-31"),
         ("end of week", US, "2026-11-29"),
-        ("end of Q3", US, "2026-09-30"),
+        ("end of Q3", US, "2027-09-30"),
         ("end of q1 2027", US, "2027-03-31"),
         ("next week", US, "2026-11-30"),
         ("next month", US, "2026-12-01"),
         ("next quarter", US, "2027-01-01"),
         ("Ende des Monats", DE, "2026-11-30"),
+        ("Ende nächsten Monats", DE, "2026-12-31"),
+        ("Anfang nächster Woche", DE, "2026-11-30"),
+        ("Ende Juni", DE, "2027-06-30"),
+        ("am Freitag", DE, "2026-11-27"),
+        ("end of June", US, "2027-06-30"),
+        ("end of Q1", US, "2027-03-31"),
+        ("end of Q4", US, "2026-12-31"),
+        ("the 30th of June", US, "2027-06-30"),
+        ("demain", FR, "2026-11-25"),
+        ("aujourd’hui", FR, "2026-11-24"),
+        ("après-demain", FR, "2026-11-26"),
+        ("30 juin", FR, "2027-06-30"),
+        ("le 1er juillet", FR, "2027-07-01"),
+        ("1/2/2027", FR, "2027-02-01"),
+        ("vendredi prochain", FR, "2026-11-27"),
+        ("vendredi dernier", FR, "2026-11-20"),
+        ("dans 3 jours", FR, "2026-11-27"),
+        ("il y a 3 jours", FR, "2026-11-21"),
+        ("la semaine prochaine", FR, "2026-11-30"),
+        ("fin du mois", FR, "2026-11-30"),
+        ("fin du trimestre", FR, "2026-12-31"),
+        ("fin de l'année", FR, "2026-12-31"),
     ],
 )
 def test_days(text: str, reading: Reading, expected: str) -> None:
@@ -94,6 +117,8 @@ def test_days(text: str, reading: Reading, expected: str) -> None:
         ("friday", "2026-11-20"),
         ("2w", "2026-11-10"),
         ("Dec 1", "2025-12-01"),
+        ("end of Q4", "2025-12-31"),
+        ("end of June", "2026-06-30"),
     ],
 )
 def test_the_past_is_preferred_where_things_have_happened(text: str, expected: str) -> None:
@@ -125,6 +150,8 @@ def test_what_is_no_day_is_said(text: str) -> None:
         ("2026-06-30 14:00", DE, "2026-06-30T12:00:00+00:00"),
         ("14:30", US, "2026-11-24T14:30:00+00:00"),
         ("15 Uhr", DE, "2026-11-25T14:00:00+00:00"),
+        ("demain à 15h30", FR, "2026-11-25T15:30:00+00:00"),
+        ("demain 15h", FR, "2026-11-25T15:00:00+00:00"),
         ("in 2 hours", US, "2026-11-25T01:30:00+00:00"),
         ("30 minutes ago", US, "2026-11-24T23:00:00+00:00"),
         ("now", US, "2026-11-24T23:30:00+00:00"),
