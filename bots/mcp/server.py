@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import mcp.types as types
@@ -24,7 +25,7 @@ _INSTRUCTIONS = (
 
 def make_server(dispatcher: Dispatcher, principal: Principal, *, allow_writes: bool) -> Server[Any, Any]:
     """The server that acts for `principal`; without `allow_writes` tools that change something are not offered."""
-    server: Server[Any, Any] = Server("crmchat", instructions=_INSTRUCTIONS)
+    server: Server[Any, Any] = Server("crmchat", version("crmchat"), _INSTRUCTIONS)
     session = uuid.uuid4().hex
     place = Place(platform=PLATFORM, tenant=principal.tenant, conversation=session)
     operations = {n: op for n, op in tools.offered().items() if allow_writes or op.effect is Effect.READ}

@@ -38,8 +38,10 @@ TOOLKIT: Final[dict[str, tuple[str, ...]]] = {
 """Parameter names of the public toolkit `dynamics365`, by slug."""
 TOOLKIT_REQUIRED: Final = {f"{_PREFIX}CREATE_OPPORTUNITY": ("name",)}
 """What the toolkit requires beside what the declaration does."""
-WITHOUT_A_TOOL: Final = frozenset({"home", "case capture", "connect", "disconnect"})
-"""Operations that need a chat: its home tab, a message, a person who signs in."""
+WITHOUT_A_TOOL: Final = frozenset(
+    {"home", "case capture", "case thread", "remind", "unremind", "connect", "disconnect"}
+)
+"""By the verb or its last word, what needs a chat: its home tab, a message, a thread, a person who signs in."""
 _INTERNAL: Final = frozenset({"page", "env"})
 CONFIRM: Final = "confirm"
 
@@ -55,7 +57,9 @@ def tool_name(operation: type[Operation]) -> str:
 
 def offered() -> dict[str, type[Operation]]:
     """Operation by tool name, in the catalog's order."""
-    return {tool_name(op): op for op in CATALOG.values() if op.verb not in WITHOUT_A_TOOL}
+    return {
+        tool_name(op): op for op in CATALOG.values() if WITHOUT_A_TOOL.isdisjoint({op.verb, op.verb.rpartition(" ")[2]})
+    }
 
 
 def argument_name(operation: type[Operation], parameter: Parameter) -> str:

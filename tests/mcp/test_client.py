@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ async def agent(emulator: Emulator, folder: Path, *flags: str, **settings: str) 
     log = folder / "mcp.log"
     with log.open("w") as errors:
         async with stdio_client(server, errlog=errors) as (read, write), ClientSession(read, write) as session:
-            await session.initialize()
+            about = (await session.initialize()).serverInfo
+            assert (about.name, about.version) == ("crmchat", version("crmchat"))
             yield session
             left = time.monotonic()
     assert time.monotonic() - left < PROCESS_TERMINATION_TIMEOUT, "the client had to terminate it"
@@ -93,6 +95,7 @@ async def call(session: ClientSession, tool: str, **arguments: Any) -> tuple[boo
 
 async def test_the_twelve_tools_to_the_letter(writer: ClientSession) -> None:
     offered = {tool.name: tool for tool in (await writer.list_tools()).tools}
+    assert not {"case_remind", "unremind", "case_thread", "case_capture", "home", "connect"} & set(offered)
     for name, parameters in TOOLKIT.items():
         schema = offered[SLUG + name].inputSchema
         missing = set(parameters.split()) - set(schema["properties"])
