@@ -1,5 +1,6 @@
 """Two organisations behind one bot: where commands go, what stays there, what is asked before production changes."""
 
+import asyncio
 import dataclasses
 import uuid
 from collections.abc import AsyncIterator
@@ -12,11 +13,26 @@ import pytest
 from bots.doctor import examine
 from bots.environments import open_environments, policy_file
 from bots.settings import SettingsError
+from commands.cards import Card, CardKind, Submission
 from commands.environments import Environments
 from commands.policy_file import PolicyError, load
-from commands.request import Place, Principal
+from commands.request import (
+    Ask,
+    FromMessage,
+    Message,
+    Person,
+    Place,
+    PlaceKind,
+    Pressed,
+    Principal,
+    Quote,
+    Request,
+    Submitted,
+)
 from commands.work import Outcome, Work
 from crm.emulator import Emulator
+from crm.notifications import Change
+from crm.records import Ref
 from tests.bot import Bot, settings_for
 from tests.dialogues.people import FACES
 
@@ -200,6 +216,93 @@ async def test_journalled_work_stays_in_its_organisation(two: Two) -> None:
     assert await two.where(name) == (0, 1)
     entries = [e async for e in two.bot.app.audit.entries() if e.words.get("name") == name]
     assert [e.environment for e in entries] == ["sandbox", "sandbox"]
+
+
+@pytest.mark.parametrize("face", FACES)
+async def test_the_same_gesture_twice_where_changes_are_confirmed(two: Two, face: str) -> None:
+    name = f"Firm {uuid.uuid4().hex[:8]}"
+    person = FACES[face](two.bot, ANNA)
+    answer = await person.type(f"account create '{name}'")
+    await person.sees("Account create in Production?", name)
+    if face == "slack":  # the platform tries again
+        assert answer.delivery
+        await two.bot.slack.redeliver(answer.delivery)
+    assert await two.where(name) == (0, 0)
+    await asyncio.gather(person._press("Confirm"), person._press("Confirm"))
+    await person.sees("Production", name, "created")
+    assert await two.where(name) == (1, 0)
+
+
+async def test_an_emoji_asks_first_where_changes_are_confirmed(two: Two) -> None:
+    """The case is made by its *Confirm*, once, with what the message says."""
+    dispatcher, text = two.bot.app.dispatcher, f"The boiler {uuid.uuid4().hex[:8]} drips"
+    who = Principal(platform="slack", tenant="T1", user="U1", email=ANNA)
+    place = Place(platform="slack", tenant="T1", conversation="C2", thread="7.7", kind=PlaceKind.CHANNEL)
+    said = Message(key=f"slack:T1:C2:{uuid.uuid4().hex}", text=text, author=Person(name="Ben", user="U2"))
+
+    async def reacted() -> Card:
+        ask = FromMessage(Quote(message=said), at_once=True)
+        reply = await dispatcher.dispatch(Request(ask=ask, principal=who, place=place, key=uuid.uuid4().hex))
+        assert reply.card
+        return reply.card
+
+    async def cases(emulator: Emulator) -> int:
+        url = f"{emulator.url}/api/data/v9.2/incidents?$select=title&$filter=contains(title,'{text}')"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return len((await answer.json())["value"])
+
+    first, second = await reacted(), await reacted()
+    assert first.kind is second.kind is CardKind.CONFIRM
+    assert first.badge == "Production"
+    assert text in str(first.facts)
+    assert await cases(two.bot.emulator) == 0
+    for card in (first, second):
+        assert card.actions[0].press
+        ask: Ask = Pressed(card.actions[0].press)
+        for _ in range(6):  # the customer is asked for, and the case with it confirmed once more
+            reply = await dispatcher.dispatch(Request(ask=ask, principal=who, place=place, key=uuid.uuid4().hex))
+            if reply.form:
+                filled = {i.name: i.value for i in reply.form.inputs} | {"customer": "Contoso"}
+                ask = Submitted(reply.form.submit, Submission(values=filled))
+            elif reply.card and reply.card.kind in {CardKind.CONFIRM, CardKind.NOTICE}:
+                assert reply.card.actions[0].press
+                ask = Pressed(reply.card.actions[0].press)
+            else:
+                break
+        assert reply.card
+        assert text in reply.card.title
+        assert reply.card.badge == "Production"
+    assert (await cases(two.bot.emulator), await cases(two.sandbox)) == (1, 0)
+
+
+async def test_news_of_a_case_reach_the_threads_of_its_own_organisation(two: Two) -> None:
+    bot, text = two.bot, f"The press {uuid.uuid4().hex[:8]} squeaks"
+    person = FACES["slack"](bot, ANNA, channel=True)  # the sandbox's channel
+    await person.post(text)
+    await person.capture()
+    await person.sees("Sandbox", text)
+    await person.fill({"customer": "Contoso"})
+    await person.sees("Case created from the message.")
+    await person.close()
+    url = f"{two.sandbox.url}/api/data/v9.2"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/incidents?$select=title&$filter=contains(title,'{text}')") as answer:
+            (case,) = (await answer.json())["value"]
+        note = Ref("annotation", uuid.uuid4())
+        row = {"annotationid": str(note.id), "subject": "x", "notetext": f"Oiled {text}",
+               "objectid_incident@odata.bind": f"/incidents({case['incidentid']})"}  # fmt: skip
+        async with session.post(f"{url}/annotations", json=row) as answer:
+            assert answer.status == 204, await answer.text()
+    production, sandbox = two.environments
+    about = {"objectid": Ref("incident", uuid.UUID(case["incidentid"]))}
+    change = Change(ref=note, message="Create", id=f"Create/{note.id}", values=about)
+    # The same case, were it there, would be another one.
+    assert await bot.app.dispatcher.news(change, production) == 0
+    assert await bot.app.dispatcher.news(change, sandbox) == 1
+    assert await bot.app.dispatcher.news(change, sandbox) == 0
+    said = [bot.slack.text(m) for m in bot.slack.world.messages["C1"] if m.bot_id and f"Oiled {text}" in str(m.blocks)]
+    assert len(said) == 1
+    assert "Sandbox" in said[0]
 
 
 async def test_links_of_each_organisation_are_unfurled(two: Two) -> None:
