@@ -5,6 +5,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from sqlalchemy.exc import SQLAlchemyError
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -30,7 +32,8 @@ class Tasks:
         self._running.discard(task)
         self._waiting.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("%s failed: %s", task.get_name(), type(error).__name__, exc_info=error)
+            trace = None if isinstance(error, SQLAlchemyError) else error  # the database is away: one line says it
+            log.error("%s failed: %s", task.get_name(), type(error).__name__, exc_info=trace)
 
     async def drain(self, seconds: float) -> None:
         """Wait for what runs, at most `seconds`, then cancel the rest."""
