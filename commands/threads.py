@@ -123,8 +123,7 @@ async def thread_reply(
         return await _take_back(threads, crm, note, message)
     if not await _stands(threads, note, message, happened):
         return None
-    # Marked before it is written: the news of it may be here before the answer is.
-    await threads.first(_ours(note))
+    await mark_ours(threads, note)
     text = _note_text(following, place, message)
     try:
         if happened is not Happened.WRITTEN:
@@ -139,6 +138,11 @@ async def thread_reply(
     if missing:
         return Reply(card=Card(kind=CardKind.NOTICE, title="Not everything was taken along", text=tuple(missing)))
     return Reply(reaction="memo")
+
+
+async def mark_ours(threads: Threads, note: Ref) -> None:
+    """Before a note is written that comes from a thread: the news of it, which may be first, says nothing there."""
+    await threads.first(_ours(note))
 
 
 async def case_news(
@@ -281,7 +285,7 @@ async def _attach(
     missing = []
     for file in message.files:
         note = Ref(NOTE.logical, _note_id(f"{message.key}/{file.id}"))
-        await threads.first(_ours(note))
+        await mark_ours(threads, note)
         if face is None:
             missing.append(f"{file.name}: files cannot be fetched from here.")
             continue

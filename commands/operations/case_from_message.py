@@ -18,7 +18,7 @@ from commands.operation import Accepts
 from commands.press import Do, Press
 from commands.record_cards import Look, look
 from commands.request import DeliveryFailed, Message, Quote, QuotedFile, Reply
-from commands.threads import Following
+from commands.threads import Following, mark_ours
 from crm.actions import add_to_queue, with_notes
 from crm.definitions import TableInfo
 from crm.errors import CrmError, DuplicateId, DuplicateKey, NotFound, TooLarge, UnknownChoice
@@ -98,6 +98,9 @@ class CaptureCase(
             (ctx.row_id(f"transcript/{number}"), f"{ctx.place.platform.capitalize()} conversation", text)
             for number, text in enumerate(_transcript(quote))
         ]
+        if ctx.threads:
+            for note, _, _ in notes:
+                await mark_ours(ctx.threads, Ref(NOTE.logical, note))
         ref = Ref(CASE.logical, ctx.row_id())
         columns = reads(seen, values)
         try:
@@ -147,10 +150,11 @@ class CaptureCase(
         if ctx.face is None:
             raise DeliveryFailed("files cannot be fetched from here.", again=False)
         content = await ctx.face.download(ctx.place, file)
+        note = ctx.row_id(f"file/{file.id}")
+        if ctx.threads:
+            await mark_ours(ctx.threads, Ref(NOTE.logical, note))
         try:
-            await ctx.crm.attach(
-                ref, subject=file.name, file=File(file.name, file.mime, content), id=ctx.row_id(f"file/{file.id}")
-            )
+            await ctx.crm.attach(ref, subject=file.name, file=File(file.name, file.mime, content), id=note)
         except DuplicateId:
             return  # an earlier attempt has done it
 

@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from commands.cards import to_text
 from commands.cipher import FernetCipher
 from commands.following import FollowedThreads
+from commands.operations.case_from_message import CaptureCase
 from commands.request import DeliveryFailed, Message, Person, Place, Principal, Quote, QuotedFile, Reply
-from commands.state import TABLES, State
+from commands.state import TABLES, State, parse_record
 from commands.threads import Following, Happened, case_news, thread_reply
 from crm.notifications import Change, read_change
 from crm.query import Query, lookup
@@ -246,6 +247,22 @@ async def test_what_came_from_the_thread_is_not_said_there_again(desk: Desk, thr
     await thread_reply(threads, crm, channel, THREAD, _message("h", "from here"), Happened.WRITTEN)
     note = (await _notes(desk, case))[0].ref
     assert await case_news(threads, crm, {"slack": channel}, _noted(note, case)) == 0
+    assert channel.told == []
+
+
+async def test_what_a_case_was_made_of_is_not_said_in_its_thread(desk: Desk, threads: FollowedThreads) -> None:
+    quote = Quote(message=_message("made", "Leaks", "log.txt"))
+    operation = CaptureCase.read({"title": "Leaks", "customer": "Contoso", "files": "F-log.txt"})
+    channel = Channel()
+    context = replace(desk.context("made", face=channel, quote=quote), threads=threads, place=THREAD)
+    reply = await operation.run(context)
+    assert reply.card
+    case = parse_record(reply.card.record)
+    assert await threads.followed(THREAD)
+    notes = await _notes(desk, case)
+    assert len(notes) == 2
+    for note in notes:
+        assert await case_news(threads, context.crm, {"slack": channel}, _noted(note.ref, case)) == 0
     assert channel.told == []
 
 
