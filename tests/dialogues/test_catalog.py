@@ -14,7 +14,7 @@ from commands import grammar
 from commands.cards import Card, CardKind
 from commands.context import Context
 from commands.fields import Text
-from commands.operation import CATALOG, Operation
+from commands.operation import CATALOG, Effect, Operation
 from commands.request import Principal, Reply
 from tests.bot import Bot
 
@@ -35,7 +35,9 @@ async def face(bot: Bot, request: pytest.FixtureRequest) -> AsyncIterator[str]:
 @pytest.mark.parametrize("verb", list(CATALOG))
 async def test_every_example_is_answered(bot: Bot, face: str, verb: str) -> None:
     """In the order of the catalog, so that what an example opens again has been closed by one before."""
-    who = "elena.petrova" if verb.startswith("case ") else "anna.weber"
+    reads = CATALOG[verb].effect is Effect.READ
+    # By several people: Teams takes sixty messages in half a minute in one conversation.
+    who = "elena.petrova" if verb.startswith("case ") else "ben.carter" if reads else "anna.weber"
     person = FACES[face](bot, f"{who}@contoso.example")
     try:
         answer = await person.type(CATALOG[verb].example)
