@@ -1,6 +1,6 @@
 """What stands behind the verb -> text by field name."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -156,10 +156,11 @@ class _Filling:
         before: tuple[Pair, Kind | None] | None = None
         for item in items(text, self._kind):
             if isinstance(item, Word):
-                doubtful = _SEVERAL_WORDS | _MAYBE_SEVERAL if words else _SEVERAL_WORDS
-                if before and not item.breaks and not before[0].quoted and before[1] in doubtful:
-                    raise self._torn(before[0], item)
-                before = None
+                if before:
+                    doubtful = _SEVERAL_WORDS | _MAYBE_SEVERAL if words else _SEVERAL_WORDS
+                    if not item.breaks and not before[0].quoted and before[1] in doubtful:
+                        raise self._torn(before[0], item)
+                    before = None
                 words.append(item)
             else:
                 before = (item, self._pair(item, words))
@@ -353,10 +354,8 @@ def _decoded(text: str, kind: Kind | None) -> str:
 
 
 def _joined(words: list[Word], kind: Kind | None) -> str:
-    def pieces() -> Iterator[str]:
-        for i, word in enumerate(words):
-            if i:
-                yield "\n" * min(word.breaks, 2) if word.breaks else " "
-            yield _decoded(word.text, kind)
-
-    return "".join(pieces())
+    pieces = []
+    for text, _, breaks, _ in words:
+        pieces.append("\n" * min(breaks, 2) if breaks else " ")
+        pieces.append(_decoded(text, kind) if "<" in text or "&" in text else text)
+    return "".join(pieces[1:])

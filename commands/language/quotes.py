@@ -41,12 +41,12 @@ class Quotes:
         Raises Unreadable if a double quote opens and never closes.
         """
         opener = self.text[start : start + 1]
+        if closer := _DOUBLE.get(opener):
+            return self._curly(start, opener, closer)
         if opener not in OPENERS:
             return None
         if opener == '"':
             return self._straight(start)
-        if opener in _DOUBLE:
-            return self._curly(start)
         if opener == "`" and self.text.startswith(_BLOCK, start):
             end = self.text.find(_BLOCK, start + 3)
             return (self.text[start + 3 : end].strip("\n"), end + 3) if end > 0 else None
@@ -67,9 +67,8 @@ class Quotes:
             raise self._unclosed(start)
         return text[start + 1 : end], end + 1
 
-    def _curly(self, start: int) -> tuple[str, int]:
-        opener = self.text[start]
-        found = self._closing(opener, _DOUBLE[opener], start + 1)
+    def _curly(self, start: int, opener: str, closer: re.Pattern[str]) -> tuple[str, int]:
+        found = self._closing(opener, closer, start + 1)
         end = found.start() if found else self.text.find('"', start)
         if end < 0:
             raise self._unclosed(start)

@@ -17,6 +17,7 @@ _KEY = re.compile(r"(?:--?)?([^\W\d][\w\-]*)( *)=(?!=)( *)")
 _KEY_AHEAD = re.compile(r"[ \n]*(?:--?)?[^\W\d][\w\-]*=(?!=)")
 _COLON = re.compile(r"([^\W\d][\w\-]*):(?!//)(?=\S)")
 _QUOTED_KEY = re.compile(r" *=(?!=)( *)")
+_BEFORE_VALUE: Final = (" ", "=")
 _SPACE = re.compile(r"[ \n]*")
 _BLANK: Final = ("", " ", "\n")
 _PHONE = re.compile(r"\+?[\d(][\d().\-/]*(?: [\d().\-/]+)*(?=\s|$)")
@@ -59,7 +60,10 @@ def items(text: str, kind_of: KindOf) -> Iterator[Item]:
     """Raises Unreadable for a quote that never closes. `text` has been through `markup.tidy`."""
     quotes, pos = Quotes(text), 0
     while True:
-        begin = _skip(text, pos) if text[pos : pos + 1] in _BLANK else pos
+        if text[pos : pos + 1] in _BLANK:
+            begin = pos + 1 if text[pos + 1 : pos + 2] not in _BLANK else _skip(text, pos)
+        else:
+            begin = pos
         if begin >= len(text):
             return
         breaks = 0 if begin <= pos + 1 and text[pos] != "\n" else text.count("\n", pos, begin)
@@ -69,8 +73,14 @@ def items(text: str, kind_of: KindOf) -> Iterator[Item]:
             pos = plain.end()
             continue
         if opens and (quoted := quotes.at(begin)):
-            found = _quoted_pair(text, begin, quoted, quotes, kind_of) if _QUOTED_KEY.match(text, quoted[1]) else None
-            item, pos = found or (Word(quoted[0], begin, breaks, quoted=True), quoted[1])
+            content, pos = quoted
+            if not content and text[pos : pos + 1] in OPENERS:
+                continue  # quotes piled up say nothing
+            if text[pos : pos + 1] not in _BEFORE_VALUE or not _QUOTED_KEY.match(text, pos):
+                yield Word(content, begin, breaks, True)
+                continue
+            found = _quoted_pair(text, begin, quoted, quotes, kind_of)
+            item, pos = found or (Word(content, begin, breaks, quoted=True), pos)
         else:
             named = text[begin] == "-" or text[begin].isidentifier()
             found = _pair(text, begin, quotes, kind_of) if named else None
