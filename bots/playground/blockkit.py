@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ Surface = Literal["message", "modal", "home", "unfurl"]
 
 LIMITS: Mapping[str, Any] = json.loads(Path(__file__).with_name("blockkit.json").read_text("utf-8"))
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DECIMAL = re.compile(r"-?\d{1,254}(\.\d{1,254})?")
 _TIME = re.compile(r"[0-2]\d:[0-5]\d")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*:.+", re.IGNORECASE | re.DOTALL)
 _TEXT_TYPES = {"plain": ("plain_text",), "mrkdwn": ("mrkdwn",), "text": ("plain_text", "mrkdwn")}
@@ -40,6 +41,20 @@ def options_problems(answer: object) -> list[str]:
     name = "plain_option" if key == "options" else "option_group"
     found = _value(answer[key], f"list:0-100:obj:{name}", f"/{key}")
     return [f"{said} [json-pointer:{where}]" for where, said in found]
+
+
+MESSAGE_SIZE = 13_200
+"""What Slack takes of a message's blocks together; from its maintainers' and users' measurements, it publishes none."""
+
+
+def message_size(blocks: object) -> int:
+    """Characters of the texts, and a few for each block or text around them."""
+    if isinstance(blocks, Mapping):
+        around = 20 if "type" in blocks else 0
+        return around + sum(
+            len(v) if k == "text" and isinstance(v, str) else message_size(v) for k, v in blocks.items()
+        )
+    return sum(map(message_size, blocks)) if isinstance(blocks, list) else 0
 
 
 Problem = tuple[str, str]
@@ -161,6 +176,23 @@ def _url(value: object, rest: str, at: str) -> Iterator[Problem]:
         yield at, "must be a valid URL"
 
 
+def _number(value: object, rest: str, at: str) -> Iterator[Problem]:
+    least, most = map(int, rest.split("-"))
+    if not isinstance(value, int) or isinstance(value, bool):
+        yield at, "must be an integer"
+    elif not least <= value <= most:
+        yield at, f"must be between {least} and {most}"
+
+
+def _day(value: object, _: str, at: str) -> Iterator[Problem]:
+    try:
+        known = isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        known = False
+    if not known:
+        yield at, "must be a date in the format YYYY-MM-DD"
+
+
 def _matching(pattern: re.Pattern[str], said: str) -> Any:
     def check(value: object, _: str, at: str) -> Iterator[Problem]:
         if not isinstance(value, str) or not pattern.fullmatch(value):
@@ -217,8 +249,20 @@ def _one(value: object, rest: str, at: str) -> Iterator[Problem]:
         return
     yield from _fields(value, {"type!": "any", **LIMITS["elements"][kind]}, at)
     yield from _choices(value, at)
+    yield from _spans(value, at)
     if kind == "image" and ("image_url" in value) == ("slack_file" in value):
         yield at, "must provide exactly one of image_url and slack_file"
+
+
+def _spans(element: Mapping[str, Any], at: str) -> Iterator[Problem]:
+    """Rules between what stands in a field at first and what may be typed there."""
+    value, least, most = (element.get(k) for k in ("initial_value", "min_length", "max_length"))
+    if isinstance(least, int) and isinstance(most, int) and least > most:
+        yield f"{at}/min_length", "must be no more than max_length"
+    if isinstance(value, str) and isinstance(most, int) and len(value) > most:
+        yield f"{at}/initial_value", f"must be less than {most + 1} characters"
+    if isinstance(value, str) and value and element.get("type") == "number_input":
+        yield from _KINDS["decimal"](value, "", f"{at}/initial_value")
 
 
 def _choices(element: Mapping[str, Any], at: str) -> Iterator[Problem]:
@@ -258,10 +302,11 @@ _KINDS: Mapping[str, Any] = {
     "str": _str,
     "str0": _str0,
     "url": _url,
-    "date": _matching(_DATE, "must be a date in the format YYYY-MM-DD"),
+    "date": _day,
+    "decimal": _matching(_DECIMAL, "must be a number"),
     "time": _matching(_TIME, "must be a time in the format HH:mm"),
     "bool": _of_type(bool, "must be a boolean"),
-    "int": _of_type(int, "must be an integer"),
+    "int": _number,
     "enum": _enum,
     "list": _list,
     "one": _one,

@@ -113,6 +113,8 @@ def _new_message(call: Call, channel: Channel, posting: bool = True) -> Message:
     if posting and not (text or blocks or attachments):
         raise SlackError("no_text")
     check_message(text, blocks, attachments)
+    if blockkit.message_size(blocks) > blockkit.MESSAGE_SIZE:  # a response_url takes more
+        raise SlackError("msg_blocks_too_long")
     thread = str(args.get("thread_ts") or "")
     if thread:
         if not call.world.has(channel.id, thread):

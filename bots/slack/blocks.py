@@ -26,14 +26,13 @@ from commands.cards import (
 )
 from commands.press import Seal
 
+from .fitting import MESSAGE_BLOCKS, fits, fitted
 from .text import clip, clip_escaped, escape, is_web, link, moment
 
 log = logging.getLogger(__name__)
 
 Block = dict[str, Any]
 
-MESSAGE_BLOCKS = 50
-VIEW_BLOCKS = 100
 SECTION_TEXT = 3000
 FIELD_TEXT = 2000
 FIELDS = 10
@@ -46,6 +45,8 @@ URL = 3000
 FALLBACK = 3000
 TITLE = 300
 """Ours: a longer title is no title."""
+CUT = 200
+"""Ours: characters of the line that says what was left out."""
 VALUE = 1500
 """Ours: room for the label and for escapes within a field."""
 
@@ -92,16 +93,11 @@ def _render(card: Card, seal: Seal, most: int) -> Rendered:
     painter = _Painter(seal)
     blocks = list(painter.card(card))
     clipped = painter.clipped
-    if len(blocks) > most:
-        blocks, clipped = _fitted(blocks, most), True
+    if not fits(blocks, most):
+        kept, tail = fitted(blocks, most, CUT)
+        cut = note(f"{len(blocks) - len(kept) - len(tail)} more parts do not fit into one Slack message.")
+        blocks, clipped = [*kept, cut, *tail], True
     return Rendered(clip_escaped(to_text(card), FALLBACK), blocks, clipped)
-
-
-def _fitted(blocks: list[Block], most: int) -> list[Block]:
-    """The first blocks, then what people act on: the actions and footer at the end are kept."""
-    tail = [b for b in blocks[-3:] if b["type"] in ("actions", "context")]
-    kept = blocks[: most - len(tail) - 1]
-    return [*kept, note(f"{len(blocks) - len(kept) - len(tail)} more parts do not fit into one Slack message."), *tail]
 
 
 def note(text: str) -> Block:

@@ -19,10 +19,11 @@ from commands.request import Ask, FromMessage, Place, Standing, Typed
 from commands.threads import Happened
 
 from .api import NotInstalled, SlackError, Workspace
-from .blocks import MESSAGE_BLOCKS, render
+from .blocks import render
 from .bolt import Authorize
 from .desk import Desk
 from .entities import details, entity
+from .fitting import MESSAGE_BLOCKS
 from .installations import Installations
 from .payload import Body, Origin, of_event, place
 from .seen_events import Begun

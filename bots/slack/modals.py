@@ -10,7 +10,8 @@ from commands.cards import Card, Form, Input, InputKind, Option, Submission
 from commands.press import BadSeal, Do, Press, Seal
 from commands.request import Place, PlaceKind, Principal
 
-from .blocks import SECTION_TEXT, VIEW_BLOCKS, Block, note, plain_text, render
+from .blocks import SECTION_TEXT, Block, note, plain_text, render
+from .fitting import VIEW_BLOCKS
 from .text import clip
 
 TYPED = 3000

@@ -45,7 +45,7 @@ def _card(text: str, count: int) -> Card:
 
 SLACK_CARDS = {
     **CARDS,
-    "evil": _card(EVIL, 2),
+    "evil": _card(EVIL, 1),
     "longest": _card(LONGEST, 60),
     "empty": Card(kind=CardKind.NOTICE, title=""),
 }

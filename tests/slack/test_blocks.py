@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from bots.playground import blockkit
-from bots.slack.blocks import MESSAGE_BLOCKS, VIEW_BLOCKS, render
+from bots.slack.blocks import render
+from bots.slack.fitting import MESSAGE_BLOCKS, MESSAGE_TEXT, VIEW_BLOCKS, size
 from bots.slack.modals import Modals
 from bots.slack.text import clip_escaped, escape, link, plain
-from commands.cards import Action, Card, CardKind, Confirm, Fact, InputKind, Link
+from commands.cards import Action, Card, CardKind, Confirm, Fact, InputKind, Link, Row
 from commands.press import Do, Press
 
 from .golden import ANNA, PLACE, SEAL, files
@@ -70,9 +71,26 @@ def test_every_form_is_within_slacks_limits(name: str) -> None:
 def test_what_is_cut_keeps_its_buttons_and_says_so() -> None:
     shown = render(SLACK_CARDS["longest"], SEAL)
     assert shown.clipped
+    assert sum(map(size, shown.blocks)) <= MESSAGE_TEXT
     assert shown.blocks[-1]["type"] == "context"
     assert any("do not fit" in str(b) for b in shown.blocks)
     assert any(b["type"] == "actions" for b in shown.blocks[-4:])
+
+
+def test_a_message_of_many_long_texts_is_cut_before_slack_refuses_it() -> None:
+    """Far from fifty blocks, each within its own limit; `msg_blocks_too_long` all the same."""
+    card = Card(
+        kind=CardKind.LIST,
+        title="Cases",
+        rows=tuple(Row(title=f"Case {n}", detail=("x" * 390,) * 4) for n in range(20)),
+        actions=(Action(label="Next", press=Press(do=Do.RUN, verb="case list")),),
+    )
+    shown = render(card, SEAL)
+    assert shown.clipped
+    assert blockkit.message_size(shown.blocks) <= blockkit.MESSAGE_SIZE
+    assert [b["type"] for b in shown.blocks[-2:]] == ["context", "actions"]
+    assert "Case 5" in str(shown.blocks)
+    assert "Case 19" in str(render(card, SEAL, most=VIEW_BLOCKS).blocks)  # a view has room
 
 
 def test_escaped_text_is_the_same_text() -> None:

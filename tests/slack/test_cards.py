@@ -64,20 +64,22 @@ async def test_a_button_brings_its_press_back(slack: FakeSlack, script: Script) 
     assert "Printer on fire" not in slack.transcript("C1", "U1", since=card)
 
 
-async def test_sharing_posts_to_everyone(slack: FakeSlack, script: Script) -> None:
+async def test_sharing_posts_to_everyone(slack: FakeSlack, script: Script, face: SlackFace) -> None:
     card = await shown(slack, script)
     script.answers(Reply(card=STUB, visibility=Visibility.EVERYONE))
     await slack.click(card, "Share")
     assert await slack.until(lambda: slack.last("C1", "U2"))
-    assert script.asked[-1].place.shared is False
+    assert await face.outsiders(script.asked[-1].place) is False
 
 
-async def test_sharing_where_we_are_no_member_goes_through_the_response_url(slack: FakeSlack, script: Script) -> None:
+async def test_sharing_where_we_are_no_member_goes_through_the_response_url(
+    slack: FakeSlack, script: Script, face: SlackFace
+) -> None:
     card = await shown(slack, script, channel="C3")
     script.answers(Reply(card=STUB, visibility=Visibility.EVERYONE))
     await slack.click(card, "Share")
     assert await slack.until(lambda: slack.last("C3", "U3"))
-    assert script.asked[-1].place.shared is True  # nobody can tell, so as if outsiders read along
+    assert await face.outsiders(script.asked[-1].place) is True  # nobody can tell
 
 
 async def test_a_dismissed_card_goes_away(slack: FakeSlack, script: Script) -> None:

@@ -94,8 +94,12 @@ def _spoilt(value: Any, depth: int = DEPTH) -> Iterator[Any]:
 
 def _variants(body: bytes, kind: str) -> Iterator[bytes]:
     if "json" in kind:
+        speech = json.loads(body)["event"].get("ts")
         for payload in _spoilt(json.loads(body)):
-            fresh = {"event_id": f"Ev{next(_numbers)}"} if payload.get("event_id") else {}  # else it were known already
+            number, event = next(_numbers), payload.get("event")  # else it were known already
+            fresh: dict[str, Any] = {"event_id": f"Ev{number}"} if payload.get("event_id") else {}
+            if isinstance(event, dict) and event.get("ts") == speech:
+                fresh["event"] = {**event, "ts": f"{number}.2"}
             yield json.dumps({**payload, **fresh}).encode()
         return
     fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
