@@ -134,34 +134,40 @@ async def demo(folder: Path, **environment: str) -> AsyncIterator[Demo]:
         assert b"Traceback" not in output, output.decode()
 
 
-async def test_signed_bytes_from_outside(tmp_path: Path) -> None:
-    async with demo(tmp_path) as running:
-        await running.said("lead create Jane Smith company='Acme Corp' topic=Machines", "Jane Smith", "a")
-        again = await running.slack("lead create Jane Smith company='Acme Corp' topic=Machines", trigger="a")
-        assert again[0] == 200
-        assert await running.count("leads", "companyname eq 'Acme Corp'") == 1
-
-        for refused in ({"secret": "wrong"}, {"age": 400}):
-            status, _ = await running.slack("lead create Eve Evil topic=No", trigger="b", **refused)  # type: ignore[arg-type]
-            assert status == 401
-        assert await running.count("leads", "lastname eq 'Evil'") == 0
-
-        assert await running.teams(
-            "case create 'Printer on fire' account='Adventure Works Cycles' priority=high", "m1"
-        ) in (200, 202)
-        card = await running.posted("Printer on fire")
-        assert "High" in str(card)
-        assert await running.teams(
-            "case create 'Printer on fire' account='Adventure Works Cycles' priority=high", "m1"
-        ) in (200, 202)
-        assert await running.count("incidents", "title eq 'Printer on fire'") == 1
-
-        async with running.session.get(f"{running.url}/playground") as page:
-            assert page.status == 200
-        foreign = {"Host": "evil.example"}
-        async with running.session.get(f"{running.url}/playground", headers=foreign) as page:
-            assert page.status == 403
+@pytest.fixture(scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
+    """One for all that only talk to it."""
+    async with demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
     assert running.process.returncode == 0
+
+
+async def test_signed_bytes_from_outside(running: Demo) -> None:
+    await running.said("lead create Jane Smith company='Acme Corp' topic=Machines", "Jane Smith", "a")
+    again = await running.slack("lead create Jane Smith company='Acme Corp' topic=Machines", trigger="a")
+    assert again[0] == 200
+    assert await running.count("leads", "companyname eq 'Acme Corp'") == 1
+
+    for refused in ({"secret": "wrong"}, {"age": 400}):
+        status, _ = await running.slack("lead create Eve Evil topic=No", trigger="b", **refused)  # type: ignore[arg-type]
+        assert status == 401
+    assert await running.count("leads", "lastname eq 'Evil'") == 0
+
+    assert await running.teams(
+        "case create 'Printer on fire' account='Adventure Works Cycles' priority=high", "m1"
+    ) in (200, 202)
+    card = await running.posted("Printer on fire")
+    assert "High" in str(card)
+    assert await running.teams(
+        "case create 'Printer on fire' account='Adventure Works Cycles' priority=high", "m1"
+    ) in (200, 202)
+    assert await running.count("incidents", "title eq 'Printer on fire'") == 1
+
+    async with running.session.get(f"{running.url}/playground") as page:
+        assert page.status == 200
+    foreign = {"Host": "evil.example"}
+    async with running.session.get(f"{running.url}/playground", headers=foreign) as page:
+        assert page.status == 403
 
 
 BAD = {
@@ -177,17 +183,16 @@ BAD = {
 }
 
 
-async def test_bad_input_on_both_faces_creates_nothing(tmp_path: Path) -> None:
-    async with demo(tmp_path) as running:
-        before = [await running.count(t, f"{t[:-1]}id ne null") for t in ("leads", "incidents")]
-        for number, (name, (text, says)) in enumerate(BAD.items()):
-            status, answer = await running.slack(text, trigger=f"bad{number}")
-            assert status == 200, name
-            assert says.lower() in str(answer).lower() or not answer, (name, answer)
-            assert await running.teams(text, f"bad{number}") in (200, 202), name
-            assert says.lower() in str(await running.posted(says)).lower()
-        after = [await running.count(t, f"{t[:-1]}id ne null") for t in ("leads", "incidents")]
-        assert before == after
+async def test_bad_input_on_both_faces_creates_nothing(running: Demo) -> None:
+    before = [await running.count(t, f"{t[:-1]}id ne null") for t in ("leads", "incidents")]
+    for number, (name, (text, says)) in enumerate(BAD.items()):
+        status, answer = await running.slack(text, trigger=f"bad{number}")
+        assert status == 200, name
+        assert says.lower() in str(answer).lower() or not answer, (name, answer)
+        assert await running.teams(text, f"bad{number}") in (200, 202), name
+        assert says.lower() in str(await running.posted(says)).lower()
+    after = [await running.count(t, f"{t[:-1]}id ne null") for t in ("leads", "incidents")]
+    assert before == after
 
 
 async def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
@@ -196,10 +201,11 @@ async def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         script = Path(sys.executable).with_name("crmchat")
-        for setting in ("PORT", "EMULATOR_PORT"):
+
+        async def refused(setting: str) -> None:
             env = {
                 "PATH": os.environ["PATH"], "PORT": str(free_port()), "EMULATOR_PORT": str(free_port()),
-                "CRMCHAT_DATA_DIR": str(tmp_path), setting: port,
+                "CRMCHAT_DATA_DIR": str(tmp_path / setting), setting: port,
             }  # fmt: skip
             process = await asyncio.create_subprocess_exec(
                 script, "demo", env=env, cwd=tmp_path, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
@@ -209,6 +215,8 @@ async def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
             assert port in errors.decode()
             assert setting in errors.decode()
             assert "Traceback" not in errors.decode()
+
+        await asyncio.gather(refused("PORT"), refused("EMULATOR_PORT"))
 
 
 @pytest.mark.parametrize("arguments", [["serve"], ["mcp"]])
