@@ -15,11 +15,12 @@ from .adaptive import Element, Reader, render
 from .connector import Connector, ConnectorError
 from .conversations import Conversations
 from .forms import render_form
-from .memory import Recent, Waiting
+from .memory import Recent
 from .port import OAUTH_CARD, Message, Port, Turn
 from .requests import reader, reference
 from .settings import TeamsSettings
 from .signin import oauth_card
+from .waiting import Posted, WaitingCards
 
 REMEMBERED: Final = 10_000
 HELP: Final = 200
@@ -34,11 +35,16 @@ class Delivery:
     """Sends replies into conversations, live in a turn or later by reference."""
 
     def __init__(
-        self, port: Port, connector: Connector, seal: Seal, settings: TeamsSettings, conversations: Conversations
+        self,
+        port: Port,
+        connector: Connector,
+        seal: Seal,
+        settings: TeamsSettings,
+        conversations: Conversations,
+        waiting: WaitingCards,
     ) -> None:
         self._port, self._connector, self._seal, self._settings = port, connector, seal, settings
-        self._conversations = conversations
-        self._waiting = Waiting()
+        self._conversations, self._waiting = conversations, waiting
         self._private = Recent(REMEMBERED)
         self._help: OrderedDict[tuple[int, Reader], tuple[Card, Message]] = OrderedDict()
         """By the card's identity, which holds while the card is kept beside it."""
@@ -90,20 +96,7 @@ class Delivery:
         if self._settings.sso_resource and turn.activity and (asking := _asks_alone(reply, place)):
             return await turn.send(self._sign_in(asking, place, principal))
         message = self.message(place, principal, reply)
-        posted = ""
-        if message is not None:
-            open_to_all = place.kind is PlaceKind.PERSONAL or self.for_all(reply, place)
-
-            async def post() -> str:
-                return await (
-                    turn.send(message) if open_to_all else self._post_private(turn, place, principal, message)
-                )
-
-            def fits(former: str) -> bool:
-                # What one person may see never goes into a message of everyone's, nor the other way round.
-                return place.kind is PlaceKind.PERSONAL or (former in self._private) is not open_to_all
-
-            posted = await self._put(turn, place, reply, message, post, fits)
+        posted = await self._put(turn, place, principal, reply, message) if message is not None else ""
         if reply.stub is not None and place.kind is not PlaceKind.PERSONAL:
             await self.tell(place, principal, reply)
         return posted
@@ -185,36 +178,56 @@ class Delivery:
     def _drawn(self, card: Card, seen_by: Reader) -> Message:
         return Message(card=render(card, self._seal, seen_by), summary=to_text(card).partition("\n")[0][:200])
 
-    async def _put(
+    async def _put(self, turn: Turn, place: Place, principal: Principal, reply: Reply, message: Message) -> str:
+        """Into the place of the card that was pressed, or of the one that said to wait; else as a new message."""
+        for_person = place.kind is PlaceKind.PERSONAL
+        open_to_all = for_person or self.for_all(reply, place)
+        former = place.address.get("card", "") if reply.replace else ""
+
+        async def post() -> Posted:
+            # What one person may see never goes into a message of everyone's, nor the other way round.
+            fits = for_person or (former in self._private) is not open_to_all
+            if fits and await self._update(turn, former, message):
+                return Posted(id=former, private=former in self._private)
+            if open_to_all:
+                return Posted(id=await turn.send(message))
+            return await self._post_private(turn, place, principal, message)
+
+        if reply.pending:
+            return await self._waiting.post(place, post)
+        waits = await self._waiting.find(place) if turn.activity is None else None
+        if waits is None:
+            return (await post()).id
+        posted = await self._answered(turn, place, waits, message, open_to_all=open_to_all, post=post)
+        await self._waiting.forget(place)
+        return posted
+
+    async def _answered(
         self,
         turn: Turn,
         place: Place,
-        reply: Reply,
+        waits: Posted,
         message: Message,
-        post: Callable[[], Awaitable[str]],
-        fits: Callable[[str], bool],
+        *,
+        open_to_all: bool,
+        post: Callable[[], Awaitable[Posted]],
     ) -> str:
-        """Into the place of the card that was pressed, or of the one that said to wait; else as a new message."""
+        """The answer in the place of the card that said to wait; that card goes where it cannot become the answer."""
+        if waits.private:
+            self._private.add(waits.id)
 
-        async def take_place(former: str) -> bool:
-            return bool(former) and fits(former) and await self._update(turn, former, message)
+        async def at_the_card(work: Callable[[Turn], Awaitable[bool]]) -> bool:
+            if not waits.conversation:
+                return await work(turn)
+            return await self._port.resume(own_chat(place, waits.conversation), work)
 
-        gesture = place.address.get("gesture", "")
-        former = place.address.get("card", "") if reply.replace else ""
-        if reply.pending:
-            posting = self._waiting.post(gesture)
-            if posting is None:
-                return ""
-            posted = ""
-            try:
-                posted = former if await take_place(former) else await post()
-            finally:
-                if not posting.done():
-                    posting.set_result(posted)
-            return posted
-        if turn.activity is None and gesture:
-            former = await self._waiting.take(gesture) or former
-        return former if await take_place(former) else await post()
+        seen_by_one = waits.private or bool(waits.conversation)
+        fits = place.kind is PlaceKind.PERSONAL or seen_by_one is not open_to_all
+        if fits and await at_the_card(lambda turn: self._update(turn, waits.id, message)):
+            return waits.id
+        posted = await post()
+        await at_the_card(lambda turn: self.delete(turn, waits.id))
+        return posted.id
 
     async def _update(self, turn: Turn, activity_id: str, message: Message) -> bool:
         if not activity_id:
@@ -227,7 +240,7 @@ class Delivery:
             return False
         return True
 
-    async def _post_private(self, turn: Turn, place: Place, principal: Principal, message: Message) -> str:
+    async def _post_private(self, turn: Turn, place: Place, principal: Principal, message: Message) -> Posted:
         """Only the person may see it: within the conversation where Teams can do that, else in their own chat."""
         user = place.address.get("user", "")
         if self._settings.targeted and user:
@@ -239,12 +252,13 @@ class Delivery:
                 log.info("no private message within the conversation: %s", e)
             else:
                 self._private.add(posted)
-                return posted
+                return Posted(id=posted, private=True)
 
         async def send(turn: Turn) -> str:
             return await turn.send(message)
 
-        return await self._port.resume(await self._personal_chat(place, principal), send)
+        chat = await self._personal_chat(place, principal)
+        return Posted(id=await self._port.resume(chat, send), conversation=chat.conversation)
 
     async def _personal_chat(self, place: Place, principal: Principal) -> Reference:
         """The one-to-one chat of the bot and the person who asked."""
@@ -262,7 +276,12 @@ class Delivery:
                 },
             )
             await self._conversations.opened(chat, principal.key)
-        return replace(where, conversation=chat, kind=PERSONAL)
+        return own_chat(place, chat)
+
+
+def own_chat(place: Place, conversation: str) -> Reference:
+    """The one-to-one chat, of this id, with the person who asked in this place."""
+    return replace(reference(place), conversation=conversation, kind=PERSONAL)
 
 
 def whose(place: Place, principal: Principal) -> str:

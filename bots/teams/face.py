@@ -32,6 +32,7 @@ from .connector import Connector, ConnectorError
 from .conversations import Conversations
 from .credentials import AppTokens
 from .delivery import Delivery, whose
+from .exchanges import Exchanges
 from .extension import Extension
 from .graph import Graph
 from .invokes import Gesture, Invokes
@@ -43,6 +44,7 @@ from .settings import TeamsSettings
 from .signin import Exchange, SignIn
 from .standing import Roster
 from .tokens import CHANNEL, KeysUnavailable, SigningKeys, TokenCheck, Unauthorised
+from .waiting import WaitingCards
 
 BODY_LIMIT: Final = 512 * 1024
 """Bytes of a request; Teams sends at most about 250 kB."""
@@ -96,10 +98,14 @@ class TeamsFace:
         self._readers = Readers(self._connector, self._roster.read, unsigned=not settings.app_id)
         self._graph = Graph(session, settings, tokens)
         self._conversations = Conversations(state)
-        self._delivery = Delivery(self._port, self._connector, dispatcher.seal, settings, self._conversations)
-        sign_in = SignIn(exchange if settings.sso_resource else None, dispatcher.seal)
+        self._waiting = WaitingCards(state)
+        self._delivery = Delivery(
+            self._port, self._connector, dispatcher.seal, settings, self._conversations, self._waiting
+        )
+        self._exchanges = Exchanges(state)
+        self._sign_in = SignIn(exchange if settings.sso_resource else None, dispatcher.seal, self._exchanges)
         self._sending = Sending(self._delivery, self._conversations)
-        self._invokes = Invokes(dispatcher, self._delivery, self._sending, Extension(dispatcher), sign_in)
+        self._invokes = Invokes(dispatcher, self._delivery, self._sending, Extension(dispatcher), self._sign_in)
         self._once: Once[Answer] = Once()
 
     async def start(self) -> None:
@@ -111,6 +117,7 @@ class TeamsFace:
     async def stop(self) -> None:
         """Lets answers that are under way go out for some seconds."""
         await self._sending.stop(SENDING)
+        await self._sign_in.stop()
         if self._keys is not None:
             await self._keys.close()
 
@@ -177,8 +184,9 @@ class TeamsFace:
         return principal
 
     async def forget_old(self) -> int:
-        """Drop what is known of conversations and past its time; how many rows went."""
-        return await self._conversations.forget_old()
+        """Drop what is known of conversations and gestures and past its time; how many rows went."""
+        kept = (self._conversations, self._waiting, self._exchanges)
+        return sum([await of_them.forget_old() for of_them in kept])
 
     async def _with_group(self, place: Place) -> Place:
         """The place with the Entra group of its team, which Teams does not send with every gesture."""

@@ -1,4 +1,4 @@
-"""What the face remembers for a while: gestures it has answered, cards that wait for their answer, private messages."""
+"""What the face remembers for a while: gestures it has answered, and private messages."""
 
 import asyncio
 import time
@@ -31,6 +31,13 @@ class Once(Generic[T]):
         task.add_done_callback(lambda done: self._after(key, done))
         return await asyncio.shield(task)
 
+    async def stop(self) -> None:
+        """Give up what is being made."""
+        making = [answer for _, answer in self._answers.values() if not answer.done()]
+        for answer in making:
+            answer.cancel()
+        await asyncio.gather(*making, return_exceptions=True)
+
     def _after(self, key: str, done: "asyncio.Future[T]") -> None:
         if done.cancelled() or done.exception() is not None:
             self._answers.pop(key, None)
@@ -39,38 +46,6 @@ class Once(Generic[T]):
         limit = self._clock() - AGE
         while self._answers and (len(self._answers) > GESTURES or next(iter(self._answers.values()))[0] < limit):
             self._answers.popitem(last=False)
-
-
-class Waiting:
-    """Messages that say "this takes a moment", by gesture, until their answer takes their place."""
-
-    def __init__(self) -> None:
-        self._posted: OrderedDict[str, asyncio.Future[str]] = OrderedDict()
-
-    def post(self, gesture: str) -> asyncio.Future[str] | None:
-        """Called before such a message is posted; the caller sets its id. None: the answer has been there already."""
-        if gesture in self._posted:
-            return None
-        return self._keep(gesture)
-
-    async def take(self, gesture: str) -> str:
-        """The id of the message to replace; empty where there is none, and then none will be posted any more."""
-        posted = self._posted.get(gesture)
-        self._keep(gesture).set_result("")
-        if posted is None:
-            return ""
-        try:
-            return await asyncio.wait_for(posted, 30)
-        except TimeoutError:
-            return ""
-
-    def _keep(self, gesture: str) -> asyncio.Future[str]:
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._posted[gesture] = future
-        self._posted.move_to_end(gesture)
-        while len(self._posted) > GESTURES:
-            self._posted.popitem(last=False)
-        return future
 
 
 class Recent:

@@ -9,7 +9,7 @@ call of the SDK's runs at all.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from botbuilder.core import BotAdapter, TurnContext
 from botbuilder.schema import Activity as BotActivity
@@ -17,6 +17,8 @@ from botbuilder.schema import ChannelAccount, ConversationAccount, ConversationR
 
 from .activity import Activity, Json, Reference
 from .connector import Connector
+
+T = TypeVar("T")
 
 _PRIVATE: Final = "private"
 CARD: Final = "application/vnd.microsoft.card.adaptive"
@@ -124,14 +126,13 @@ class Port(BotAdapter):  # type: ignore[misc]  # the SDK has no types
         answer: Answer = await self.run_pipeline(context, run)
         return answer
 
-    async def resume(self, reference: Reference, logic: Callable[[Turn], Awaitable[str]]) -> str:
+    async def resume(self, reference: Reference, logic: Callable[[Turn], Awaitable[T]]) -> T:
         """Takes up a conversation that the bot was in, and returns what `logic` gives."""
-        result = ""
+        results: list[T] = []
 
         async def run(context: TurnContext) -> None:
-            nonlocal result
             context.activity.id = None  # the continuation's own id names no message that could be replied to
-            result = await logic(Turn(context, None))
+            results.append(await logic(Turn(context, None)))
 
         await self.continue_conversation(
             ConversationReference(
@@ -143,7 +144,7 @@ class Port(BotAdapter):  # type: ignore[misc]  # the SDK has no types
             ),
             run,
         )
-        return result
+        return results[0]
 
     async def send_activities(self, _context: TurnContext, activities: list[_Outgoing]) -> list[ResourceResponse]:
         """What a turn sends; called by the SDK."""

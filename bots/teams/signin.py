@@ -17,6 +17,7 @@ from commands.press import BadSeal, Do, Press, Seal
 from commands.request import Principal
 
 from .activity import Json
+from .exchanges import Exchanges
 from .memory import Once
 from .plain import one_line
 from .port import Answer
@@ -55,8 +56,8 @@ def oauth_card(card: Card, resource: str, who: Principal, gesture: str, seal: Se
 class SignIn:
     """`signin/*` invokes."""
 
-    def __init__(self, exchange: Exchange | None, seal: Seal) -> None:
-        self._exchange, self._seal = exchange, seal
+    def __init__(self, exchange: Exchange | None, seal: Seal, exchanges: Exchanges) -> None:
+        self._exchange, self._seal, self._exchanges = exchange, seal, exchanges
         self._once: Once[None] = Once()
 
     async def exchange(self, gesture: "Gesture") -> Answer:
@@ -73,7 +74,7 @@ class SignIn:
         exchange = self._exchange
 
         async def run() -> None:
-            if not await exchange(gesture.who, token):
+            if not await self._exchanges.once(identity, lambda: exchange(gesture.who, token)):
                 raise _NotReady
 
         try:
@@ -99,6 +100,10 @@ class SignIn:
         """Teams could not get a token for the person: for the log."""
         log.warning("single sign-on failed in the client: %s", str(gesture.value.get("code") or "")[:100])
         return Answer(200, {})
+
+    async def stop(self) -> None:
+        """Give up exchanges that are under way; Teams asks again."""
+        await self._once.stop()
 
     def _asked(self, identity: str, who: Principal) -> bool:
         try:

@@ -1,7 +1,7 @@
 """The face over real HTTP, between the fake Teams and a command layer whose answers a test writes."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from bots.playground.teams_server import FakeTeams
 from bots.teams.face import TeamsFace
 from bots.teams.settings import TeamsSettings
+from bots.teams.signin import Exchange
 from commands.cards import Card, CardKind, Option
 from commands.cipher import FernetCipher
 from commands.dispatch import Dispatcher
@@ -92,7 +93,9 @@ async def remembering(folder: Path) -> AsyncIterator[State]:
     """What one process has of the state database in this folder."""
     engine = create_async_engine(f"sqlite+aiosqlite:///{folder / 'state.db'}")
     async with engine.begin() as db:
-        await db.run_sync(TABLES.create_all, tables=[TABLES.tables["teams_conversations"]])
+        await db.run_sync(
+            TABLES.create_all, tables=[t for name, t in TABLES.tables.items() if name.startswith("teams_")]
+        )
     yield State(engine, FernetCipher(b"a secret for tests"))
     await engine.dispose()
 
@@ -128,3 +131,19 @@ async def face(
     face = TeamsFace(settings_for(teams), script, session, state)
     async with serving(face, teams):
         yield face
+
+
+@pytest.fixture
+async def process(
+    teams: FakeTeams, script: Script, tmp_path: Path
+) -> Callable[..., AbstractAsyncContextManager[TeamsFace]]:
+    """Starts a process of the bot; all of them have the same database. The last one hears what Teams says."""
+
+    @asynccontextmanager
+    async def process(exchange: Exchange | None = None, **changes: Any) -> AsyncIterator[TeamsFace]:
+        async with remembering(tmp_path) as state, aiohttp.ClientSession() as session:
+            face = TeamsFace(settings_for(teams, **changes), script, session, state, exchange=exchange)
+            async with serving(face, teams):
+                yield face
+
+    return process

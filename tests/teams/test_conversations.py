@@ -1,9 +1,5 @@
 """Who sent the bot away: heard from signed activities, known to every process and after a restart."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-import aiohttp
 import pytest
 import sqlalchemy as sa
 
@@ -11,25 +7,10 @@ from bots.teams.face import TeamsFace
 from commands.request import DeliveryFailed, Place, Principal, Reply
 from commands.state import TABLES
 
-from .conftest import remembering, serving, settings_for
 from .samples import RECORD
 
 REPLY = Reply(card=RECORD)
 ROWS = TABLES.tables["teams_conversations"]
-
-
-@pytest.fixture
-async def process(teams, script, tmp_path):
-    """Starts a process of the bot; all of them have the same database. The last one hears what Teams says."""
-
-    @asynccontextmanager
-    async def process() -> AsyncIterator[TeamsFace]:
-        async with remembering(tmp_path) as state, aiohttp.ClientSession() as session:
-            face = TeamsFace(settings_for(teams), script, session, state)
-            async with serving(face, teams):
-                yield face
-
-    return process
 
 
 async def asked(teams, script, conversation: str = "personal") -> tuple[Place, Principal]:

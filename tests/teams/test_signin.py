@@ -1,20 +1,23 @@
 """Where a person must sign in first: single sign-on in their own chat, a card or a dialog's card elsewhere."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
 
 from bots.playground.teams_contract import OAUTH_CARD
 from bots.playground.teams_server import FakeTeams
+from bots.teams.exchanges import Exchanges
 from bots.teams.face import TeamsFace
 from commands.cards import Action, Card, CardKind
 from commands.errors import SignInNeeded
 from commands.press import Do, Press
 from commands.request import Principal, Reply, Visibility
-from commands.state import State
+from commands.state import TABLES, State
 
 from .conftest import APP, SEAL, Script, serving, settings_for
 from .samples import CARDS, FORM, RECORD, STUB
@@ -196,3 +199,36 @@ async def test_an_answer_that_comes_late_takes_the_place_of_the_waiting_card(fac
 async def test_a_resource_that_teams_cannot_know_is_refused(teams, script, session, state):
     with pytest.raises(ValueError, match="MICROSOFT_SSO_RESOURCE"):
         TeamsFace(settings_for(teams, sso_resource="https://crm.example.com"), script, session, state)
+
+
+async def test_two_processes_exchange_once(process, teams, access):
+    async with process(sso_resource=RESOURCE, exchange=access.exchange):
+        first = teams.bot_url
+        async with process(sso_resource=RESOURCE, exchange=access.exchange):
+            post = await asked(teams)
+            refused = await teams.sign_on(post, "no consent")
+            assert refused.status == 412
+            access.tokens.clear()
+            access.good.add("no consent")
+            other = replace(refused.delivery, url=first)
+            answers = await asyncio.gather(teams.sign_on(post, "no consent"), teams.redeliver(other))
+            assert [a.status for a in answers] == [200, 200]
+            assert access.tokens == [("Anna", "no consent")]
+
+
+async def test_an_exchange_of_a_process_that_died_is_taken_over(state):
+    begun = {
+        "identity": hashlib.sha256(b"1").hexdigest(),
+        "done": False,
+        "at": datetime.now(UTC) - timedelta(minutes=1),
+    }
+    async with state.engine.begin() as db:
+        await db.execute(TABLES.tables["teams_exchanges"].insert().values(begun))
+    made = []
+
+    async def make() -> bool:
+        made.append(1)
+        return True
+
+    assert [await Exchanges(state).once("1", make) for _ in range(3)] == [True] * 3
+    assert made == [1]
