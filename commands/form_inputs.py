@@ -96,14 +96,16 @@ class InputMaker:
             kind = Kind.LOOKUP
         value, label, problem = self._value(name, column)
         usual = parameter.label if parameter else name
+        shown = column.label(self.language) if column and column.labels else usual
+        hint = parameter.help if parameter else ""
         return Input(
             name=name,
-            label=column.label(self.language) if column and column.labels else usual,
+            label=shown,
             kind=_KINDS.get(kind) or InputKind(kind.value),
             required=required,
             value=value,
             value_label=label,
-            hint=parameter.help if parameter else "",
+            hint=hint if hint.rstrip(".").casefold() != shown.casefold() else "",  # "Last Name": "Last name."
             max_length=column.max_length if column else None,
             options=tuple(self._options(column)) if column and kind in {Kind.CHOICE, Kind.CHOICES} else (),
             problem=problem,

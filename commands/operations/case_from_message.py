@@ -283,7 +283,7 @@ def _shaped(field: Input, quote: Quote) -> Input | None:
         return replace(field, kind=InputKind.CHOICE, options=options, label="Take along")
     if field.name == "files":
         names = tuple(Option(file.name, file.id) for file in _files(quote))
-        return replace(field, kind=InputKind.CHOICES, options=names) if names else None
+        return replace(field, kind=InputKind.CHOICES, options=names, hint="") if names else None
     return field
 
 
