@@ -212,7 +212,7 @@ class App:
         return gone + (await self._shared_rate.forget_old() if self._shared_rate else 0)
 
     async def _news(self, environment: Environment, body: Mapping[str, Any]) -> int:
-        return await self.dispatcher.news(read_change(body), environment)
+        return await self.dispatcher.listening.news(read_change(body), environment)
 
     async def _database_check(self) -> str:
         async with self.state.engine.connect() as db:

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm.errors import CrmError, Forbidden
+from crm.errors import CrmError, Forbidden, SignInRequired
 
-from .answering import REFUSALS
+from .answering import REFUSALS, Refused
 from .audit import DENIED, Audit
 from .context import Context
 from .environments import FIELD, Environment, Environments
@@ -20,9 +20,9 @@ from .fields import Reading
 from .jobs import Jobs
 from .operation import Operation
 from .policy import Policy
-from .rate import Rate
+from .rate import Rate, TooFast
 from .reminders import JournalledReminders
-from .request import Faces, Place, PlaceKind, Principal, Quote, Reply
+from .request import Faces, Place, PlaceKind, Principal, Quote, Reply, Request
 from .signing_in import SignIn
 from .state import State
 from .threads import Threads
@@ -161,6 +161,19 @@ class Access:
             )
         except SQLAlchemyError as e:
             log.error("the audit could not note %s of %s: %s", verb, key, type(e).__name__)  # noqa: TRY400  no secrets
+
+    def refusal(
+        self, request: Request, verb: str, words: dict[str, str] | None = None, environment: Environment | None = None
+    ) -> Refused:
+        """What notes a refusal of this request."""
+        said = environment.args(words or {}) if environment else {}
+
+        async def note(e: UserError | SignInRequired) -> None:
+            fast = isinstance(e, TooFast)  # whoever hammers fills no table: once a minute is enough to know
+            key = f"too fast/{datetime.now(UTC):%Y-%m-%d %H:%M}" if fast else request.key
+            await self.note(request.principal, request.place, verb, key, DENIED, said, e, once=fast)
+
+        return note
 
     async def context(
         self,

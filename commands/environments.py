@@ -131,6 +131,11 @@ class Environments:
         """As people write them."""
         return [e.name for e in self._all]
 
+    def choice(self, left_out: Environment) -> str:
+        """Which there are, in a sentence for help; empty where there is one alone."""
+        names = ", ".join(self.names)
+        return f"Which organisation: {names} (left out: {left_out.name})" if self.several else ""
+
     def here(self, place: Place) -> Environment:
         """The conversation's own. Teams appends the thread to a channel's id: `19:…@thread.tacv2;messageid=…`."""
         conversation = place.conversation.partition(";")[0]

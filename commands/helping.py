@@ -1,12 +1,14 @@
 """Help from the declarations: cards for a person, and the command reference (docs/commands.md)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
 from crm.tables import Kind
 
 from .cards import Action, Card, CardKind, Fact, Row, Style
+from .environments import FIELD
 from .fields import ColumnsMark
 from .filters import FilterMark
 from .language.phrases import phrases
@@ -61,11 +63,14 @@ def usage(operation: type[Operation]) -> str:
     return " ".join((operation.verb, *words, *named, *free[:_SHOWN_FIELDS], *dots))
 
 
-def help_card(about: type[Operation] | Noun | None = None) -> Card:
-    """Help on a command, on a kind of record, or on everything."""
+def help_card(about: type[Operation] | Noun | None = None, environments: str = "") -> Card:
+    """Help on a command, on a kind of record, or on everything. `environments`: which may be named in a command."""
     if about is None:
         return menu_card()
-    return _noun_card(about) if isinstance(about, Noun) else _operation_card(about)
+    if isinstance(about, Noun):
+        return _noun_card(about)
+    card = _operation_card(about)
+    return replace(card, facts=(*card.facts, Fact(FIELD, environments))) if environments else card
 
 
 def menu_card() -> Card:

@@ -9,33 +9,22 @@ from .access import Access, reading
 from .answering import REFUSALS, explained
 from .audit import DENIED
 from .context import Context
-from .environments import FIELD, Environment
+from .environments import Environment
 from .errors import Question, SignInNeeded
 from .explain import explain
+from .listening import THREAD_REPLY, Listening
 from .operation import CATALOG, Effect, Operation
 from .operations import case_from_message
-from .press import Do, Press
-from .request import Faces, Reply
+from .request import Reply
 from .sign_in_flow import SignInFlow, ask_to_connect
-from .threads import Happened, Threads, thread_reply
 from .work import Answer, Outcome, Work, failed
-
-THREAD_REPLY = "thread reply"
-"""What the journal calls a message of a thread on its way to the case; nobody types it."""
 
 
 class Performer:
     """What the journal calls."""
 
-    def __init__(
-        self,
-        access: Access,
-        faces: Faces,
-        threads: Threads | None,
-        sign_in: SignInFlow | None,
-    ) -> None:
-        self._access, self._faces, self._threads = access, faces, threads
-        self.sign_in = sign_in
+    def __init__(self, access: Access, listening: Listening, sign_in: SignInFlow | None) -> None:
+        self._access, self._listening, self._sign_in = access, listening, sign_in
 
     async def perform(self, work: Work, resumed: bool) -> Answer:
         """Run one journalled attempt; every failure becomes an answer."""
@@ -46,24 +35,10 @@ class Performer:
         await self._access.note(work.principal, work.place, work.verb, work.key, outcome, work.args, answer.reply)
         return answer
 
-    async def _tell_case(self, work: Work) -> Answer:
-        """A journalled message of a thread. Its note has the message's own id, so that repeating it is harmless."""
-        if self._threads is None or work.quote is None:
-            return Answer(Outcome.DONE, Reply())
-        face, happened = self._faces.get(work.place.platform), Happened(work.args["happened"])
-        try:
-            crm = await self._access.environments.named(work.args[FIELD]).people.session(work.principal)
-            reply = await thread_reply(self._threads, crm, face, work.place, work.quote.message, happened)
-        except (SignInNeeded, SignInRequired) as e:
-            return Answer(Outcome.FAILED, await ask_to_connect(self.sign_in, work, e, quietly=True))
-        except Exception as e:
-            return failed(Reply(card=explain(e)), e)
-        return Answer(Outcome.DONE, reply or Reply())
-
     async def _attempt(self, work: Work, resumed: bool) -> tuple[Answer, str]:
         """What there is to answer, and how that is called in the audit."""
         if work.verb == THREAD_REPLY:
-            answer = await self._tell_case(work)
+            answer = await self._listening.tell_case(work)
             return answer, answer.outcome
         environment = None
         try:
@@ -85,18 +60,12 @@ class Performer:
         except Question as question:
             return Answer(Outcome.QUESTION, _of_work(question.reply, work, environment)), Outcome.QUESTION
         except Exception as e:
-            again = Press(
-                do=Do.RUN,
-                verb=work.verb,
-                args=work.args,
-                key=work.key,
-                etag="" if work.etag == "*" else work.etag,
-                owner=work.principal.key,
-            )
             if isinstance(e, (SignInNeeded, SignInRequired)):
-                reply = await explained(ask_to_connect(self.sign_in, work, e))
+                reply = await explained(ask_to_connect(self._sign_in, work, e))
             else:
-                reply = Reply(card=explain(e, again=again, tried=CATALOG.get(work.verb), ask=self._access.policy.ask))
+                reply = Reply(
+                    card=explain(e, again=work.again(), tried=CATALOG.get(work.verb), ask=self._access.policy.ask)
+                )
             outcome = DENIED if isinstance(e, (*REFUSALS, Forbidden)) else Outcome.FAILED
             return failed(_of_work(reply, work, environment), e), outcome
 

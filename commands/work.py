@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from crm.errors import CrmError
 
+from .press import Do, Press
 from .request import Place, Principal, Quote, Reply
 
 ATTEMPTS: Final = 50
@@ -34,6 +35,11 @@ class Work:
     """The message that it is about. Without `args` the job fills them from it, and asks where that is not enough."""
     remark: str = ""
     """A sentence to stand above the answer: a reminder's."""
+
+    def again(self) -> Press:
+        """A button that does the same, under the same key."""
+        etag = "" if self.etag == "*" else self.etag
+        return Press(do=Do.RUN, verb=self.verb, args=self.args, key=self.key, etag=etag, owner=self.principal.key)
 
 
 @dataclass(frozen=True, slots=True)

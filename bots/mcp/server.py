@@ -34,7 +34,7 @@ def make_server(dispatcher: Dispatcher, principal: Principal, *, allow_writes: b
         environments = dispatcher.environments
         names, asks = environments.names if environments.several else [], environments.ask_back
         return [
-            tools.tool(op, await dispatcher.labels(op, principal), environments=names, ask_back=asks)
+            tools.tool(op, await dispatcher.browsing.labels(op, principal), environments=names, ask_back=asks)
             for op in operations.values()
         ]
 

@@ -5,12 +5,10 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
-from commands.cards import Card, Option
-from commands.press import Press, Seal
-from commands.request import Ask, DeliveryFailed, Message, Place, Principal, Reply, Request
-from commands.threads import Happened
+from commands.dispatch import Dispatcher
+from commands.request import Ask, DeliveryFailed, Place, Principal, Reply, Request
 
 from .api import NotInstalled, SlackApi, SlackError
 from .delivery import Delivery
@@ -28,37 +26,12 @@ AGAIN = (1.0, 5.0, 30.0)
 """Seconds between tries to deliver what Slack did not take."""
 
 
-class CommandLayer(Protocol):
-    """What the face asks of `commands.dispatch.Dispatcher`; each is documented there."""
-
-    @property
-    def seal(self) -> Seal: ...
-
-    async def dispatch(self, request: Request) -> Reply: ...
-
-    def stale(self) -> Card: ...
-
-    async def suggest(
-        self, press: Press, field: str, typed: str, principal: Principal, place: Place
-    ) -> list[Option]: ...
-
-    async def home(self, principal: Principal, place: Place) -> Card: ...
-
-    async def unfurl(self, url: str, principal: Principal, place: Place) -> Card | None: ...
-
-    async def follows(self, place: Place) -> bool: ...
-
-    async def heard(
-        self, principal: Principal, place: Place, message: Message, happened: Happened = ...
-    ) -> Reply | None: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Built once by the face, shared by its listeners."""
 
     settings: SlackSettings
-    dispatcher: CommandLayer
+    dispatcher: Dispatcher
     api: SlackApi
     people: People
     reading: Reading

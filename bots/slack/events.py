@@ -167,13 +167,13 @@ class Events:
             return None  # a mention is a command (`app_mention`), and a link that gets its preview counts as a change
         desk, author = self._desk, replace(origin, user=str(said.get("user") or ""))
         where = self._place(author, body, thread=str(said["thread_ts"]), message_ts=str(said.get("ts") or ""))
-        if not await desk.dispatcher.follows(where):
+        if not await desk.dispatcher.listening.follows(where):
             return None
 
         async def work() -> None:
             quote = await desk.reading.quote(author, where.conversation, said)
             principal = await desk.people.known(desk.people.principal(author))
-            if reply := await desk.dispatcher.heard(principal, where, quote.message, happened):
+            if reply := await desk.dispatcher.listening.heard(principal, where, quote.message, happened):
                 desk.send(where, principal, reply)
 
         return await self._once(body, work)
@@ -225,7 +225,7 @@ class Events:
         desk, origin = self._desk, of_event(body)
         where = place(origin, "")
         principal = desk.people.principal(origin)
-        card = await desk.dispatcher.home(principal, where)
+        card = await desk.dispatcher.browsing.home(principal, where)
         shown = desk.modals.home(card, principal, where)
         try:
             await desk.api.call(origin.workspace, "views_publish", user_id=origin.user, view=shown)
@@ -247,7 +247,7 @@ class Events:
         entities: list[dict[str, Any]] = []
         for shared in (event.get("links") or ())[:5]:
             url = str(shared.get("url") or "")
-            card = await desk.dispatcher.unfurl(html.unescape(url), principal, where)
+            card = await desk.dispatcher.browsing.unfurl(html.unescape(url), principal, where)
             if card and (public := card.public()):
                 unfurls[url] = {"blocks": render(public, desk.dispatcher.seal, most=MESSAGE_BLOCKS).blocks}
                 entities.append(entity(public, url))

@@ -7,12 +7,13 @@ from aiohttp import web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from commands.dispatch import Dispatcher
 from commands.request import Message, Place, Principal, Quote, QuotedFile, Reply
 
 from .api import SlackApi, SlackError, web_client
 from .bolt import Authorize, Door, Gate, guard, make_app
 from .delivery import Delivery
-from .desk import CommandLayer, Desk
+from .desk import Desk
 from .events import Events
 from .installations import Cipher, Installations, OAuthStates
 from .interactions import Interactions
@@ -50,7 +51,7 @@ class SlackFace:
         self._oauth: OAuth | None = None
         self._socket: AsyncSocketModeHandler | None = None
 
-    async def start(self, dispatcher: CommandLayer) -> None:
+    async def start(self, dispatcher: Dispatcher) -> None:
         """Open the HTTP session, and begin to listen; Slack itself may be unreachable for now."""
         settings = self._settings
         await self._api.start()

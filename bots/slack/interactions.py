@@ -283,7 +283,7 @@ class Interactions:
         try:
             press, where = desk.modals.opened(body.get("view") or {}, principal)
             async with asyncio.timeout(SUGGEST_SECONDS):
-                found = await desk.dispatcher.suggest(
+                found = await desk.dispatcher.browsing.suggest(
                     press, str(body.get("block_id", "")), str(body.get("value", "")), principal, where
                 )
         except (Unsealed, TimeoutError):

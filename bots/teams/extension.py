@@ -72,7 +72,7 @@ class Extension:
         """The public card of a record whose address is being pasted. Teams keeps it for half an hour, for everyone."""
         url = str(gesture.value.get("url") or "")
         try:
-            card = await asyncio.wait_for(self._dispatcher.unfurl(url, gesture.who, gesture.where), WINDOW)
+            card = await asyncio.wait_for(self._dispatcher.browsing.unfurl(url, gesture.who, gesture.where), WINDOW)
         except TimeoutError:
             card = None
         public = card.public() if card else None
@@ -90,7 +90,7 @@ class Extension:
         kept = self._found.get(name)
         if kept and kept[0] > time.monotonic():
             return kept[1]
-        found = await self._dispatcher.search(text, nouns, gesture.who, gesture.where)
+        found = await self._dispatcher.browsing.search(text, nouns, gesture.who, gesture.where)
         self._found[name] = (time.monotonic() + KEPT, found)
         if len(self._found) > REMEMBERED:
             self._found.popitem(last=False)

@@ -244,7 +244,7 @@ class TeamsFace:
     async def _overhear(self, gesture: Gesture, happened: Happened) -> None:
         """What people say to each other: noted where the thread follows a case, and no concern of ours elsewhere."""
         message = requests.message(gesture.activity, gesture.where)
-        reply = await self._dispatcher.heard(gesture.who, gesture.where, message, happened)
+        reply = await self._dispatcher.listening.heard(gesture.who, gesture.where, message, happened)
         if reply is not None:
             await self._send(gesture, reply)
 

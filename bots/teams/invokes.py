@@ -187,7 +187,9 @@ class Invokes:
     async def _typeahead(self, gesture: Gesture) -> Answer:
         press, field = read_dataset(str(gesture.value.get("dataset") or ""))
         typed = str(gesture.value.get("queryText") or "")
-        return answers.choices(await self._dispatcher.suggest(press, field, typed[:200], gesture.who, gesture.where))
+        return answers.choices(
+            await self._dispatcher.browsing.suggest(press, field, typed[:200], gesture.who, gesture.where)
+        )
 
     async def _open_dialog(self, gesture: Gesture) -> Answer:
         ask = self.ask(gesture.value.get("data"))

@@ -401,9 +401,6 @@ class SometimesJournalled(Jobs):
             return (await asyncio.wait_for(self._at_once(work, False), window)).reply
         return await self._journalled.run(work, window=window, repeatable=repeatable)
 
-    async def stop(self, grace: int = 8) -> None:
-        await self._journalled.stop(grace)
-
 
 class Statements:
     """Counts what reaches the journal on behalf of a request; what the engine asks by itself does not count."""
@@ -425,7 +422,7 @@ async def serve_crmchat() -> None:
     statements = Statements()
     async with build(settings_module.load(None)) as app:
         statements.state = app.state.engine.sync_engine.pool
-        app.dispatcher.jobs = SometimesJournalled(app)
+        app.dispatcher.fulfilment.jobs = SometimesJournalled(app)
 
         async def counted(_request: web.Request) -> web.Response:
             return web.Response(text=str(statements.count))

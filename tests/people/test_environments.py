@@ -297,9 +297,9 @@ async def test_news_of_a_case_reach_the_threads_of_its_own_organisation(two: Two
     about = {"objectid": Ref("incident", uuid.UUID(case["incidentid"]))}
     change = Change(ref=note, message="Create", id=f"Create/{note.id}", values=about)
     # The same case, were it there, would be another one.
-    assert await bot.app.dispatcher.news(change, production) == 0
-    assert await bot.app.dispatcher.news(change, sandbox) == 1
-    assert await bot.app.dispatcher.news(change, sandbox) == 0
+    assert await bot.app.dispatcher.listening.news(change, production) == 0
+    assert await bot.app.dispatcher.listening.news(change, sandbox) == 1
+    assert await bot.app.dispatcher.listening.news(change, sandbox) == 0
     said = [bot.slack.text(m) for m in bot.slack.world.messages["C1"] if m.bot_id and f"Oiled {text}" in str(m.blocks)]
     assert len(said) == 1
     assert "Sandbox" in said[0]
@@ -313,10 +313,11 @@ async def test_links_of_each_organisation_are_unfurled(two: Two) -> None:
         async with session.get(url) as answer:
             case = (await answer.json())["value"][0]
     link = f"{two.sandbox.url}/main.aspx?pagetype=entityrecord&etn=incident&id={case['incidentid']}"
-    card = await two.bot.app.dispatcher.unfurl(link, principal, place)
+    browsing = two.bot.app.dispatcher.browsing
+    card = await browsing.unfurl(link, principal, place)
     assert card is not None
     assert (card.badge, card.title) == ("Sandbox", case["title"])
-    assert await two.bot.app.dispatcher.unfurl(link.replace("127.0.0.1", "127.0.0.2"), principal, place) is None
+    assert await browsing.unfurl(link.replace("127.0.0.1", "127.0.0.2"), principal, place) is None
 
 
 async def test_the_doctor_looks_at_each(two: Two, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ async def test_lookups_find_nothing_that_policy_hides(bot: Bot, tmp_path: Path) 
     words = f"invoice create 'X {uuid.uuid4().hex[:6]}' account=Contoso order={order['ordernumber']}"
 
     async def offered() -> list[str]:
-        options = await bot.app.dispatcher.suggest(press, "order", order["name"][:5], who, place)
+        options = await bot.app.dispatcher.browsing.suggest(press, "order", order["name"][:5], who, place)
         return [o.label for o in options]
 
     assert any(order["ordernumber"] in label for label in await offered())

@@ -72,7 +72,7 @@ async def test_a_note_in_dynamics_is_told_to_colleagues_only(fresh: Bot, face: s
     await person.close()
     (case,) = await rows(bot, "incidents", f"contains(title,'{mark}')")
     secret = f"They never pay {mark}"
-    assert await bot.app.dispatcher.news(await noted(bot, case, secret)) == 1
+    assert await bot.app.dispatcher.listening.news(await noted(bot, case, secret)) == 1
     await until(lambda: "added a note" in told(bot, face, conversation) and mark in told(bot, face, conversation), 10)
     assert (secret in told(bot, face, conversation)) is not outside
 
@@ -123,8 +123,8 @@ async def test_no_preview_is_shown_to_them(fresh: Bot) -> None:
             platform="teams", tenant=world.tenant, conversation=world.conversation(conversation).id,
             kind=PlaceKind.CHANNEL, address={"service_url": fresh.teams.service_url},
         )  # fmt: skip
-        assert (await fresh.app.dispatcher.unfurl(link, who, place) is not None) is shown
-    await fresh.app.dispatcher.unfurl(link, who, place)
+        assert (await fresh.app.dispatcher.browsing.unfurl(link, who, place) is not None) is shown
+    await fresh.app.dispatcher.browsing.unfurl(link, who, place)
     # Noted once a minute, however often it happens.
     denied = [e async for e in fresh.app.audit.entries(person=who.key, outcome="denied") if e.verb == "search"]
     assert len(denied) == len({f"{e.at:%H:%M}" for e in denied}) > 0

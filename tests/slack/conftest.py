@@ -14,6 +14,7 @@ from bots.playground.slack_server import FakeSlack
 from bots.slack import SlackFace, SlackSettings
 from bots.slack.tables import TABLES
 from commands.cards import Card, CardKind, Option
+from commands.dispatch import Dispatcher
 from commands.press import Press, Seal
 from commands.request import Message, Place, Principal, Reply, Request
 from commands.threads import Happened
@@ -22,12 +23,13 @@ SEAL = Seal(b"a secret for tests")
 CIPHER = Fernet(Fernet.generate_key())
 
 
-class Script:
+class Script(Dispatcher):
     """A command layer whose answers a test writes; it keeps what it was asked."""
 
-    seal = SEAL
-
     def __init__(self) -> None:
+        self.seal = SEAL
+        self.browsing: Any = self
+        self.listening: Any = self
         self.asked: list[Request] = []
         self.reply: Callable[[Request], Reply | Awaitable[Reply]] = lambda request: Reply(
             card=Card(kind=CardKind.NOTICE, title=f"You said {getattr(request.ask, 'text', '')}")

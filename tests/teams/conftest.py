@@ -32,6 +32,8 @@ class Script(Dispatcher):
 
     def __init__(self) -> None:
         self.seal = SEAL
+        self.browsing: Any = self
+        self.listening: Any = self
         self.asked: list[Request] = []
         self.reply: Callable[[Request], Reply | Awaitable[Reply]] = lambda request: Reply(
             card=Card(kind=CardKind.NOTICE, title=f"You said {getattr(request.ask, 'text', 'nothing')}")
