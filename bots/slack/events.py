@@ -306,7 +306,11 @@ class Events:
 
 
 def _installed_at(body: Body) -> Workspace:
+    """The workspace, or the whole organisation where the installation is of that."""
     team, enterprise = str(body.get("team_id") or ""), str(body.get("enterprise_id") or "")
+    authorization = (body.get("authorizations") or [{}])[0]
+    if authorization.get("is_enterprise_install") is True and authorization.get("enterprise_id") == enterprise:
+        return Workspace("", enterprise)
     return Workspace("" if team == enterprise else team, enterprise)
 
 

@@ -16,7 +16,7 @@ from slack_bolt.response import BoltResponse
 
 from commands.cards import CardKind
 from commands.press import BadSeal, Do
-from commands.request import FromMessage, Place, Pressed, Principal, Reply, Submitted, Typed, Visibility
+from commands.request import FromMessage, Place, PlaceKind, Pressed, Principal, Reply, Submitted, Typed, Visibility
 
 from .blocks import MENU, OPEN, PRESS, render
 from .delivery import invitation
@@ -132,6 +132,8 @@ class Interactions:
                 ack, Pressed(press), principal, where, trigger, gesture(origin, body), kind == "modal"
             )
             return
+        if press.do is Do.SHARE and where.kind is PlaceKind.PERSONAL:  # Slack calls it that, whoever it is with
+            where = replace(where, kind=PlaceKind.GROUP)
         # In a view what is asked may lead to another view, which is no place for an answer to be kept for.
         sent = None if kind else asyncio.get_running_loop().create_future()
         reply = await desk.ask(Pressed(press), principal, where, gesture(origin, body), sent=sent)

@@ -48,9 +48,15 @@ class Reading:
 
     async def outsiders(self, place: Place) -> bool:
         """Whether people of other organisations read along. What cannot be told at once counts as yes."""
+        user, where = place.address.get("user", ""), workspace_at(place)
+        if place.conversation == user:
+            return False
         try:
             async with asyncio.timeout(SHARED_SECONDS):
-                answer = await self._api.call(workspace_at(place), "conversations_info", channel=place.conversation)
+                if place.conversation.startswith("D"):  # with us, or with somebody of whom we may not ask
+                    ours = await self._api.call(where, "conversations_open", users=[user])
+                    return bool(place.conversation != (ours.get("channel") or {}).get("id"))
+                answer = await self._api.call(where, "conversations_info", channel=place.conversation)
         except (SlackError, NotInstalled, TimeoutError):
             return True
         info = answer.get("channel") or {}

@@ -14,7 +14,7 @@ from bots.playground.slack_world import Message as Posted
 from bots.slack import SlackFace
 from commands.cards import Action, Card, CardKind, Form, Input, InputKind, Option, Row
 from commands.press import Do, Press
-from commands.request import FromMessage, Pressed, Reply, Request, Submitted, Typed, Visibility
+from commands.request import FromMessage, PlaceKind, Pressed, Reply, Request, Submitted, Typed, Visibility
 
 from .conftest import Script, serving, settings_for
 
@@ -80,6 +80,18 @@ async def test_sharing_where_we_are_no_member_goes_through_the_response_url(
     await slack.click(card, "Share")
     assert await slack.until(lambda: slack.last("C3", "U3"))
     assert await face.outsiders(script.asked[-1].place) is True  # nobody can tell
+
+
+async def test_a_direct_message_may_be_with_anybody(slack: FakeSlack, script: Script, face: SlackFace) -> None:
+    """Slack's payloads call it `directmessage`, whether it is with us or with somebody of another organisation."""
+    slack.world.channels["D999"] = replace(slack.world.direct("U1", "T1"), id="D999", members=["U1", "U7"])
+    for channel, outsiders in (("D999", True), ("dm", False)):
+        card = await shown(slack, script, channel=channel)
+        script.answers(Reply(card=STUB, visibility=Visibility.EVERYONE))
+        await slack.click(card, "Share", user="U1")
+        place = script.asked[-1].place
+        assert place.kind is PlaceKind.GROUP
+        assert await face.outsiders(place) is outsiders
 
 
 async def test_a_dismissed_card_goes_away(slack: FakeSlack, script: Script) -> None:

@@ -84,6 +84,17 @@ async def test_an_organisation_installs_once_for_all_its_workspaces(
     assert await _rows(engine) == 0
 
 
+async def test_an_organisations_uninstallation_may_name_a_workspace(
+    distributed: tuple[SlackFace, str], slack: FakeSlack, engine: AsyncEngine
+) -> None:
+    _, url = distributed
+    slack.world.teams["T1"].enterprise = "E1"
+    slack.oauth.org_wide = True
+    await slack.install(f"{url}slack/install")
+    await slack.event({"type": "app_uninstalled"})
+    assert await _rows(engine) == 0
+
+
 async def test_an_organisations_guests_from_elsewhere_are_strangers(
     distributed: tuple[SlackFace, str], slack: FakeSlack, script: Script
 ) -> None:
