@@ -33,7 +33,7 @@ from .performing import Performer
 from .policy import Policy
 from .press import Do, Seal
 from .rate import Rate, TooFast
-from .receipt import RECEIPT, Receipt, Stage
+from .receipt import RECEIPT, Receipt, Stage, came_to
 from .request import Faces, FromMessage, Pressed, Principal, Reply, Request, Submitted, Typed
 from .sign_in_flow import Forget, SignInFlow, ask_to_connect
 from .signing_in import SignIn
@@ -183,6 +183,8 @@ class Dispatcher:
 
     async def _case_of(self, ask: FromMessage, intent: Intent, request: Request) -> Reply:
         environment, quote = intent.environment, ask.quote
+        if not ask.at_once:
+            came_to(Stage.READING)
         await self.access.allow_kind(intent.operation, request.principal, request.place, environment)
         ctx = await self.access.context(request.principal, request.place, environment, key=intent.key, quote=quote)
         if not ask.at_once or await ctx.links.linked(quote.message.key):
@@ -244,11 +246,12 @@ class Dispatcher:
 
 def _unfinished(task: asyncio.Task[Reply], receipt: Receipt) -> Reply:
     """What can be said with truth at the end of the window."""
-    if receipt.stage is Stage.WRITING:  # a write is acknowledged once it is journalled, and this one is in no journal
+    if receipt.stage in (Stage.UNREAD, Stage.WRITING):
+        # A write is acknowledged once it is journalled; this one is in no journal, and would die with this process.
         task.cancel()
+        who = "Dynamics 365 answers" if receipt.stage is Stage.WRITING else "crmchat works"
         slow = NotAccepted(
-            "This was not accepted, and nothing was done: Dynamics 365 answers too slowly just now.",
-            "Try again in a minute.",
+            f"This was not accepted, and nothing was done: {who} too slowly just now.", "Try again in a minute."
         )
         return Reply(card=explain(slow))
     return Reply(card=explain(not_certain())) if receipt.stage is Stage.ASKING else pending()

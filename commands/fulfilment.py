@@ -17,7 +17,7 @@ from .explain import explain
 from .jobs import Jobs
 from .operation import Effect, Operation
 from .operations.case_from_message import CaptureCase
-from .receipt import RECEIPT, Stage
+from .receipt import Stage, came_to
 from .request import Reply, Request, Visibility
 from .understanding import Intent, Understanding
 from .work import Work
@@ -53,6 +53,7 @@ class Fulfilment:
 
     async def ask(self, intent: Intent, request: Request, problems: dict[str, str] | None = None) -> Reply:
         """The command's form, filled with what is known; `problems`: sentence by field name."""
+        came_to(Stage.READING)
         await self._access.allow_kind(intent.operation, request.principal, request.place, intent.environment)
         form = await forms.form(intent.operation, intent.args, await self._context(intent, request))
         return Reply(form=form.with_problems(intent.args, problems) if problems else form)
@@ -62,8 +63,7 @@ class Fulfilment:
         operation = intent.operation.read(intent.args, reading(request.principal))
         public = intent.visibility is Visibility.EVERYONE
         changes = intent.operation.effect is not Effect.READ
-        if changes and (receipt := RECEIPT.get()):
-            receipt.stage = Stage.WRITING
+        came_to(Stage.WRITING if changes else Stage.READING)
         if not operation.without_account:
             await self._access.allow(operation, request.principal, request.place, intent.environment, public=public)
         if not changes:

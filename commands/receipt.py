@@ -13,8 +13,10 @@ _SENDING: Final = 60.0
 class Stage(StrEnum):
     """How far a request has come, for whoever must acknowledge it before it is answered."""
 
+    UNREAD = "unread"
+    """It may mean to change something; giving it up now leaves nothing behind."""
     READING = "reading"
-    """It changes nothing, as far as is known: it can be acknowledged, and asked again if it is lost."""
+    """It changes nothing: it can be acknowledged, and asked again if it is lost."""
     WRITING = "writing"
     """It will change something, and is in no journal: giving it up now leaves nothing behind."""
     ASKING = "asking"
@@ -30,7 +32,7 @@ class Receipt:
     left: asyncio.Future[bool]
     owed: bool = False
     """A job has this receipt: it delivers the answer itself if it did not leave."""
-    stage: Stage = Stage.READING
+    stage: Stage = Stage.UNREAD
 
     async def arrived(self) -> bool:
         """Wait for whoever acknowledges or sends to say whether the answer left."""
@@ -42,3 +44,9 @@ class Receipt:
 
 RECEIPT: ContextVar[Receipt | None] = ContextVar("RECEIPT", default=None)
 """The acknowledgement for which the current task works."""
+
+
+def came_to(stage: Stage) -> None:
+    """The current task's request has come so far."""
+    if receipt := RECEIPT.get():
+        receipt.stage = stage
