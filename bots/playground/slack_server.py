@@ -229,9 +229,3 @@ class FakeSlack(WebApi):
         finally:
             self.sockets.remove(socket)
         return socket
-
-    async def refresh_sockets(self) -> None:
-        """Tell every Socket Mode connection to come again, as Slack does every few hours."""
-        for socket in list(self.sockets):
-            await socket.send_json({"type": "disconnect", "reason": "refresh_requested", "debug_info": {}})
-            await socket.close()
