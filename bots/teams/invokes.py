@@ -149,6 +149,8 @@ class Invokes:
 
     async def _execute_among_others(self, gesture: Gesture, reply: Reply) -> Answer:
         """In a shared conversation the answer to a press is seen by the person alone, in the place of the card."""
+        if reply.pending:
+            return answers.said(_title(reply))  # a view of one person's cannot be replaced later
         if self._delivery.for_all(reply, gesture.where):
             return await self._post(gesture, reply)
         if reply.stub is not None:

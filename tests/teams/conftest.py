@@ -98,8 +98,10 @@ async def remembering(folder: Path) -> AsyncIterator[State]:
         await db.run_sync(
             TABLES.create_all, tables=[t for name, t in TABLES.tables.items() if name.startswith("teams_")]
         )
-    yield State(engine, FernetCipher(b"a secret for tests"))
-    await engine.dispose()
+    try:
+        yield State(engine, FernetCipher(b"a secret for tests"))
+    finally:
+        await engine.dispose()
 
 
 @pytest.fixture

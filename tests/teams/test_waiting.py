@@ -39,6 +39,22 @@ async def test_after_a_restart_the_same_card_is_replaced(process, teams, script,
         assert await restarted.deliver(asked.place, asked.principal, ANSWER) != posted.id
 
 
+async def test_among_others_a_press_that_takes_long_leaves_the_card(process, teams, script):
+    async with process() as face:
+        script.reply = lambda _: Reply(card=STUB, visibility=Visibility.EVERYONE)
+        await teams.message("case share x", conversation="channel")
+        stub = teams.last("channel", "ben")
+        script.reply = lambda _: WAITING
+        assert (await teams.execute(stub, "Show", user="ben")).error == ""
+        assert "Working on it" in teams.toast("ben")
+        assert waiting_cards(teams) == []
+        assert stub.views == {}
+        asked = script.asked[-1]
+        await face.deliver(asked.place, asked.principal, ANSWER)
+        assert "Printer on fire" in teams.text(teams.last("channel", "ben"), "ben")
+        assert teams.last("channel", "ben").to == "29:1ben"
+
+
 async def test_a_card_that_had_to_go_to_the_own_chat_is_replaced_there(process, teams, script):
     async with process():
         teams.fail("POST activities", 400, "BadArgument")
