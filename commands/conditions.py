@@ -15,7 +15,7 @@ from crm.tables import TABLES, Column, Kind
 
 from .context import Context
 from .errors import BadInput
-from .fields import Form, Named, PastMark, Reading
+from .fields import Form, Named, Reading
 from .filters import And, Compare, Expr, Flag, Is, Not, Op, Or, Term, compared
 from .language import dates
 from .language.reading import Unreadable
@@ -173,10 +173,9 @@ class Conditions:
         return name <= value
 
     def _is_past(self, column: ColumnInfo) -> bool:
-        """What Dataverse records lies behind us, and what a declaration says so of; what people plan lies ahead."""
-        own = (p for op in _of_table(self._view) for p in op.parameters.values() if p.column)
-        declared = any(p.marked(PastMark) for p in own if p.column and p.column.logical == column.logical)
-        return declared or not column.updatable
+        """What Dataverse records lies behind us, and what has happened; what people plan lies ahead."""
+        known = self._view.table.columns.get(column.logical)
+        return (known is not None and known.past) or not column.updatable
 
     # -- in words -----------------------------------------------------------------------------------------------
 

@@ -40,7 +40,6 @@ __all__ = [
     "Named",
     "Number",
     "PastDay",
-    "PastMark",
     "Phone",
     "RawMark",
     "RawOData",
@@ -191,10 +190,6 @@ class ColumnsMark:
     """Marks the field that takes `name=value` for columns which the operation does not name."""
 
 
-class PastMark:
-    """Marks a field whose dates lie behind us."""
-
-
 class RawMark:
     """Marks a field whose unquoted text runs to the next known `name=`: OData has spaces and quotes of its own."""
 
@@ -264,7 +259,6 @@ PastDay = Annotated[
     PlainSerializer(date.isoformat, return_type=str, when_used="json"),
     _schema(type="string", format="date"),
     Kind.DATE,
-    PastMark(),
 ]
 """A date of something that has happened; a day without a year is the last one."""
 

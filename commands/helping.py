@@ -44,13 +44,13 @@ or its label.
 
 Lists take conditions: `{_CONDITIONS}`,
 with `=`, `!=`, `~` (contains), `!~`, `>`, `>=`, `<`, `<=`, AND, OR, NOT and parentheses, and `sort=-created top=20`.
-A span of time reaches back for what Dynamics records and ahead for what people plan: `created>7d` is the last seven
-days, `created<7d` longer ago than that; `close<30d` is before the day 30 days from now.
+A span of time reaches back for what has happened and ahead for what people plan: `created>7d` and `closed>7d` are the
+last seven days, `created<7d` longer ago than that; `close<30d` is before the day 30 days from now.
 
 Where the bot works in several organisations, `env=sandbox` names the one that a command goes to.
 
 A record is named by its number, its name, an e-mail address, its id or its address in Dynamics; `it` is the one shown
-last, and then needs no word for its kind: `note it "Called back"`, `assign it to me`."""
+last, and then needs no word for its kind: `note it "Called back"`, `assign it to me`, `close this ticket`."""
 
 
 def usage(operation: type[Operation]) -> str:

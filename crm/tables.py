@@ -4,7 +4,7 @@ Everything an organisation may change (labels, lengths, required levels, choices
 read from the organisation's metadata (`crm.metadata`). Source of the names: Microsoft's table reference.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Self
 
@@ -38,10 +38,12 @@ class Column:
     targets: tuple[str, ...] = ()
     """Logical names of the tables a lookup may point at, the usual one first."""
     table: str = ""
+    past: bool = False
+    """A date of what has happened, although people may write it; what people plan lies ahead."""
 
     def of(self, table: str) -> Self:
         """The same column, knowing its table's logical name."""
-        return type(self)(self.logical, self.kind, self.targets, table)
+        return replace(self, table=table)
 
 
 class Table:
@@ -180,7 +182,7 @@ class ContactTable(Table):
     job_title = Column("jobtitle")
     department = Column("department")
     description = _TEXT_DESCRIPTION
-    birthday = Column("birthdate", Kind.DATE)
+    birthday = Column("birthdate", Kind.DATE, past=True)
     preferred_contact = _choice("preferredcontactmethodcode")
     street = Column("address1_line1")
     city = Column("address1_city")
@@ -210,7 +212,7 @@ class OpportunityTable(Table):
     estimated_value = _money("estimatedvalue")
     estimated_close = Column("estimatedclosedate", Kind.DATE)
     actual_value = _money("actualvalue")
-    actual_close = Column("actualclosedate", Kind.DATE)
+    actual_close = Column("actualclosedate", Kind.DATE, past=True)
     probability = Column("closeprobability", Kind.INTEGER)
     budget = _money("budgetamount")
     rating = _choice("opportunityratingcode")
@@ -248,7 +250,7 @@ class OrderTable(Table):
     total = _money("totalamount")
     tax = _money("totaltax")
     delivery_by = Column("requestdeliveryby", Kind.DATE)
-    fulfilled = Column("datefulfilled", Kind.DATE)
+    fulfilled = Column("datefulfilled", Kind.DATE, past=True)
     payment_terms = _choice("paymenttermscode")
     owner = _OWNER
     state = _STATE
@@ -277,7 +279,7 @@ class InvoiceTable(Table):
     total = _money("totalamount")
     tax = _money("totaltax")
     due = Column("duedate", Kind.DATE)
-    delivered = Column("datedelivered", Kind.DATE)
+    delivered = Column("datedelivered", Kind.DATE, past=True)
     payment_terms = _choice("paymenttermscode")
     owner = _OWNER
     state = _STATE

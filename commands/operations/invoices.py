@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from commands.fields import Amount, ChoiceWord, Day, Memo, Reference, Text
+from commands.fields import Amount, ChoiceWord, Day, Memo, PastDay, Reference, Text
 from commands.operation import Accepts
 from crm.tables import INVOICE
 
@@ -30,7 +30,7 @@ class Invoice(Priced):
     """What the freight costs."""
     due: Annotated[Day | None, INVOICE.due] = None
     """When it must be paid."""
-    delivered: Annotated[Day | None, INVOICE.delivered] = None
+    delivered: Annotated[PastDay | None, INVOICE.delivered] = None
     """When the goods were delivered."""
     payment_terms: Annotated[ChoiceWord | None, INVOICE.payment_terms] = None
     """When to pay: Net 30, Net 45 and so on."""

@@ -125,7 +125,7 @@ class WinOpportunity(
     """Which opportunity: its name, id or address in Dynamics, or it."""
     revenue: Annotated[Amount | None, Accepts("value", "amount", "actualvalue")] = None
     """What it brought; without it, what was estimated."""
-    on: Annotated[PastDay | None, Accepts("closed", "actualclosedate")] = None
+    on: Annotated[PastDay | None, OPPORTUNITY.actual_close, Accepts("closed")] = None
     """When it was won; without it, today."""
     note: Memo | None = None
     """What there is to say about it."""
@@ -160,7 +160,7 @@ class LoseOpportunity(
     """Which opportunity: its name, id or address in Dynamics, or it."""
     reason: ChoiceWord | None = None
     """Why: canceled or out-sold."""
-    on: Annotated[PastDay | None, Accepts("closed", "actualclosedate")] = None
+    on: Annotated[PastDay | None, OPPORTUNITY.actual_close, Accepts("closed")] = None
     """When it was lost; without it, today."""
     note: Memo | None = None
     """What there is to say about it."""

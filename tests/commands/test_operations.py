@@ -312,6 +312,7 @@ async def test_a_record_that_is_gone_is_said_to_be(desk: Desk) -> None:
     ("text", "says"),
     [
         ("lead list created>7d rating=1", r"Created in the last 7 days and rating is Hot"),
+        ("opportunity list closed<1w", r"Closed more than 1 week ago"),
         ("lead list created<1w", r"Created more than 1 week ago"),
         ("lead list created>=2h", r"Created in the last 2 hours"),
         ("lead list created=2026-06-01", r"Created is 1 Jun 2026"),
@@ -333,19 +334,26 @@ async def test_a_list_says_in_words_what_it_looked_for(desk: Desk, text: str, sa
 
 async def test_a_span_reaches_back_for_what_is_recorded_and_ahead_for_what_is_planned(desk: Desk) -> None:
     with desk.requests() as calls:
-        for text in ("lead list created>7d", "lead list created<3h", "lead list close<30d", "case list due<3d"):
+        for text in (
+            *("lead list created>7d", "lead list created<3h", "lead list close<30d", "case list due<3d"),
+            *("opportunity list closed>30d", "order list fulfilled<7d", "invoice list delivered>7d"),
+        ):
             await desk.say(text)
     now = datetime.now(UTC)
     told = [re.search(r"(\w+) (ge|lt) (\d{4}-\d\d-\d\d)", unquote_plus(c.path)) for c in calls]
     found = [(m[1], m[2], (date.fromisoformat(m[3]) - now.date()).days) for m in told if m]
     assert [(column, op) for column, op, _ in found] == [
         ("createdon", "ge"), ("createdon", "lt"), ("estimatedclosedate", "lt"), ("resolveby", "lt"),
+        ("actualclosedate", "ge"), ("datefulfilled", "lt"), ("datedelivered", "ge"),
     ]  # fmt: skip
     days = [n for *_, n in found]
     assert days[0] in (-8, -7, -6)
     assert days[1] in (-1, 0)
     assert days[2] in (29, 30, 31)
     assert days[3] in (2, 3, 4)
+    assert days[4] in (-31, -30, -29)
+    assert days[5] in (-8, -7, -6)
+    assert days[6] in (-8, -7, -6)
 
 
 @pytest.mark.parametrize(
