@@ -8,7 +8,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, Literal, TypeVar, cast, get_args
 
@@ -258,10 +258,11 @@ class Catalog:
         return found
 
 
+@cache
 def load_standard() -> Catalog:
     """The tables that ship in schema/tables, their English labels translated by schema/labels.
 
-    Raises: SchemaError.
+    Read once in a process, however many emulators start in it. Raises: SchemaError.
     """
     translations = {int(name.partition(".")[0]): json.loads(text) for name, text in _shipped("labels")}
     return Catalog(
