@@ -188,6 +188,48 @@ async def test_errors_say_what_to_change(writer: ClientSession) -> None:
         assert says in str(answer), (tool, arguments)
 
 
+async def test_an_agent_finds_its_way_by_what_the_answers_say(writer: ClientSession) -> None:
+    """From a name that is not clear, over the options that it is given, to a deal, a lead changed and a case closed."""
+    tools = {tool.name: tool for tool in (await writer.list_tools()).tools}
+
+    def takes(answer: dict[str, Any]) -> None:
+        schema = tools[answer["tool"]].inputSchema
+        assert set(answer["arguments"]) <= set(schema["properties"]), answer
+        assert set(schema.get("required", [])) <= set(answer["arguments"]), answer
+
+    failed, unclear = await call(writer, SLUG + "CREATE_OPPORTUNITY", name="Mills", customer_account_id="Conto")
+    assert failed
+    assert "choose the option" in unclear["what_to_do"][0]
+    option = next(o for o in unclear["question"]["options"] if o["label"] == "Contoso")
+    takes(option)
+    failed, deal = await call(writer, option["tool"], **option["arguments"])
+    assert (failed, deal["title"], deal["facts"]["Customer"]) == (False, "Mills", "Contoso")
+
+    failed, nobody = await call(writer, SLUG + "CREATE_OPPORTUNITY", name="Mills", customer_account_id="Nobody Inc")
+    offer = nobody["question"]["options"][0]
+    takes(offer)
+    assert (failed, offer["tool"]) == (True, SLUG + "CREATE_ACCOUNT")
+    failed, missing = await call(writer, SLUG + "UPDATE_LEAD", telephone1="+1 555 0100")
+    assert failed
+    assert "Which lead" in missing["arguments"]["lead_id"]
+    failed, found = await call(writer, SLUG + "GET_ALL_LEADS", where="company~woodgrove")
+    [row] = found["rows"]
+    takes(row)
+    failed, lead = await call(writer, row["tool"], **row["arguments"])
+    assert (failed, lead["title"]) == (False, "Rachel Morris")
+    failed, wrong = await call(writer, SLUG + "UPDATE_LEAD", lead_id=lead["id"], rating="blazing")
+    assert failed
+    assert "Hot, Warm or Cold" in wrong["error"]
+    assert "lead update" not in str(wrong["what_to_do"]), "a chat command is nothing that an agent can type"
+    failed, changed = await call(writer, SLUG + "UPDATE_LEAD", lead_id=lead["id"], rating="cold")
+    assert (failed, changed["facts"]["Rating"]) == (False, "Cold")
+    failed, case = await call(writer, "case_resolve", record="cas-01002", resolution="Tightened the lid")
+    assert (failed, case["status"]) == (False, "Problem Solved")
+    failed, gone = await call(writer, "case_resolve", record="CAS-09999", resolution="x")
+    assert failed
+    assert "Check the spelling" in gone["what_to_do"][0]
+
+
 async def test_without_the_flag_nothing_is_written(tmp_path: Path) -> None:
     async with Emulator(seed="contoso") as emulator, agent(emulator, tmp_path) as session:
         names = {tool.name for tool in (await session.list_tools()).tools}
