@@ -10,6 +10,7 @@ from crm.notifications import Change
 from .access import Access
 from .answering import explained, pending
 from .cards import Action, Card, CardKind
+from .case_news import case_news
 from .environments import FIELD, Environment
 from .errors import SignInNeeded, UnknownCommand, UserError
 from .explain import explain
@@ -19,7 +20,8 @@ from .press import Do, Press
 from .receipt import RECEIPT
 from .request import Faces, Message, Place, Principal, Quote, Reply, Request, Typed
 from .sign_in_flow import SignInFlow, ask_to_connect
-from .threads import Happened, Threads, case_news, reply_key, thread_reply
+from .thread_notes import reply_key, thread_reply
+from .threads import Happened, Threads
 from .work import Answer, Outcome, Work, failed
 
 THREAD_REPLY: Final = "thread reply"

@@ -12,12 +12,14 @@ from cryptography.fernet import Fernet
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from commands.cards import to_text
+from commands.case_news import case_news
 from commands.cipher import FernetCipher
 from commands.following import FollowedThreads
 from commands.operations.case_from_message import CaptureCase
 from commands.request import DeliveryFailed, Message, Person, Place, Principal, Quote, QuotedFile, Reply
 from commands.state import TABLES, State, parse_record
-from commands.threads import Following, Happened, case_news, thread_reply
+from commands.thread_notes import thread_reply
+from commands.threads import Following, Happened
 from crm.notifications import Change, read_change
 from crm.query import Query, lookup
 from crm.records import Ref, Row
