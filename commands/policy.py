@@ -108,8 +108,9 @@ class Policy:
         """
         if place.shared and not self._is_one(principal, self._file.share_outside if self._file else ()):
             raise NotAllowed(
-                "People outside the organisation read along here, so records are not shared to it.",
-                f"Share it in another channel, or {self._whom()} (`share_outside` in the policy file).",
+                "People outside the organisation may read along here, so records are not shared to it.",
+                "Where I am no member I cannot tell: invite me. Or share it in another channel, or "
+                f"{self._whom()} (`share_outside` in the policy file).",
             )
         share = self._file.share if self._file else None
         if share is not None and not self._is_one(principal, share):

@@ -145,7 +145,7 @@ class Look:
                 label=step.label,
                 press=press,
                 style=Style.DANGER if step.danger and number else Style.PRIMARY if number == 0 else Style.DEFAULT,
-                confirm=Confirm(step.danger, _CLOSED_QUESTION, yes=step.label) if step.danger else None,
+                confirm=Confirm(step.danger, _CLOSED_QUESTION, yes=step.label, no="Go back") if step.danger else None,
             )
 
     def _further(self, row: Row) -> Iterable[Action]:
