@@ -191,7 +191,7 @@ class App:
                 log.warning("the metadata of %s cannot be read yet: %s", environment.dataverse.url, e)
         try:
             if self.settings.tables:
-                await join_from_file(self.settings.tables, self.environments.first.dataverse.metadata)
+                await join_from_file(self.settings.tables, *(e.dataverse.metadata for e in self.environments))
         except CrmError as e:
             log.warning("the organisation's custom tables cannot be read yet: %s", e)
         except TableProblem as e:

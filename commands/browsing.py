@@ -79,14 +79,23 @@ class Browsing:
             return None
 
     async def labels(self, operation: type[Operation], principal: Principal) -> dict[str, list[str]]:
-        """The organisation's choices by field name, in the person's language; empty while metadata is not loaded."""
+        """The organisation's choices by field name, in the person's language; of several organisations, of any of them.
+
+        Empty while metadata is not loaded.
+        """
+        found: dict[str, dict[str, None]] = {}
         if operation.table is None:
             return {}
-        try:
-            info = await self._access.environments.first.dataverse.metadata.table(operation.table.logical)
-        except CrmError as e:
-            log.info("no choices for %s: %s", operation.verb, type(e).__name__)
-            return {}
         language = language_code(principal.locale)
-        columns = {p.name: info.columns.get(p.column.logical) for p in operation.parameters.values() if p.column}
-        return {name: [c.label(language) for c in column.choices] for name, column in columns.items() if column}
+        for environment in self._access.environments:
+            try:
+                info = await environment.dataverse.metadata.table(operation.table.logical)
+            except CrmError as e:
+                log.info("no choices for %s: %s", operation.verb, type(e).__name__)
+                continue
+            for parameter in operation.parameters.values():
+                column = info.columns.get(parameter.column.logical) if parameter.column else None
+                if column:
+                    labels = dict.fromkeys(choice.label(language) for choice in column.choices)
+                    found.setdefault(parameter.name, {}).update(labels)
+        return {name: list(labels) for name, labels in found.items()}

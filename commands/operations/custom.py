@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -92,8 +93,10 @@ def register_table(info: TableInfo, wanted: CustomTable) -> View:
     return view
 
 
-async def join_from_file(path: Path, metadata: Metadata) -> list[View]:
-    """Join what a settings file names; the views of the tables that joined. Raises TableProblem.
+async def join_from_file(path: Path, *organisations: Metadata) -> list[View]:
+    """Join what a settings file names, as the first organisation has it that does; the views of the tables that joined.
+
+    Raises TableProblem.
 
     tables:
       - {table: new_vehicle, noun: vehicle, plural: vehicles, columns: [Plate, new_region]}
@@ -107,10 +110,7 @@ async def join_from_file(path: Path, metadata: Metadata) -> list[View]:
         raise TableProblem(f"{path}: {e}") from e
     views = []
     for entry in wanted.tables:
-        try:
-            info = await metadata.find_table(entry.table)
-        except ValueProblem as e:
-            raise TableProblem(f"{path}: {e.message}") from e
+        info = await _found(path, entry.table, organisations)
         plural = entry.plural or f"{entry.noun}s"
         views.append(
             register_table(
@@ -123,8 +123,26 @@ async def join_from_file(path: Path, metadata: Metadata) -> list[View]:
             raise TableProblem(
                 f"{path}: there is no kind of record called {noun!r}; there are {', '.join(nouns.NOUNS)}."
             )
-        add_columns(await metadata.table(view.table.logical), words)
+        *others, last = organisations
+        for metadata in others:
+            with suppress(TableProblem):
+                add_columns(await metadata.table(view.table.logical), words)
+                break
+        else:
+            add_columns(await last.table(view.table.logical), words)
     return views
+
+
+async def _found(path: Path, name: str, organisations: Sequence[Metadata]) -> TableInfo:
+    """Raises TableProblem where no organisation has it."""
+    *others, last = organisations
+    for metadata in others:
+        with suppress(ValueProblem):
+            return await metadata.find_table(name)
+    try:
+        return await last.find_table(name)
+    except ValueProblem as e:
+        raise TableProblem(f"{path}: {e.message}") from e
 
 
 def unregister_table(view: View) -> None:

@@ -13,7 +13,8 @@ from commands.record_cards import look, record_url
 from commands.request import Reply
 from commands.view import View
 from commands.views import VIEWS
-from crm.errors import DuplicateId
+from crm.batch import Batch
+from crm.errors import DuplicateId, Forbidden, NotFound
 from crm.records import Ref
 from crm.tables import NOTE, Column
 
@@ -56,13 +57,24 @@ class Assign(OneRecord, effect=Effect.WRITE):
     """Who gets it: a name, an e-mail address or me."""
 
     async def run(self, ctx: Context) -> Reply:
-        """One request."""
+        """One request. Whoever gives a record away may not see it any more, and it is given away all the same."""
         ref = await self.subject(ctx)
         column = self.of.columns[self.owner_column]
         owner = await self.reference(ctx, "to", column, label="New owner")
         seen = await look(ctx, ref.table)
         payload = await ctx.crm.metadata.payload(ref.table, {self.owner_column: owner}, for_update=True)
-        row = await ctx.crm.update(ref, payload, returning=reads(seen))
+        batch = Batch()
+        with batch.change_set() as changes:
+            given = changes.update(ref, payload)
+        read = batch.get(ref, select=reads(seen))
+        results = await ctx.crm.batch(batch, continue_on_error=True)
+        results[given].answered()
+        try:
+            row = results[read].row()
+        except (Forbidden, NotFound):
+            title = f"The {seen.view.noun} is assigned to {owner.name if owner and owner.name else 'its new owner'}."
+            text = ("You may not see it any more.",)
+            return Reply(card=Card(kind=CardKind.NOTICE, title=title, text=text), replace=True)
         return Reply(card=seen.record(row, notes=[f"Assigned to {row.formatted(self.owner_column)}."]), replace=True)
 
 

@@ -22,6 +22,8 @@ from .store import quote
 from .wire import Prefer, Request, Response, json_response
 
 MAX_PAGE = 5000
+_OWNERS = frozenset({"ownerid", "owningbusinessunit"})
+"""What decides whether a row may be read; a selection may leave out either."""
 _OPTIONS = frozenset(
     {"$select", "$filter", "$orderby", "$top", "$count", "$expand", "$apply", "$skiptoken", "$deltatoken"}
 )
@@ -381,7 +383,9 @@ def get_row(session: Session, table: Table, key: str, names: Sequence[str]) -> R
     if found is None:
         raise not_found(table.logical_name, key)
     row = dict(zip(names, found, strict=True))
-    session.security.authorise(session, table, "read", row if "ownerid" in row else _owned(session, table, key, row))
+    session.security.authorise(
+        session, table, "read", row if row.keys() >= _OWNERS else _owned(session, table, key, row)
+    )
     return row
 
 

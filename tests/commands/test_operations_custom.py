@@ -18,6 +18,9 @@ from commands.operations.custom import (
 )
 from commands.view import View
 from commands.views import VIEWS
+from crm.client import Dataverse
+from crm.emulator import Emulator
+from crm.emulator.catalog import load_standard
 
 from .organisation import Desk
 
@@ -104,6 +107,23 @@ async def test_a_settings_file_joins_tables_and_columns(desk: Desk, tmp_path: Pa
         assert [view.plural for view in views] == ["campaigns"]
         assert VIEWS["account"].form_columns == ("fax",)
         assert "campaign create" in CATALOG
+    finally:
+        VIEWS["account"] = before
+        unregister_table(views[0])
+
+
+async def test_a_table_of_the_second_organisation_joins_too(desk: Desk, tmp_path: Path) -> None:
+    before = VIEWS["account"]
+    file = tmp_path / "tables.yaml"
+    file.write_text("tables:\n  - {table: Campaign, noun: campaign}\ncolumns:\n  account: [Fax]\n")
+    poorer = load_standard().without_table("campaign")
+    async with Emulator(schema=poorer) as emulator, Dataverse(emulator.url) as first:
+        with pytest.raises(TableProblem, match="no table called"):
+            await join_from_file(file, first.metadata)
+        views = await join_from_file(file, first.metadata, desk.dataverse.metadata)
+    try:
+        assert [view.table.logical for view in views] == ["campaign"]
+        assert VIEWS["account"].form_columns == ("fax",)
     finally:
         VIEWS["account"] = before
         unregister_table(views[0])

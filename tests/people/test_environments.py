@@ -15,6 +15,7 @@ from bots.environments import open_environments, policy_file
 from bots.settings import SettingsError
 from commands.cards import Card, CardKind, Submission
 from commands.environments import Environments
+from commands.operation import CATALOG
 from commands.policy_file import PolicyError, load
 from commands.request import (
     Ask,
@@ -30,6 +31,7 @@ from commands.request import (
     Submitted,
 )
 from commands.work import Outcome, Work
+from crm.client import Dataverse
 from crm.emulator import Emulator
 from crm.notifications import Change
 from crm.records import Ref
@@ -303,6 +305,17 @@ async def test_news_of_a_case_reach_the_threads_of_its_own_organisation(two: Two
     said = [bot.slack.text(m) for m in bot.slack.world.messages["C1"] if m.bot_id and f"Oiled {text}" in str(m.blocks)]
     assert len(said) == 1
     assert "Sandbox" in said[0]
+
+
+async def test_agents_are_offered_the_choices_of_each_organisation(two: Two) -> None:
+    dispatcher, who = two.bot.app.dispatcher, Principal(platform="mcp", tenant="t", user=ANNA)
+    both = await dispatcher.labels(CATALOG["case create"], who)
+    production, sandbox = two.environments
+    async with Dataverse("http://127.0.0.1:9", deadline=1.0) as away:
+        dispatcher.access.environments = Environments(dataclasses.replace(production, dataverse=away), sandbox)
+        assert await dispatcher.labels(CATALOG["case create"], who) == both
+    assert "High" in both["priority"]
+    assert len(set(both["priority"])) == len(both["priority"])
 
 
 async def test_links_of_each_organisation_are_unfurled(two: Two) -> None:
