@@ -1,6 +1,6 @@
 """What was done or refused, by whom, where, in which words: rows are added, never changed, except to erase a person.
 
-What was typed and how the person is called are encrypted. The journal of jobs is kept apart (see commands.engine).
+What was typed and how the person is called are encrypted. The journal of jobs is kept apart (see commands.jobs).
 """
 
 import json

@@ -17,10 +17,11 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from .cards import Card, CardKind
-from .engine import JOB_NAME, LIVING, Sealed, sqlite_engine
+from .journal_database import Sealed, sqlite_engine
 from .request import Reply
 from .state import Cipher
 from .work import Answer, Outcome
+from .workflows import JOB_NAME, LIVING
 
 KEYS_KEPT: Final = 48 * 3600.0
 """Seconds for which an erased job keeps its key: as long as a platform may repeat what it stands for."""

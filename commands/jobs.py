@@ -16,13 +16,15 @@ from prometheus_client import Counter
 from pydantic import TypeAdapter
 from sqlalchemy.exc import SQLAlchemyError
 
+from . import workflows
 from .cards import Card, CardKind
-from .engine import End, Engine, EngineError
+from .engine import Engine, EngineError
 from .errors import NotAccepted, UserError
 from .explain import explain
 from .receipt import RECEIPT, Receipt, Stage
 from .request import Reply
 from .work import ATTEMPTS, Answer, Attempt, Outcome, Work, job_id
+from .workflows import End
 
 log = logging.getLogger(__name__)
 
@@ -202,7 +204,7 @@ class Jobs:
         async def perform() -> str:
             answer = _given_up(job, end) if end else await self._performed(given.work, resumed)
             if answer.again_in is not None and (pause := given.pause(answer.again_in, self._deadline)):
-                if await self._engine.called_off(job):
+                if await workflows.called_off(job):
                     return _ANSWER.dump_json(_given_up(job, End.CALLED_OFF)).decode()
                 _RETRIES.inc()
                 answer = replace(answer, outcome=Outcome.LATER, again_in=pause)
@@ -228,12 +230,12 @@ class Jobs:
 
         self._executing.add(job)
         try:
-            result = await self._engine.work("perform", perform)
+            result = await workflows.work("perform", perform)
             answer = _ANSWER.validate_json(result)
             if answer.outcome is Outcome.LATER:
                 then = given.successor()
                 await self._engine.begin(then.job, _ATTEMPT.dump_json(then).decode(), delay=answer.again_in or 0.0)
-            await self._engine.step("answer", hand_over)
+            await workflows.step("answer", hand_over)
         finally:
             self._executing.discard(job)
             self._fresh.discard(job)

@@ -12,9 +12,10 @@ from typing import Any
 
 from dbos import DBOSClient
 
-from .engine import CALLED_OFF, CHORE_NAME, JOB_NAME, LIVING, QUEUE, open_client
+from .journal_database import open_client
 from .reminders import MARK
 from .state import Cipher
+from .workflows import CALLED_OFF, CHORE_NAME, JOB_NAME, LIVING, QUEUE
 
 KEPT_FOR = 72 * 3600.0
 """Seconds for which an ended job is kept: as long as a platform or a person might repeat it (Slack and Teams hours)."""

@@ -30,11 +30,12 @@ from bots import settings as settings_module
 from bots.app import App, build
 from bots.web import serve
 from commands.cipher import FernetCipher
-from commands.engine import JOB_NAME, QUEUE, open_client
 from commands.jobs import Jobs
+from commands.journal_database import open_client
 from commands.receipt import RECEIPT
 from commands.request import Reply
 from commands.work import Work
+from commands.workflows import JOB_NAME, QUEUE
 from tests.jobs.harness import KEY, Outside, Server, outside
 from tests.jobs.postgres import postgres
 
