@@ -189,6 +189,8 @@ class Jobs:
             answer = self._answered.get(job)
             if answer is None:
                 status = await self._engine.status(job)
+                answer = self._answered.get(job)  # meanwhile
+            if answer is None:
                 if status is None or not status.ended:
                     return job, status is not None, None
                 answer = _ANSWER.validate_json(status.result) if status.result else None
