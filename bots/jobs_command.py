@@ -55,7 +55,9 @@ async def run_jobs(
             return 0, f"{_line(entry)}\nsteps done: {', '.join(entry.steps) or 'none'}"
         if not await (journal.retry(job) if what == "retry" else journal.cancel(job)):
             return 1, f"{job} has ended: {entry.status}"
-        return 0, f"{job}: {'queued again' if what == 'retry' else 'tried no more; its person is told'}"
+        if what == "cancel":
+            return 0, f"{job}: tried no more; its person is told"
+        return 0, f"{job}: {'it is being executed already' if entry.status == 'PENDING' else 'queued again'}"
     finally:
         await journal.close()
 

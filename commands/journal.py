@@ -80,12 +80,18 @@ class Journal:
         return _entry(found[0], tuple(str(s["function_name"]) for s in steps))
 
     async def retry(self, job: str) -> bool:
-        """Queue a job again that has not ended, or was cancelled: it goes on after its last step. False: it ended."""
+        """Let a job that waits for its time run now, or one that was given up: after its last step. False: it ended.
+
+        What is queued or runs already goes on: putting that into the queue again would run it twice at once.
+        """
         entry = await self.entry(job)
         if entry is None or entry.status in ("SUCCESS", "ERROR"):
             return False
         await self._client.update_workflow_attributes_async(job, {CALLED_OFF: False}, merge=True)
-        await self._client.resume_workflow_async(job, queue_name=QUEUE)
+        if entry.status in LIVING:
+            await self._client.set_workflow_delay_async(job, delay_seconds=0)  # only where it waits for its time
+        else:
+            await self._client.resume_workflow_async(job, queue_name=QUEUE)
         return True
 
     async def cancel(self, job: str) -> bool:

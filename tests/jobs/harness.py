@@ -21,7 +21,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import aiohttp
 from aiohttp import web
@@ -51,12 +51,16 @@ class Sink:
     """Slack's API and `response_url`, and Teams' `serviceUrl`: counts the answers by the name that they carry."""
 
     answers: Counter[str] = field(default_factory=Counter)
+    refused: list[str] = field(default_factory=list)
+    """The conversations in which it was said that a command was not accepted."""
     texts: deque[str] = field(default_factory=lambda: deque(maxlen=200))
     """The last bodies."""
 
     async def take(self, request: web.Request) -> web.Response:
         text = await request.text()
         self.answers.update(names_in(text))
+        if "not accepted" in text:
+            self.refused += re.findall(r"(?:Ev|teams-|trigger-)\d+(?:r\d+)?", unquote(request.path) + unquote(text))[:1]
         self.texts.append(text)
         if request.path.startswith("/api/users."):
             user = {"id": "U1", "team_id": "T1", "profile": {"real_name": "Anna", "email": "anna@contoso.example"}}
@@ -115,11 +119,6 @@ class Tally:
             f"{sum(1 for n in self.names if self.in_acknowledgement[n])}, second copies {self.second_copies}, "
             f"refused {self.refused}, troubles {dict(self.troubles)}"
         )
-
-
-def _some(key: str) -> int:
-    """Which of many conversations: the platforms let a bot write only so much into one."""
-    return zlib.crc32(key.encode()) % 200
 
 
 def name(number: int) -> str:
@@ -197,8 +196,8 @@ class Outside:
         """A signed slash command; status and body. `copy`: the bytes of the last delivery, signature and all."""
         body = urlencode(
             {
-                "command": "/crm", "text": text, "team_id": "T1", "user_id": "U1", "channel_id": f"C{_some(trigger)}",
-                "api_app_id": "A1", "trigger_id": trigger, "response_url": f"{self.sink_url}/respond",
+                "command": "/crm", "text": text, "team_id": "T1", "user_id": "U1", "channel_id": f"C-{trigger}",
+                "api_app_id": "A1", "trigger_id": trigger, "response_url": f"{self.sink_url}/respond/{trigger}",
             }
         )  # fmt: skip
         if not copy or not self.stamps[trigger]:
@@ -210,7 +209,7 @@ class Outside:
         body = json.dumps(
             {
                 "type": "event_callback", "event_id": event, "event_time": 1, "team_id": "T1", "api_app_id": "A1",
-                "event": {"type": "message", "channel_type": "im", "channel": f"D{_some(event)}",
+                "event": {"type": "message", "channel_type": "im", "channel": f"D-{event}",
                           "user": "U1", "text": text,
                           "ts": f"1.{zlib.crc32(event.encode())}"},
             }
@@ -245,7 +244,7 @@ class Outside:
             "type": "message", "id": key, "text": text, "channelId": "msteams", "serviceUrl": f"{self.sink_url}/",
             "from": {"id": "29:anna", "aadObjectId": "00000000-0000-4000-8000-0000000000a1", "name": "Anna"},
             "recipient": {"id": "28:bot", "name": "crm"},
-            "conversation": {"id": f"a:{_some(key)}", "conversationType": "personal", "tenantId": "t"},
+            "conversation": {"id": f"a:{key}", "conversationType": "personal", "tenantId": "t"},
             "channelData": {"tenant": {"id": "t"}},
         }  # fmt: skip
         async with self.session.post(f"{url}/api/messages", json=activity) as answer:
@@ -265,14 +264,19 @@ class Outside:
         async with self.session.post(f"{self.emulator.url}/_emulator/faults", json=what) as answer:
             assert answer.status < 300, await answer.text()
 
-    async def command(self, url: str, number: int, tries: int) -> tuple[int, str]:
-        """Command `number`, from the platform that sends it; `tries` before this one failed or were copied."""
+    async def command(
+        self, url: str, number: int, tries: int = 1, *, again: int = 0, copy: bool = False
+    ) -> tuple[int, str]:
+        """Command `number`, from the platform that sends it, in a conversation of its own: the platforms let a bot
+        write only so much into one. `tries` before this one failed; `again`: how often it was refused and typed anew.
+        """
+        key = f"{number}r{again}" if again else str(number)
         text = f"lead create Jane {name(number)} topic=Topic-{number}"
         if number % 2:
-            return await self.teams(url, text, f"teams-{number}")
+            return await self.teams(url, text, f"teams-{key}")
         if number % 4:
-            return await self.slack_message(url, text, f"Ev{number}", retry=tries)
-        return await self.slack(url, text, f"trigger-{number}", copy=tries % 2 == 1)
+            return await self.slack_message(url, text, f"Ev{key}", retry=tries)
+        return await self.slack(url, text, f"trigger-{key}", copy=copy)
 
     async def posted(self, words: str, seconds: float = 30) -> str:
         """A message with these words that came after the acknowledgement."""
@@ -327,36 +331,43 @@ async def storm(  # noqa: C901  four players, each simple
     chance = random.Random(seed)
     tally = Tally(commands, kills)
     acknowledged: set[int] = set()
+    typed: Counter[int] = Counter()
+    """How often a command was refused and typed anew."""
+    retyping: list[asyncio.Task[None]] = []
 
     async def send(number: int) -> None:
         await asyncio.sleep(number / rate)
+        await insist(number)
+        if chance.random() < _COPIED:
+            await copy(number)
+
+    async def insist(number: int) -> None:
         tries = 0
         while number not in acknowledged:
             server = world.servers[(number + tries) % len(world.servers)]
             tally.requests += 1
             try:
-                status, body = await world.command(server.url, number, tries)
+                status, body = await world.command(server.url, number, tries, again=typed[number])
             except (aiohttp.ClientError, TimeoutError) as e:
                 tally.troubles[type(e).__name__] += 1
             else:
                 if "not accepted" in body:
                     tally.refused += 1
+                    typed[number] += 1
                 elif status < 300:
                     acknowledged.add(number)
                     tally.in_acknowledgement.update(names_in(body))
                 else:
                     tally.troubles[f"{status} {body[:60]}"] += 1
             tries += 1
-            await asyncio.sleep(0.3)
-        if chance.random() < _COPIED:
-            await copy(number)
+            await asyncio.sleep(0.5)
 
     async def copy(number: int) -> None:
         """Out of order: others came in between."""
         await asyncio.sleep(chance.uniform(0, 3))
         tally.copies += 1
         with suppress(aiohttp.ClientError, TimeoutError):
-            await world.command(chance.choice(world.servers).url, number, 1)
+            await world.command(chance.choice(world.servers).url, number, again=typed[number], copy=True)
 
     async def trouble() -> None:
         while len(acknowledged) < commands:
@@ -367,7 +378,22 @@ async def storm(  # noqa: C901  four players, each simple
             tally.faults[kind] += 1
             await world.fault(match="^POST .*/leads", **what)
 
+    async def retype() -> None:
+        """Whoever was told afterwards that nothing was accepted types it again."""
+        while reaping or len(acknowledged) < commands or world.sink.refused:
+            await asyncio.sleep(0.2)
+            said, world.sink.refused = world.sink.refused, []
+            for key in said:
+                number, again = (int(n) for n in re.findall(r"\d+", key + "r0")[:2])
+                if again == typed[number] and number in acknowledged:
+                    tally.refused += 1
+                    typed[number] += 1
+                    acknowledged.remove(number)
+                    retyping.append(asyncio.create_task(insist(number)))
+        await asyncio.gather(*retyping)
+
     async def reap() -> None:
+        nonlocal reaping
         # A life is counted from readiness: on a busy machine, moments on a clock would all fall into the starts.
         life = commands / rate / kills
         for turn in range(kills):
@@ -376,9 +402,11 @@ async def storm(  # noqa: C901  four players, each simple
             await server.end()
             await server.start()
             await server.ready(world.session)
+        reaping = False
 
+    reaping = True
     async with asyncio.timeout(2 * commands / rate + 15 * kills + 120):
-        await asyncio.gather(reap(), trouble(), *(send(n) for n in range(commands)))
+        await asyncio.gather(reap(), trouble(), retype(), *(send(n) for n in range(commands)))
     await settle(world, tally, seconds=120)
     return tally
 
@@ -396,6 +424,14 @@ async def settle(world: Outside, tally: Tally, *, seconds: float = 40) -> None:
         before = sum(world.sink.answers.values())
         await asyncio.sleep(1)
     tally.rows, tally.delivered = await world.rows(), Counter(world.sink.answers)
+
+
+def try_again(message: str) -> Mapping[str, Any]:
+    """The button of a card in Slack that was posted."""
+    return next(
+        e for block in json.loads(message)["blocks"] for e in block.get("elements", ())
+        if e["type"] == "button" and e["text"]["text"] == "Try again"
+    )  # fmt: skip
 
 
 async def jobs(world: Outside, server: Server, *arguments: str, status: int = 0) -> str:

@@ -1,7 +1,6 @@
 """How work ends that does not simply succeed: too late, or stopped."""
 
 import asyncio
-import json
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -10,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from .harness import Outside, Server, Tally, name, names_in, outside, settle
+from .harness import Outside, Server, Tally, name, names_in, outside, settle, try_again
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +35,8 @@ async def test_too_late_with_what_was_typed_kept(tmp_path: Path) -> None:
         await server.ready(world.session)
         await world.fault(status=503, count=1000, match="^POST .*/leads")
         assert "Working on it" in await _create(world, server, 1)
-        message = json.loads(await world.posted("what you typed is kept"))
+        button = try_again(await world.posted("what you typed is kept"))
         world.emulator.faults.clear()
-        button = next(
-            e for block in message["blocks"] for e in block.get("elements", ())
-            if e["type"] == "button" and e["text"]["text"] == "Try again"
-        )  # fmt: skip
         assert (await world.rows())[name(1)] == 0
         assert await world.slack_press(server.url, button, "again-1") == 200
         async with asyncio.timeout(30):

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from .harness import Outside, Server, jobs, name, names_in, outside
+from bots.jobs_command import run_jobs
+
+from .harness import Outside, Server, jobs, name, names_in, outside, try_again
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +67,54 @@ async def test_put_off_work_is_done_now(served: tuple[Outside, Server]) -> None:
         while f"{job}  SUCCESS" not in await jobs(world, server, "list", "--all"):
             pass
     assert world.sink.answers[name(2)] == 1
+
+
+async def test_an_operator_and_the_person_try_again_at_once_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def operator(what: str, job: str = "") -> str:
+        return (await run_jobs(tmp_path / "no.env", what, job))[1]
+
+    async with outside(tmp_path) as world:
+        server = world.server(CRMCHAT_JOB_DEADLINE="3")
+        for setting in ("CRMCHAT_DATA_DIR", "CRMCHAT_SECRET_KEY"):
+            monkeypatch.setenv(setting, server.env[setting])
+        await server.start()
+        await server.ready(world.session)
+        await world.fault(status=503, count=1000, match="^POST .*/leads")
+        await world.slack(server.url, f"lead create Jane {name(7)} topic=Topic-7", "both-7")
+        button = try_again(await world.posted("what you typed is kept"))
+        world.emulator.faults.clear()
+        await server.end()
+        # The person's second attempt waits for minutes when the process dies.
+        server.env["CRMCHAT_JOB_DEADLINE"] = "600"
+        await world.fault(status=503, retry_after=300, count=1000, match="^POST .*/leads")
+        await server.start()
+        await server.ready(world.session)
+        assert await world.slack_press(server.url, button, "both-7-again") == 200
+        async with asyncio.timeout(30):
+            while not (line := next((x for x in (await operator("list")).splitlines() if "DELAYED" in x), "")):
+                pass
+        await server.end()
+        world.emulator.faults.clear()
+        await server.start()
+        await server.ready(world.session)
+        with world.slow(1):  # so that the later ones of them come while it is executed
+            await asyncio.gather(
+                *(operator("retry", line.split()[0]) for _ in range(3)),
+                *(world.slack_press(server.url, button, f"both-7-again-{n}") for n in range(3)),
+            )
+            assert name(7) in names_in(await world.posted(name(7)))
+            async with asyncio.timeout(30):
+                while await operator("list") != "Nothing waits or runs.":
+                    pass
+        assert (await world.rows())[name(7)] == 1
+        sent = [
+            e
+            for e in world.emulator.requests.entries
+            if e.method == "POST" and e.path.endswith("/leads") and e.status != 503
+        ]
+        assert len(sent) == 1, server.log()
 
 
 async def test_a_job_that_does_not_exist(served: tuple[Outside, Server]) -> None:
