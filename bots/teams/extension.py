@@ -5,12 +5,13 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from commands.cards import Card, CardKind
 from commands.dispatch import Dispatcher
 from commands.explain import explain
-from commands.request import Pressed
+from commands.request import PlaceKind, Pressed
 
 from . import answers, requests
 from .adaptive import Element, render
@@ -99,7 +100,9 @@ class Extension:
     def _for_all(self, gesture: "Gesture", card: Card) -> Element:
         """What is inserted into a conversation: never more than everyone may see."""
         public = card.public() or Card(kind=card.kind, title=card.title, subtitle=card.subtitle, url=card.url)
-        reader = requests.reader(gesture.who, gesture.where, shown_to_all=True)
+        # It may be put into, or forwarded to, a conversation of any kind.
+        anywhere = replace(gesture.where, kind=PlaceKind.GROUP)
+        reader = requests.reader(gesture.who, anywhere, shown_to_all=True)
         return render(public, self._dispatcher.seal, reader)
 
 

@@ -1,6 +1,7 @@
 """Finding records wherever they are: `search`, `recent`, the search extension and previews of links."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from commands import cards as shapes
@@ -91,7 +92,7 @@ async def cards(ctx: Context, text: str, nouns: Sequence[str]) -> list[Card]:
         refs = [hit.row.ref for hit in found]
     else:
         refs = [s.ref for s in await ctx.memory.recent(_MOST) if s.ref.table in looks]
-    return [looks[row.ref.table].record(row) for row in await _read(ctx, refs, looks)]
+    return [_to_put_in(looks[row.ref.table], row) for row in await _read(ctx, refs, looks)]
 
 
 async def unfurl(ctx: Context, url: str) -> Card | None:
@@ -117,6 +118,12 @@ async def unfurl(ctx: Context, url: str) -> Card | None:
         return seen.stub(await ctx.crm.get(ref, select=_listed(seen)))
     except NotFound:
         return None
+
+
+def _to_put_in(seen: Look, row: Row) -> Card:
+    """The record, to be put into a conversation: whoever does that shows its name there, and each reader the rest."""
+    card = seen.record(row)
+    return card if card.stub else replace(card, stub=replace(seen.stub(row), status=None))
 
 
 async def _read(ctx: Context, refs: Sequence[Ref], looks: dict[str, Look]) -> list[Row]:

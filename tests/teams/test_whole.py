@@ -173,6 +173,16 @@ async def test_search_inserts_the_public_card(teams):
     assert answer.error == ""
     titles = Counter(a["preview"]["content"]["title"] for a in answer.json["composeExtension"]["attachments"])
     assert titles["Contoso"] == 1
+    teams.insert(list(titles).index("Contoso"), conversation="channel")
+    inserted = teams.last("channel", "ben", bot=False)
+    shown = teams.text(inserted, "ben")
+    assert "Contoso" in shown
+    assert "Owner" not in shown
+    assert (await teams.refresh(inserted, user="ben")).error == ""
+    assert "Owner" in teams.text(inserted, "ben")
+    assert (await teams.execute(inserted, "Show details", user="chiara")).error == ""
+    assert "Owner" in teams.text(inserted, "chiara")
+    assert "Owner" not in teams.text(inserted, "anna")
     assert (await teams.query("searchRecords")).error == ""
 
 
