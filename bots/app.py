@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import sqlalchemy as sa
 from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
 
 from commands.audit import Audit
 from commands.cipher import FernetCipher
@@ -215,8 +216,11 @@ class App:
         return await self.dispatcher.listening.news(read_change(body), environment)
 
     async def _database_check(self) -> str:
-        async with self.state.engine.connect() as db:
-            await db.execute(sa.text("SELECT 1"))
+        try:
+            async with self.state.engine.connect() as db:
+                await db.execute(sa.text("SELECT 1"))
+        except SQLAlchemyError as e:
+            return f"The database does not answer: {type(e).__name__}."
         return ""
 
     async def _dataverse_check(self) -> str:
