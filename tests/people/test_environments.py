@@ -309,11 +309,11 @@ async def test_news_of_a_case_reach_the_threads_of_its_own_organisation(two: Two
 
 async def test_agents_are_offered_the_choices_of_each_organisation(two: Two) -> None:
     dispatcher, who = two.bot.app.dispatcher, Principal(platform="mcp", tenant="t", user=ANNA)
-    both = await dispatcher.labels(CATALOG["case create"], who)
+    both = await dispatcher.browsing.labels(CATALOG["case create"], who)
     production, sandbox = two.environments
     async with Dataverse("http://127.0.0.1:9", deadline=1.0) as away:
         dispatcher.access.environments = Environments(dataclasses.replace(production, dataverse=away), sandbox)
-        assert await dispatcher.labels(CATALOG["case create"], who) == both
+        assert await dispatcher.browsing.labels(CATALOG["case create"], who) == both
     assert "High" in both["priority"]
     assert len(set(both["priority"])) == len(both["priority"])
 

@@ -108,17 +108,17 @@ async def test_what_is_shown_without_a_command(leads: Leads, face: str, key: str
     bot, reach, who = leads.bot, set(REACH[key]), leads.who(face, key)
     dispatcher = bot.app.dispatcher
     place = Place(platform=face, tenant=who.tenant, conversation="x", kind=PlaceKind.PERSONAL)
-    home = str(await dispatcher.home(who, place))
+    home = str(await dispatcher.browsing.home(who, place))
     assert leads.seen_in(home) == {key} & set(leads.ids)  # mine alone
-    found = await dispatcher.search(leads.name, ["lead"], who, place)
+    found = await dispatcher.browsing.search(leads.name, ["lead"], who, place)
     assert leads.seen_in(" ".join(card.title for card in found)) == reach
     ctx = await dispatcher.access.context(who, place, dispatcher.environments.first, key="k")
     asked = await form(CATALOG["case create"], {}, ctx)
     assert "customer" in {i.name for i in asked.inputs}
-    options = await dispatcher.suggest(asked.submit, "customer", leads.name, who, place)
+    options = await dispatcher.browsing.suggest(asked.submit, "customer", leads.name, who, place)
     assert leads.seen_in(" ".join(o.label for o in options)) == reach
     for owner, lead in leads.ids.items():
         link = f"{bot.emulator.url}/main.aspx?pagetype=entityrecord&etn=lead&id={lead}"
-        card = await dispatcher.unfurl(link, who, place)
+        card = await dispatcher.browsing.unfurl(link, who, place)
         # Leads are for nobody's eyes: the preview says no more than the kind.
         assert card is None or not leads.seen_in(str(card)), owner
