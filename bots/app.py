@@ -5,7 +5,7 @@ import gc
 import logging
 import re
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -51,6 +51,8 @@ if TYPE_CHECKING:  # loaded where they are started: an agent's server has no fac
 
 log = logging.getLogger(__name__)
 
+_FOR_TABLES = 10.0
+"""Seconds that an agent's server waits for custom tables before it offers its tools."""
 _AGENT_WINDOW = 60.0
 """Seconds that an agent's call waits for its answer; nobody delivers one later."""
 
@@ -118,7 +120,10 @@ class App:
             window=_AGENT_WINDOW if self.agent else settings.ack_window,
             deadline=settings.job_deadline,
         )
-        checks = {"journal": engine.trouble, "database": self._database_check, "dataverse": self._dataverse_check}
+        checks = {
+            "journal": engine.trouble, "database": self._database_check, "dataverse": self._dataverse_check,
+            "tables": self._tables_check,
+        }  # fmt: skip
         self.site = application(checks)
         if not self.agent:
             await self._start_faces(cipher)
@@ -139,6 +144,10 @@ class App:
             self.stack.push_async_callback(journal.close)
             self.upkeep = asyncio.create_task(look_after(journal, engine, self._forget_old))
             self.stack.callback(self.upkeep.cancel)
+        self.tables_tried = asyncio.Event()
+        """Whether the custom tables have joined, or could not at the first attempt: commands know them from then on."""
+        if not settings.tables:
+            self.tables_tried.set()
         self.loading = asyncio.create_task(self._load_metadata())
         self.stack.callback(self.loading.cancel)
 
@@ -190,13 +199,26 @@ class App:
                 await environment.dataverse.metadata.load()
             except CrmError as e:
                 log.warning("the metadata of %s cannot be read yet: %s", environment.dataverse.url, e)
-        try:
-            if self.settings.tables:
-                await join_from_file(self.settings.tables, *(e.dataverse.metadata for e in self.environments))
-        except CrmError as e:
-            log.warning("the organisation's custom tables cannot be read yet: %s", e)
-        except TableProblem as e:
-            log.error("CRMCHAT_TABLES: %s", e)  # noqa: TRY400  the sentence says it all
+        if self.settings.tables:
+            await self._join_tables(self.settings.tables)
+
+    async def _join_tables(self, file: Path) -> None:
+        """Let the custom tables join, however long Dataverse is away."""
+        wait = 1.0
+        while True:
+            try:
+                await join_from_file(file, *(e.dataverse.metadata for e in self.environments))
+            except CrmError as e:
+                log.warning("the organisation's custom tables cannot be read yet: %s", e)
+            except TableProblem as e:
+                log.error("CRMCHAT_TABLES: %s", e)  # noqa: TRY400  the sentence says it all
+                return
+            else:
+                return
+            finally:
+                self.tables_tried.set()
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, 30.0)
 
     def _rate(self) -> Rate:
         """Shared by every process on one PostgreSQL."""
@@ -222,6 +244,9 @@ class App:
         except SQLAlchemyError as e:
             return f"The database does not answer: {type(e).__name__}."
         return ""
+
+    async def _tables_check(self) -> str:
+        return "" if self.tables_tried.is_set() else "the tables of CRMCHAT_TABLES are not read yet"
 
     async def _dataverse_check(self) -> str:
         # Dataverse being away is no reason to take this process out of service: help works, and writes are journalled.
@@ -293,6 +318,8 @@ async def run_mcp(env_file: Path, *, allow_writes: bool) -> int:
     async with build(settings, agent=True) as app:
         gc.freeze()
         gc.enable()
+        with suppress(TimeoutError):  # an agent lists the tools once, at the beginning
+            await asyncio.wait_for(app.tables_tried.wait(), _FOR_TABLES)
         await serve_stdio(make_server(app.dispatcher, principal, allow_writes=allow_writes))
     return 0
 

@@ -28,18 +28,20 @@ def make_server(dispatcher: Dispatcher, principal: Principal, *, allow_writes: b
     server: Server[Any, Any] = Server("crmchat", version("crmchat"), _INSTRUCTIONS)
     session = uuid.uuid4().hex
     place = Place(platform=PLATFORM, tenant=principal.tenant, conversation=session)
-    operations = {n: op for n, op in tools.offered().items() if allow_writes or op.effect is Effect.READ}
+
+    def operations() -> dict[str, type[Operation]]:
+        return {n: op for n, op in tools.offered().items() if allow_writes or op.effect is Effect.READ}
 
     async def list_tools() -> list[types.Tool]:
         environments = dispatcher.environments
         names, asks = environments.names if environments.several else [], environments.ask_back
         return [
             tools.tool(op, await dispatcher.browsing.labels(op, principal), environments=names, ask_back=asks)
-            for op in operations.values()
+            for op in operations().values()
         ]
 
     async def call_tool(name: str, arguments: Mapping[str, Any]) -> types.CallToolResult:
-        operation = operations.get(name)
+        operation = operations().get(name)
         if operation is None:
             return results.problem(_unknown(name, allow_writes))
         given = dict(arguments)

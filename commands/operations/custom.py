@@ -108,29 +108,41 @@ async def join_from_file(path: Path, *organisations: Metadata) -> list[View]:
         wanted = _TablesFile.model_validate(YAML(typ="safe").load(text) or {})
     except (OSError, YAMLError, ValidationError) as e:
         raise TableProblem(f"{path}: {e}") from e
-    views = []
-    for entry in wanted.tables:
-        info = await _found(path, entry.table, organisations)
-        plural = entry.plural or f"{entry.noun}s"
-        views.append(
-            register_table(
-                info, CustomTable(logical=info.logical, noun=entry.noun, plural=plural, columns=entry.columns)
-            )
-        )
+    # All is read before anything joins, so that it can be tried again from the beginning.
+    tables = [(entry, await _found(path, entry.table, organisations)) for entry in wanted.tables]
+    joining = {entry.noun: info.logical for entry, info in tables}
+    columns = []
     for noun, words in wanted.columns.items():
         view = noun_view(noun)
-        if view is None:
+        logical = view.table.logical if view else joining.get(noun)
+        if logical is None:
             raise TableProblem(
-                f"{path}: there is no kind of record called {noun!r}; there are {', '.join(nouns.NOUNS)}."
+                f"{path}: there is no kind of record called {noun!r}; there are {', '.join((*nouns.NOUNS, *joining))}."
             )
-        *others, last = organisations
-        for metadata in others:
-            with suppress(TableProblem):
-                add_columns(await metadata.table(view.table.logical), words)
-                break
-        else:
-            add_columns(await last.table(view.table.logical), words)
+        columns.append((await _with_columns(logical, words, organisations), words))
+    views = [
+        register_table(
+            info,
+            CustomTable(
+                logical=info.logical, noun=entry.noun, plural=entry.plural or f"{entry.noun}s", columns=entry.columns
+            ),
+        )
+        for entry, info in tables
+    ]
+    for info, words in columns:
+        add_columns(info, words)
     return views
+
+
+async def _with_columns(logical: str, words: Sequence[str], organisations: Sequence[Metadata]) -> TableInfo:
+    """The table in the first organisation that has these columns there. Raises TableProblem."""
+    *others, last = organisations
+    for metadata in others:
+        with suppress(TableProblem):
+            _columns(info := await metadata.table(logical), tuple(words))
+            return info
+    _columns(info := await last.table(logical), tuple(words))
+    return info
 
 
 async def _found(path: Path, name: str, organisations: Sequence[Metadata]) -> TableInfo:

@@ -12,6 +12,8 @@ from commands.helping import reference_markdown
 from commands.operation import CATALOG
 from commands.operations.custom import join_from_file, unregister_table
 from tests.bot import Bot
+from tests.mcp.test_client import agent, call
+from tests.test_demo import demo
 
 from .people import FACES
 
@@ -56,6 +58,29 @@ async def test_its_verbs_on_both_faces(bot: Bot, face: str) -> None:
     finally:
         await person.close()
     assert bot.teams.card_problems == []
+
+
+async def test_a_started_process_reads_the_file(tmp_path: Path) -> None:
+    """`CRMCHAT_TABLES` in the environment: Slack, Teams and an agent's server, each over its socket."""
+    file, agents = tmp_path / "tables.yaml", tmp_path / "agents"
+    file.write_text("tables:\n  - {table: Campaign, noun: campaign, plural: campaigns}\n")
+    agents.mkdir()
+    async with demo(tmp_path, CRMCHAT_TABLES=str(file)) as bot:
+        roles = {"Sales Manager": {"*": {"*": "organization"}}}
+        await (await bot.session.put(f"{bot.dataverse}/_emulator/roles", json=roles)).read()
+        await bot.said("campaign create 'Fair in Graz'", "Campaign created.", "c1")
+        await bot.said("campaigns name~Graz", "1 campaign", "c2")
+        await bot.said("note it 'Booked the stand'", "Booked the stand", "c3")
+        await bot.teams("campaign show 'Fair in Graz'", "m1")
+        assert "Fair in Graz" in str(await bot.posted("Campaign"))
+        await bot.teams("update it name='Fair in Wien'", "m2")
+        await bot.posted("Saved.")
+        async with agent(bot.dataverse, agents, "--allow-writes", CRMCHAT_TABLES=str(file)) as session:
+            failed, found = await call(session, "campaign_search", text="Wien")
+            assert (failed, found["title"]) == (False, "Fair in Wien"), found
+            failed, made = await call(session, "campaign_create", name="Fair in Linz")
+            assert (failed, made["kind"]) == (False, "Campaign"), made
+        assert await bot.count("campaigns", "startswith(name,'Fair in')") == 2
 
 
 @pytest.mark.usefixtures("campaigns")

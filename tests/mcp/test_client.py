@@ -43,12 +43,15 @@ REQUIRED = {
 
 
 @asynccontextmanager
-async def agent(emulator: Emulator, folder: Path, *flags: str, **settings: str) -> AsyncIterator[ClientSession]:
-    """A session with a server that acts as the application; it must end by itself once its client has gone."""
+async def agent(emulator: Emulator | str, folder: Path, *flags: str, **settings: str) -> AsyncIterator[ClientSession]:
+    """A session with a server that acts as the application; it must end by itself once its client has gone.
+
+    `emulator`: it, or its address.
+    """
     script = Path(sys.executable).with_name("crmchat")
     env = {
         "PATH": os.environ["PATH"],
-        "DATAVERSE_URL": emulator.url,
+        "DATAVERSE_URL": emulator if isinstance(emulator, str) else emulator.url,
         "CRMCHAT_DATA_DIR": str(folder),
         "LOG_LEVEL": "WARNING",
         **settings,
