@@ -135,6 +135,7 @@ async def test_a_table_of_the_second_organisation_joins_too(desk: Desk, tmp_path
         ("tables: 3", "tables"),
         ("tables:\n  - {table: new_nothing, noun: thing}", "no table called"),
         ("columns:\n  unicorn: [Horn]", "no kind of record called 'unicorn'"),
+        ("tables:\n  - {table: Campaign, noun: campaign}\ncolumns:\n  account: [Horn]", "Horn"),
         ("tables: [", "tables.yaml"),
     ],
 )
@@ -143,3 +144,4 @@ async def test_a_wrong_settings_file_says_what_is_wrong(desk: Desk, tmp_path: Pa
     file.write_text(text)
     with pytest.raises(TableProblem, match=says):
         await join_from_file(file, desk.dataverse.metadata)
+    assert "campaign create" not in CATALOG, "all of it joins, or nothing"
