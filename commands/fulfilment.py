@@ -20,7 +20,7 @@ from .operations.case_from_message import CaptureCase
 from .receipt import Stage, came_to
 from .request import Reply, Request, Visibility
 from .understanding import Intent, Understanding
-from .work import Work
+from .work import Outcome, Work
 
 
 class Fulfilment:
@@ -84,11 +84,14 @@ class Fulfilment:
     async def _read(self, operation: Operation, intent: Intent, request: Request) -> Reply:
         ctx = await self._context(intent, request, user_id=operation.user_id)
         try:
-            return await operation.run(ctx)
+            reply = await operation.run(ctx)
         except Forbidden as e:
             refused = Reply(card=explain(e, tried=intent.operation, ask=self._access.policy.ask))
             await self._note(DENIED, refused, intent, request)
             return refused
+        if operation.user_id != "me":  # what somebody else may see
+            await self._note(Outcome.DONE, reply, intent, request)
+        return reply
 
     async def _journal(self, intent: Intent, request: Request) -> Reply | None:
         """The answer, if it is there within the window; None: the job delivers it."""

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from bots import audit_command
+from bots.playground.answer import until
 from bots.database import database
 from bots.settings import SettingsError
 from bots.settings import load as load_settings
@@ -26,6 +27,7 @@ from commands.state import State
 from tests.bot import Bot
 from tests.jobs.postgres import postgres
 
+from .policies import under
 from .test_erasure import ended
 from .test_identity import as_in_production, rows
 
@@ -59,6 +61,22 @@ async def test_writes_denials_and_failures(bot: Bot, tmp_path: Path) -> None:
     denied = (await events(bot, name))[-1]
     assert denied.outcome == "denied"
     assert "hands off" in denied.reason
+
+
+async def test_what_is_read_as_somebody_else_is_noted(bot: Bot, tmp_path: Path) -> None:
+    since = datetime.now(UTC)
+    with under(bot, tmp_path, "act_for: [anna.weber@contoso.example]\n"):
+        for user in ("U1", "U2"):
+            await bot.slack.command("/crm", "lead list user_id=chiara.rossi@contoso.example", user=user)
+        await bot.slack.command("/crm", "lead list", user="U1")
+
+    async def noted() -> list[tuple[str, str, str]]:
+        there = [e async for e in bot.app.audit.entries(since=since) if e.verb == "lead list"]
+        return [(e.person, e.outcome, e.words["user_id"]) for e in there]
+
+    await until(noted, 10)
+    chiara = "chiara.rossi@contoso.example"
+    assert await noted() == [("slack:T1:U1", "done", chiara), ("slack:T1:U2", "denied", chiara)]
 
 
 async def test_who_asks_too_fast_is_noted_once_a_minute(bot: Bot) -> None:
