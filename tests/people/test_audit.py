@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from bots import audit_command
-from bots.playground.answer import until
 from bots.database import database
+from bots.playground.answer import until
 from bots.settings import SettingsError
 from bots.settings import load as load_settings
 from commands.audit import _AUDIT, DENIED, ERASED, Audit
