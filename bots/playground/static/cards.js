@@ -52,16 +52,18 @@ export function cardNode(content, { execute, search }) {
     await execute({ type: kind, id: action.id, verb: action.verb, title: action.title }, action.data ?? {});
     if (node) { node.disabled = false; node.classList.remove("busy"); }
   };
+  const given = new Map(); // the choices that the card itself brought, by input
   card.onInputValueChanged = async (input) => {
     if (!(input instanceof ChoiceSetInput) || !input.isDynamicTypeahead()) return;
     const typed = input.getFilterForDynamicSearch();
     if (!typed) return;
     const found = await search(input.choicesData.dataset, typed);
+    if (!given.has(input)) given.set(input, [...input.choices]);
+    input.choices = [...given.get(input)];
+    const fresh = found.filter((choice) => !input.choices.some((known) => known.value === choice.value));
+    input.renderChoices(typed, fresh);
     // the renderer looks a picked title up among the choices it was given, so those that were found join them
-    for (const choice of found) {
-      if (!input.choices.some((known) => known.value === choice.value)) input.choices.push(new Choice(choice.title, choice.value));
-    }
-    input.renderChoices(typed, found);
+    input.choices.push(...fresh.map((choice) => new Choice(choice.title, choice.value)));
   };
   try {
     card.parse(content);
