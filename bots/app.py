@@ -1,17 +1,14 @@
 """`build(settings)`: the only place that wires the rooms together."""
 
 import asyncio
-import gc
 import logging
-import re
 from collections.abc import Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 import aiohttp
 import sqlalchemy as sa
@@ -25,34 +22,27 @@ from commands.engine import Engine, EngineError
 from commands.environments import Environment, Environments
 from commands.following import FollowedThreads
 from commands.operations.custom import TableProblem, join_from_file
-from commands.people import NOBODY, Identity
 from commands.policy import Policy
 from commands.press import Seal
 from commands.rate import Pace, Rate, RateLimit, SharedRateLimit
-from commands.request import Face, Principal
+from commands.request import Face
 from commands.state import State
-from crm.address import is_loopback
 from crm.errors import CrmError
 from crm.notifications import read_change
 
-from . import settings as settings_module
 from .database import database
 from .environments import open_environments, policy_file
 from .jobs_command import look_after, open_journal, postgres_url
-from .log_filter import redact
 from .settings import Settings, SettingsError, keys_of, private_folder
 from .signin import SignInPages, open_sign_in
-from .web import STOPPING, application, busy, serve
+from .web import STOPPING, application
 from .webhook import Webhook
 
 if TYPE_CHECKING:  # loaded where they are started: an agent's server has no faces, and saves a quarter of a second
     from .teams.face import TeamsFace
-    from .teams.settings import TeamsSettings
 
 log = logging.getLogger(__name__)
 
-_FOR_TABLES = 10.0
-"""Seconds that an agent's server waits for custom tables before it offers its tools."""
 _AGENT_WINDOW = 60.0
 """Seconds that an agent's call waits for its answer; nobody delivers one later."""
 
@@ -180,6 +170,7 @@ class App:
             )
         if settings.microsoft_app_id or settings.only_loopback:
             from .teams.face import TeamsFace
+            from .teams_settings import teams_settings
 
             session = await self.stack.enter_async_context(aiohttp.ClientSession())
             try:
@@ -258,135 +249,5 @@ def build(settings: Settings, *, demo: bool = False, agent: bool = False) -> App
     return App(settings, demo=demo, agent=agent)
 
 
-def teams_settings(settings: Settings) -> "TeamsSettings":
-    """The Teams face's part of the settings."""
-    from .teams.settings import TeamsSettings
-
-    return TeamsSettings(
-        app_id=settings.microsoft_app_id,
-        app_password=settings.microsoft_app_password.get_secret_value(),
-        app_type=settings.microsoft_app_type,
-        tenant_id=settings.microsoft_app_tenant_id,
-        allowed_tenants=frozenset(t for t in re.split(r"[\s,]+", settings.microsoft_allowed_tenants) if t),
-        cloud=settings.microsoft_cloud,
-        sso_resource=settings.microsoft_sso_resource,
-        metadata_url=settings.microsoft_openid_url,
-        login_url=settings.microsoft_login_url,
-        graph_url=settings.microsoft_graph_url,
-        loopback=settings.only_loopback,
-    )
-
-
 def _pace(per_minute: int) -> Pace | None:
     return Pace(per_minute, max(1, per_minute // 3)) if per_minute else None
-
-
-async def run_serve(env_file: Path) -> int:
-    """`crmchat serve`."""
-    settings = settings_module.load(env_file)
-    settings.require_for_serving()
-    redact(settings)
-    async with build(settings) as app:
-        await serve(
-            app.site,
-            settings.host,
-            settings.port,
-            announce=lambda port: log.info("listening on %s", port),
-            stopping=app.drain,
-            loading=app.loading,
-        )
-    return 0
-
-
-async def run_mcp(env_file: Path, *, allow_writes: bool) -> int:
-    """`crmchat mcp`: beside `serve` on the same data folder, or alone."""
-    from .mcp.server import PLATFORM, make_server, serve_stdio  # half a second that `serve` need not spend
-
-    settings = settings_module.load(env_file)
-    if not settings.dataverse_url:
-        raise SettingsError("DATAVERSE_URL is not set; an emulator will do: crmchat emulator")
-    alone = is_loopback(urlsplit(settings.dataverse_url).hostname or "")
-    if settings.identity is Identity.DELEGATED:
-        raise SettingsError("CRMCHAT_IDENTITY=delegated is for people in a chat; agents need impersonation.")
-    who = settings.mcp_user
-    if not who and not alone:
-        raise SettingsError("CRMCHAT_MCP_USER is not set: the Entra object id or e-mail address to act for.")
-    principal = Principal(
-        platform=PLATFORM, tenant=settings.azure_tenant_id or "-", user=who or NOBODY,
-        entra_id="" if "@" in who else who, email=who if "@" in who else "",
-    )  # fmt: skip
-    async with build(settings, agent=True) as app:
-        gc.freeze()
-        gc.enable()
-        with suppress(TimeoutError):  # an agent lists the tools once, at the beginning
-            await asyncio.wait_for(app.tables_tried.wait(), _FOR_TABLES)
-        await serve_stdio(make_server(app.dispatcher, principal, allow_writes=allow_writes))
-    return 0
-
-
-async def run_demo(*, dataverse: str = "") -> int:
-    """`crmchat demo`: emulator, both bots and the playground, without any setting."""
-    from crm.emulator import Emulator  # a quarter of a second that `serve` need not spend
-    from crm.emulator import Webhook as EmulatorWebhook
-
-    from .playground.page import Playground
-
-    first = settings_module.demo(dataverse=dataverse)
-    redact(first)
-    folder = private_folder(first.data_dir / "demo")
-    async with AsyncExitStack() as stack:
-        if not dataverse:
-            emulator = Emulator(db=str(folder / "dataverse.db"), port=first.emulator_port, seed="contoso")
-            try:
-                await stack.enter_async_context(emulator)
-            except OSError as e:
-                raise SettingsError(busy("127.0.0.1", first.emulator_port, "EMULATOR_PORT")) from e
-            first = settings_module.demo(emulator.url)
-            await emulator.webhooks.clear()
-            await emulator.webhooks.register(
-                EmulatorWebhook(
-                    url=f"http://127.0.0.1:{first.port}/dataverse/webhook",
-                    key=first.dataverse_webhook_secret.get_secret_value(),
-                    tables=("incident", "annotation"),
-                )
-            )
-        playground = Playground(
-            port=first.port,
-            signing_secret=first.slack_signing_secret.get_secret_value(),
-            bot_token=first.slack_bot_token.get_secret_value(),
-        )
-        settings = settings_module.demo(
-            first.dataverse_url, dataverse=dataverse, slack_api_url=playground.slack_api_url
-        )
-        app = await stack.enter_async_context(build(settings, demo=True))
-        await playground.mount(app.site)
-        stack.push_async_callback(playground.stop)
-        await serve(
-            app.site,
-            settings.host,
-            settings.port,
-            announce=lambda port: _welcome(settings, port),
-            stopping=app.drain,
-            loading=app.loading,
-        )
-    return 0
-
-
-def _welcome(settings: Settings, port: int) -> None:
-    print(  # noqa: T201  what the person at the terminal is told
-        f"""
-crmchat is running.
-
-  Playground   http://127.0.0.1:{port}/playground
-  Dataverse    {settings.dataverse_url}/api/data/v9.2/   (inspector: {settings.dataverse_url}/_emulator/)
-
-Try in the playground:
-  /crm lead create Jane Smith company="Acme Corp" topic="Enterprise plan"
-  /crm lead list
-  /crm case create "Printer on fire" account=Contoso priority=high
-  and "Create case" in the menu of any message.
-
-Ctrl-C stops it.
-""",
-        flush=True,
-    )

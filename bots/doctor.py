@@ -16,7 +16,6 @@ import crm
 from commands.people import Identity
 from crm.errors import ConfigurationError
 
-from . import app as wiring
 from .database import database_url
 from .doctor_address import public_address
 from .doctor_dataverse import clock, dataverse
@@ -28,6 +27,7 @@ from .settings import Settings, SettingsError, load, private_folder
 from .slack.manifest import BOT_SCOPES
 from .teams.credentials import AppTokens, NoToken
 from .teams.settings import TeamsSettings
+from .teams_settings import teams_settings
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15)
 
@@ -38,7 +38,7 @@ async def examine(settings: Settings) -> list[Finding]:
     async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True) as session:
         parts = await asyncio.gather(
             _slack(settings, session),
-            _teams(wiring.teams_settings(settings), session),
+            _teams(teams_settings(settings), session),
             clock(settings, session),
             sign_in_page(settings),
             dataverse(settings),

@@ -105,7 +105,7 @@ def _command(
 
 
 async def _demo(args: argparse.Namespace) -> int:
-    from .app import run_demo
+    from .demo_command import run_demo
 
     if args.port is not None:
         os.environ["PORT"] = str(args.port)
@@ -115,7 +115,7 @@ async def _demo(args: argparse.Namespace) -> int:
 async def _serve(args: argparse.Namespace) -> int:
     # What is loaded now stays; looking for garbage in it takes a tenth of the start. `serve` turns it on again.
     gc.disable()
-    from .app import run_serve
+    from .serve_command import run_serve
 
     if args.port is not None:
         os.environ["PORT"] = str(args.port)
@@ -166,7 +166,7 @@ async def _manifest(args: argparse.Namespace) -> int:
 
 async def _mcp(args: argparse.Namespace) -> int:
     gc.disable()  # as for `serve`
-    from .app import run_mcp
+    from .mcp_command import run_mcp
 
     return await run_mcp(Path(".env"), allow_writes=args.allow_writes)
 
