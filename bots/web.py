@@ -131,6 +131,7 @@ async def serve(
             loading.add_done_callback(lambda _: gc.freeze())
         announce(runner.addresses[0][1])
         await stop.wait()
+        log.info("told to stop: no more work is taken, and what runs has %d seconds", STOPPING)
         last = threading.Timer(_STOPPED, _end)
         last.daemon = True
         last.start()

@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
+from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from .cards import Action, Card, CardKind
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 _PAUSES = (1.0, 5.0, 30.0, 120.0)
 """Seconds between tries to deliver a late answer."""
+_UNDELIVERED = Counter("crmchat_answers_undelivered", "Late answers that were given up, because a platform took none.")
 
 
 class Delivery:
@@ -92,6 +94,7 @@ class Delivery:
             except DeliveryFailed as e:
                 if not e.again or pause is None:
                     log.warning("an answer could not be delivered to %s: %s", place.key, e.sentence)
+                    _UNDELIVERED.inc()
                     break
                 await asyncio.sleep(max(pause, e.retry_after or 0))
             else:

@@ -36,6 +36,7 @@ _JOURNAL = 1.2
 """Seconds that the journal may take to accept work; the rest of the window is the work's own."""
 
 _RETRIES = Counter("crmchat_jobs_retries", "Attempts that are tried again later by themselves.")
+_REFUSED = Counter("crmchat_jobs_refused", "Commands that were not accepted, for the journal could not be written.")
 _FAILURES = Counter("crmchat_jobs_failures", "Attempts that ended in failure.")
 
 Perform = Callable[[Work, bool], Awaitable[Answer]]
@@ -307,6 +308,7 @@ def not_certain() -> UserError:
 
 def _not_accepted(cause: Exception) -> NotAccepted:
     log.warning("the journal refused work: %s: %s", type(cause).__name__, cause)
+    _REFUSED.inc()
     return NotAccepted(
         "This was not accepted, and nothing was done: the journal cannot be written just now.",
         "Try again in a minute; if it persists, tell the people who run this bot.",

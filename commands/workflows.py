@@ -172,5 +172,7 @@ async def step(name: str, call: Callable[[], Coroutine[Any, Any, str]]) -> str:
 
 def park() -> None:
     """Stop executing: what is cancelled stays pending in the journal."""
+    if running:
+        log.warning("%d jobs are parked; they go on when the journal is taken up again", len(running))
     for task in list(running.values()):
         task.cancel()
