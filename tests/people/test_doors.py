@@ -1,0 +1,120 @@
+"""One rule, and every way around it: words, buttons, forms, typing, links, messages, threads, work done later."""
+
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bots.mcp.server import PLATFORM
+from bots.playground.answer import until
+from commands.cards import Card, CardKind, Submission
+from commands.following import FollowedThreads
+from commands.press import Do, Press
+from commands.request import (
+    Ask,
+    FromMessage,
+    Message,
+    Person,
+    Place,
+    PlaceKind,
+    Pressed,
+    Principal,
+    Quote,
+    Reply,
+    Request,
+    Submitted,
+    Typed,
+)
+from commands.threads import Following
+from commands.work import Outcome, Work
+from crm.records import Ref
+from tests.bot import Bot
+
+from .policies import under
+from .test_identity import STAFF, rows
+
+BEN = next(p for p in STAFF if p.key == "ben")
+RULE = (
+    "rules:\n- rule: No cases for Ben\n  deny: {people: [ben.carter@contoso.example], nouns: [case]}\n"
+    "act_for: [ben.carter@contoso.example]\n"
+)
+PLACE = Place(platform="slack", tenant="T1", conversation="C2", thread="9.9", kind=PlaceKind.CHANNEL)
+
+
+def message(text: str) -> Message:
+    return Message(key=f"slack:T1:C2:{uuid.uuid4().hex}", text=text, author=Person(name="Ben", user=BEN.slack))
+
+
+@pytest.mark.parametrize("platform", ["slack", "teams", PLATFORM])
+async def test_every_door_is_closed(bot: Bot, tmp_path: Path, platform: str) -> None:
+    (case,) = await rows(bot, "incidents", "startswith(ticketnumber,'CAS-01001')")
+    who = {
+        "slack": Principal(platform="slack", tenant="T1", user=BEN.slack),
+        "teams": Principal(platform="teams", tenant=bot.teams.world.tenant, user=BEN.aad, entra_id=BEN.aad),
+        PLATFORM: Principal(platform=PLATFORM, tenant="local", user=BEN.aad, entra_id=BEN.aad),
+    }[platform]
+    place = replace(PLACE, platform=platform, tenant=who.tenant)
+    dispatcher, number, since = bot.app.dispatcher, case["ticketnumber"], datetime.now(UTC)
+    args = {"record": case["incidentid"]}
+    update = Press(do=Do.RUN, verb="case update", args={**args, "description": "By a button"})
+    asks: dict[str, Ask] = {
+        "words": Typed(f"case show {number}"),
+        "as somebody else": Typed(f"case show {number} user_id=anna.weber@contoso.example"),
+        "list": Typed("case list"),
+        "everywhere": Typed("search coffee"),
+        "recent": Typed("recent"),
+        "reminder": Typed(f"case remind {number} 'tomorrow 9am'"),
+        "button": Pressed(update),
+        "confirmed button": Pressed(replace(update, do=Do.CONFIRM)),
+        "share": Pressed(Press(do=Do.SHARE, verb="case get", args=args)),
+        "form": Pressed(replace(update, do=Do.FORM)),
+        "submitted form": Submitted(replace(update, do=Do.SUBMIT), Submission(values={"description": "By a form"})),
+        "message": FromMessage(Quote(message=message("Make me a case"))),
+        "emoji": FromMessage(Quote(message=message("Make me one")), at_once=True),
+        # A record of a table that is denied, reached through a field of another.
+        "lookup": Pressed(Press(do=Do.RUN, verb="case note", args={**args, "text": "By a note"})),
+    }
+    with under(bot, tmp_path, RULE):
+        for name, ask in asks.items():
+
+            async def answered(ask: Ask = ask, key: str = uuid.uuid4().hex) -> Reply | None:
+                reply = await dispatcher.dispatch(Request(ask=ask, principal=who, place=place, key=key))
+                return None if reply.pending else reply
+
+            reply = await until(answered, 20)
+            assert reply.form is None, name
+            assert refused(reply.card), (name, reply.card)
+        assert refused(await dispatcher.browsing.home(who, place))
+        assert await dispatcher.browsing.suggest(replace(update, do=Do.SUBMIT), "customer", "Cont", who, place) == []
+        link = f"{bot.emulator.url}/main.aspx?pagetype=entityrecord&etn=incident&id={case['incidentid']}"
+        assert await dispatcher.browsing.unfurl(link, who, place) is None
+        with pytest.raises(Exception, match="No cases for Ben"):
+            await dispatcher.browsing.search("coffee", ["case"], who, place)
+        threads = FollowedThreads(bot.app.state)
+        await threads.follow(Following(place=place, principal=who, case=Ref("incident", uuid.UUID(case["incidentid"]))))
+        try:
+            said = await dispatcher.listening.heard(who, place, message("By a reply"))
+        finally:
+            await threads.unfollow(place)
+        assert said
+        assert refused(said.card)
+        # What was accepted before the rule, and comes to be done now.
+        for work in (
+            Work(key=uuid.uuid4().hex, verb="case get", args=args, principal=who, place=place, remark="Remember"),
+            Work(key=uuid.uuid4().hex, verb="case update", args=update.args, principal=who, place=place),
+        ):
+            answer = await dispatcher.perform(work, resumed=False)
+            assert answer.outcome is Outcome.FAILED
+            assert refused(answer.reply.card)
+        again = replace(work, verb="case get", args=args, key=uuid.uuid4().hex)
+        assert refused((await dispatcher.perform(again, resumed=True)).reply.card)
+    (now,) = await rows(bot, "incidents", f"incidentid eq {case['incidentid']}")
+    assert now["modifiedon"] == case["modifiedon"]
+    denied = [e async for e in bot.app.audit.entries(since=since, person=who.key, outcome="denied")]
+    assert {"case update", "case get", "case capture", "case note", "search", "home"} <= {e.verb for e in denied}
+
+
+def refused(card: Card | None) -> bool:
+    return card is not None and card.kind is CardKind.ERROR and "No cases for Ben" in card.title
