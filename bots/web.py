@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 STOPPING = 5.0
 """Seconds for which what runs may finish when the process is told to stop."""
-_STOPPED = 9.5
+_STOPPED = 9.0
 """Seconds after which it ends whatever still hangs; work that was accepted is in the journal."""
 
 MAX_BODY = 1024 * 1024
