@@ -17,8 +17,8 @@ from .context import Context
 from .errors import BadInput
 from .fields import Form, Named, Reading
 from .filters import And, Compare, Expr, Flag, Is, Not, Op, Or, Term, compared
-from .language import dates
-from .language.reading import Unreadable
+from .language import dates, markup
+from .language.reading import Unreadable, shown
 from .operation import CATALOG, Operation
 from .press import Press
 from .references import Wanted, resolve
@@ -188,7 +188,7 @@ class Conditions:
             language = language_code(self._ctx.principal.locale)
             found = [find_choice(self._info, column, text).label(language) for text in compare.values]
             return compared(compare, found)
-        return compared(compare)
+        return compared(compare, [shown(markup.plain(text)) for text in compare.values])
 
     def _when(self, column: ColumnInfo, op: Op, text: str) -> str:
         age = dates.age(text)

@@ -108,6 +108,17 @@ async def test_mistakes_are_answered_with_a_sentence_and_change_nothing(bot: Bot
         await slack.until(lambda: slack.last("C1", "U4") or slack.view("U4"))
 
 
+async def test_a_person_in_a_condition_is_named_as_they_were_mentioned(bot: Bot) -> None:
+    """By Slack's `should_escape`; the mention itself is looked up by its confirmed address."""
+    slack = bot.slack
+    await slack.command("/crm", "case list owner=<@U4|dmitri>", user="U1", channel="C1")
+    card = slack.last("C1", "U1")
+    assert card
+    shown = slack.text(card)
+    assert "Owner is “@dmitri”" in shown
+    assert "Dmitri Volkov" in shown
+
+
 async def test_help_is_quick(bot: Bot) -> None:
     answers = [await bot.slack.command("/crm", "help", user="U1") for _ in range(20)]
     assert sorted(a.seconds for a in answers)[10] < 0.2
