@@ -14,7 +14,7 @@ import orjson
 from commands.cards import Action, Card, CardKind, Fact, Link, Moment, Row, Status, Style, Tone, Value, to_text
 from commands.press import Do, Press, Seal
 
-from .plain import clip, harmless, one_line, show_moment
+from .plain import clip, for_choice, harmless, one_line, show_moment
 
 BUDGET: Final = 28_000
 """Bytes of UTF-8 that a card may have; Teams refuses messages above 28 to 100 kB, depending on the way they come."""
@@ -136,7 +136,7 @@ def envelope(body: list[Element], actions: list[Element], fallback: str, *, wide
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.5",
-        "fallbackText": one_line(fallback, 300),
+        "fallbackText": for_choice(fallback, 300),
         "body": body,
     }
     if actions:

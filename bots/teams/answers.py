@@ -9,7 +9,7 @@ from typing import Any, Final
 from commands.cards import Card, Option, to_text
 
 from .adaptive import Element
-from .plain import for_thumbnail, one_line
+from .plain import for_choice, for_thumbnail, one_line
 from .port import CARD, Answer
 
 ERROR: Final = "application/vnd.microsoft.error"
@@ -29,7 +29,7 @@ def shown(card: Element) -> Answer:
 
 def said(text: str) -> Answer:
     """To `adaptiveCard/action`: the card stays, a short message shows below it."""
-    return Answer(200, {"statusCode": 200, "type": MESSAGE, "value": one_line(text, 200)})
+    return Answer(200, {"statusCode": 200, "type": MESSAGE, "value": for_choice(text, 200)})
 
 
 def refused(status: int, code: str, message: str) -> Answer:
@@ -70,7 +70,7 @@ def results(found: Iterable[tuple[Card, Element]]) -> Answer:
 
 def note(text: str) -> Answer:
     """To a message extension: plain text where results would be."""
-    return _extension({"type": "message", "text": one_line(text, 400)})
+    return _extension({"type": "message", "text": for_choice(text, 400)})
 
 
 def sign_in(url: str, title: str) -> Answer:

@@ -59,7 +59,7 @@ def one_line(text: str, limit: int) -> str:
 
 
 def for_choice(text: str, limit: int) -> str:
-    """For the titles of choices, which some clients take for Markdown: no links."""
+    """For what some clients take for Markdown, like titles of choices and short messages: no links."""
     return one_line(text, limit).replace("](", "]\u2060(")
 
 

@@ -610,6 +610,7 @@ async def test_injection_stays_data(teams, script):
     kinds = {part["type"] for part in card["body"]}
     assert kinds == {"RichTextBlock"}
     assert "{{DATE(" not in str(card)
+    assert "](" not in card["fallbackText"]  # which some clients take for Markdown
 
 
 async def test_the_group_of_a_team_is_asked_for_where_it_is_not_sent(face, teams, script):
