@@ -159,6 +159,11 @@ class Jobs:
         done, _ = await asyncio.wait({begun}, timeout=max(patience, 0.1))
         if not done:
             log.warning("the journal does not say whether it has %s", job)
+            slot, receipt = self._slots.get(job), RECEIPT.get()
+            if (
+                slot and receipt in slot.receipts
+            ):  # what is said now is no answer: if the journal has the job, it owes one
+                slot.receipts.remove(receipt)
             raise not_certain()
         try:
             begun.result()

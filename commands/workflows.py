@@ -67,6 +67,8 @@ running: dict[str, asyncio.Task[Any]] = {}
 first: set[str] = set()
 """The jobs that this process started at once, and whose work is not done: nobody has run them before."""
 _queued = asyncio.Semaphore(_QUEUED)
+_places: set[str] = set()
+"""The jobs that were let in by `_queued`, and whose work is not done."""
 _alone = asyncio.Lock()
 """Held by the only suspect that runs in this process."""
 
@@ -85,6 +87,9 @@ async def crm_job(argument: str) -> str:
     try:
         known = None if job in first else await _known(job)
         async with _alone if _suspect(known) else nullcontext():
+            if job not in first:
+                await _queued.acquire()
+                _places.add(job)
             end = await _end(job, known)
             result = await _body(argument, end)
     except (SQLAlchemyError, EngineError) as e:
@@ -94,7 +99,7 @@ async def crm_job(argument: str) -> str:
         raise asyncio.CancelledError from e
     finally:
         running.pop(job, None)
-        first.discard(job)
+        _make_room(job)
     if end:
         raise JobAbandoned(end)
     return result
@@ -153,21 +158,24 @@ def runs(job: Any) -> int:
 
 
 async def work(name: str, call: Callable[[], Coroutine[Any, Any, str]]) -> str:
-    """Inside a job: the step of which only so many run at once."""
-    job = DBOS.workflow_id or ""
-    if job not in first:
-        async with _queued:
-            return await step(name, call)
+    """Inside a job: the last step for which it keeps others from beginning."""
     try:
         return await step(name, call)
     finally:
-        first.discard(job)
+        _make_room(DBOS.workflow_id or "")
 
 
 async def step(name: str, call: Callable[[], Coroutine[Any, Any, str]]) -> str:
     """Inside a job: do it and remember its result, so that a resumed job does not do it again."""
     result: str = await DBOS.run_step_async({"name": name}, call)
     return result
+
+
+def _make_room(job: str) -> None:
+    first.discard(job)
+    if job in _places:
+        _places.remove(job)
+        _queued.release()
 
 
 def park() -> None:

@@ -38,6 +38,8 @@ _SPEECH = frozenset({None, "", "file_share", "thread_broadcast"})
 
 EVENT_SECONDS = 2.7
 """Slack waits three."""
+_TOLD = 0.5
+"""Seconds of these in which an answer that is in no journal may leave before the event is acknowledged."""
 CLOCKS_APART = 60
 """Seconds by which Slack's clock and ours may differ."""
 _HAPPENED = {
@@ -201,6 +203,8 @@ class Events:
         sent = asyncio.get_running_loop().create_future()
         reply = await desk.ask(ask, principal, where, f"{origin.key}:{said or body.get('event_id') or ''}", sent=sent)
         desk.send(where, principal, reply, sent)
+        if not reply.pending:  # nobody else would tell it: if we die before it has left, Slack shall come again
+            await asyncio.wait({sent}, timeout=_TOLD)
 
     def _place(self, origin: Origin, body: Body, *, thread: str, message_ts: str = "") -> Place:
         event = body["event"]

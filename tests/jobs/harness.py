@@ -334,6 +334,7 @@ async def storm(  # noqa: C901  four players, each simple
     typed: Counter[int] = Counter()
     """How often a command was refused and typed anew."""
     retyping: list[asyncio.Task[None]] = []
+    reaped = asyncio.Event()
 
     async def send(number: int) -> None:
         await asyncio.sleep(number / rate)
@@ -380,7 +381,7 @@ async def storm(  # noqa: C901  four players, each simple
 
     async def retype() -> None:
         """Whoever was told afterwards that nothing was accepted types it again."""
-        while reaping or len(acknowledged) < commands or world.sink.refused:
+        while not reaped.is_set() or len(acknowledged) < commands or world.sink.refused:
             await asyncio.sleep(0.2)
             said, world.sink.refused = world.sink.refused, []
             for key in said:
@@ -393,7 +394,6 @@ async def storm(  # noqa: C901  four players, each simple
         await asyncio.gather(*retyping)
 
     async def reap() -> None:
-        nonlocal reaping
         # A life is counted from readiness: on a busy machine, moments on a clock would all fall into the starts.
         life = commands / rate / kills
         for turn in range(kills):
@@ -402,9 +402,8 @@ async def storm(  # noqa: C901  four players, each simple
             await server.end()
             await server.start()
             await server.ready(world.session)
-        reaping = False
+        reaped.set()
 
-    reaping = True
     async with asyncio.timeout(2 * commands / rate + 15 * kills + 120):
         await asyncio.gather(reap(), trouble(), retype(), *(send(n) for n in range(commands)))
     await settle(world, tally, seconds=120)

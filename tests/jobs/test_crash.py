@@ -27,6 +27,7 @@ async def test_nothing_lost_nothing_twice(tmp_path: Path, commands: int, kills: 
         await server.ready(world.session)
         tally = await storm(world, commands=commands, kills=kills, rate=rate, seed=seed)
         print(f"\n{tally}")
+        print(f"lost {tally.lost}, unanswered {tally.unanswered}")
         assert not tally.lost, server.log()
         assert not tally.twice, server.log()
         assert not tally.unanswered, server.log()
