@@ -160,9 +160,7 @@ class Jobs:
         if not done:
             log.warning("the journal does not say whether it has %s", job)
             slot, receipt = self._slots.get(job), RECEIPT.get()
-            if (
-                slot and receipt in slot.receipts
-            ):  # what is said now is no answer: if the journal has the job, it owes one
+            if slot and receipt in slot.receipts:  # what is said now is no answer; the job, if there is one, owes it
                 slot.receipts.remove(receipt)
             raise not_certain()
         try:
