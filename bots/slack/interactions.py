@@ -1,5 +1,8 @@
-"""Slash commands, buttons, modals, typeahead and shortcuts. Each listener answers within the acknowledgement window:
-`Dispatcher.dispatch` keeps it, and what talks to Slack runs behind the acknowledgement."""
+"""Slash commands, buttons and shortcuts; what happens in an open form is in `submissions`.
+
+Each listener answers within the acknowledgement window: `Dispatcher.dispatch` keeps it, and what talks to Slack runs
+behind the acknowledgement.
+"""
 
 import asyncio
 import re
@@ -14,23 +17,19 @@ from slack_bolt.middleware.async_middleware import AsyncMiddleware
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
-from commands.cards import CardKind
 from commands.press import BadSeal, Do
-from commands.request import FromMessage, Place, PlaceKind, Pressed, Principal, Reply, Submitted, Typed, Visibility
+from commands.request import FromMessage, Place, PlaceKind, Pressed, Principal, Reply, Typed, Visibility
 
 from .blocks import MENU, OPEN, PRESS, render
 from .delivery import invitation
 from .desk import Desk, gesture, in_view, without_view
-from .modals import INPUT, MORE, SHOWN, Unsealed, field_errors, option, submission
-from .payload import Body, Origin, of_command, of_interaction, place
+from .inputs import INPUT
+from .modals import MOST_VIEWS, SHOWN, Unsealed, depth
+from .payload import Body, Origin, of_command, of_interaction, place, used
 from .settings import GLOBAL_SHORTCUT, MESSAGE_SHORTCUT
+from .submissions import Submissions
 
-SUGGEST_SECONDS = 2.0
 _JSON: dict[str, str | Sequence[str]] = {"content-type": "application/json"}
-MOST_VIEWS = 3
-"""Slack's limit on views on top of each other."""
-_ASKS_ON = frozenset({CardKind.CHOICE, CardKind.CONFIRM, CardKind.ERROR})
-"""Kinds of card that are part of the question: they stay in the modal."""
 
 
 class _Commands(AsyncMiddleware):
@@ -58,11 +57,9 @@ class Interactions:
         app.action(re.compile(f"^{PRESS}"))(self.pressed)
         app.action(re.compile(f"^{MENU}"))(self.pressed)
         app.action(re.compile(f"^{OPEN}"))(self.nothing)
-        app.action(MORE)(self.more)
         app.action(INPUT)(self.nothing)
-        app.options(re.compile(""))(self.options)
         app.view(SHOWN)(self.nothing)
-        app.view(re.compile(""))(self.submitted)
+        Submissions(desk, app, self.stale)
         app.view_closed(re.compile(""))(self.nothing)
         app.message_shortcut(MESSAGE_SHORTCUT)(self.message_shortcut)
         app.global_shortcut(GLOBAL_SHORTCUT)(self.global_shortcut)
@@ -110,7 +107,7 @@ class Interactions:
 
     async def pressed(self, ack: AsyncAck, body: Body) -> None:
         """A button of a card, or an option of its menu, wherever the card is."""
-        if (token := _token(body)) == OPEN:
+        if (token := used(body)) == OPEN:
             await ack()
             return
         desk, origin = self._desk, of_interaction(body)
@@ -179,7 +176,7 @@ class Interactions:
         if not (reply.card or reply.form):
             return
         on_top = view.get("type") == "modal"
-        if on_top and (reply.replace or _depth(view) >= MOST_VIEWS):
+        if on_top and (reply.replace or depth(view) >= MOST_VIEWS):
             desk.send(where, principal, reply)
             return
         await desk.open_reply(reply, trigger, principal, in_view(where, trigger), push=on_top)
@@ -219,79 +216,6 @@ class Interactions:
             **address,
         )
 
-    # modals
-
-    async def submitted(self, ack: AsyncAck, body: Body) -> None:
-        """A form: field errors stay in it, a question takes its place, success closes it and answers where it began."""
-        desk, origin, view = self._desk, of_interaction(body), body["view"]
-        principal = desk.people.principal(origin)
-        try:
-            press, where = desk.modals.opened(view, principal)
-        except Unsealed:
-            await ack(
-                response_action="update", view=desk.modals.card(desk.dispatcher.stale(), principal, place(origin, ""))
-            )
-            return
-        key = f"{origin.key}:{view.get('id', '')}:{view.get('hash', '')}"
-        sent = asyncio.get_running_loop().create_future()
-        reply = await desk.ask(Submitted(press, submission(view)), principal, where, key, sent=sent)
-        card = reply.card
-        stays = card and (reply.pending or card.kind in _ASKS_ON or where.conversation == principal.user)
-        if (reply.form or stays) and not sent.done():
-            sent.set_result(True)  # it travels in the acknowledgement
-        if reply.form:
-            if errors := field_errors(reply.form, view):
-                await ack(response_action="errors", errors=errors)
-            else:
-                known = await desk.people.known(principal)
-                await ack(response_action="update", view=desk.modals.form(reply.form, known, where))
-            return
-        if card and stays:
-            await self._keep_modal(ack, reply, view, principal, where)
-            return
-        await ack(response_action="clear")
-        desk.send(without_view(where), principal, reply, sent)
-
-    async def _keep_modal(self, ack: AsyncAck, reply: Reply, view: Any, principal: Principal, where: Place) -> None:
-        desk, card = self._desk, reply.card
-        if card is None:
-            return
-        if card.kind is CardKind.ERROR and _depth(view) < MOST_VIEWS:  # on top: closing it shows the filled form again
-            on_top = in_view(where, f"{view.get('id', '')}-{view.get('hash', '')}")
-            await ack(response_action="push", view=desk.modals.card(card, principal, on_top, title="That did not work"))
-        else:
-            await ack(response_action="update", view=desk.modals.card(card, principal, where))
-        if reply.stub or reply.reaction:
-            desk.send(without_view(where), principal, replace(reply, card=None))
-
-    async def more(self, ack: AsyncAck, body: Body) -> None:
-        """*More fields*: a longer form with what was typed so far."""
-        desk, origin, view = self._desk, of_interaction(body), body.get("view") or {}
-        principal = desk.people.principal(origin)
-        try:
-            where = desk.modals.opened(view, principal)[1]
-            press = desk.dispatcher.seal.open(_token(body))
-        except (Unsealed, BadSeal):
-            await self.stale(ack, body)
-            return
-        reply = await desk.ask(Submitted(press, submission(view)), principal, where, gesture(origin, body))
-        await ack()
-        desk.send(where, principal, reply)
-
-    async def options(self, ack: AsyncAck, body: Body) -> None:
-        """Typeahead of a lookup field. Late or impossible: no entries, never an error."""
-        desk, origin = self._desk, of_interaction(body)
-        principal = desk.people.principal(origin)
-        try:
-            press, where = desk.modals.opened(body.get("view") or {}, principal)
-            async with asyncio.timeout(SUGGEST_SECONDS):
-                found = await desk.dispatcher.browsing.suggest(
-                    press, str(body.get("block_id", "")), str(body.get("value", "")), principal, where
-                )
-        except (Unsealed, TimeoutError):
-            found = []
-        await ack({"options": [option(o) for o in found[:100]]})
-
     # shortcuts
 
     async def message_shortcut(self, ack: AsyncAck, body: Body) -> None:
@@ -326,16 +250,3 @@ class Interactions:
         principal, trigger = self._desk.people.principal(origin), str(body.get("trigger_id") or "")
         where = place(origin, "")
         await self._open_form(ack, Typed(""), principal, where, trigger, gesture(origin, body), push=False)
-
-
-def _token(body: Body) -> str:
-    """What the control that was used carries: a button's value, or that of the option chosen."""
-    used = body["actions"][0]
-    return str(used.get("value") or (used.get("selected_option") or {}).get("value") or "")
-
-
-def _depth(view: Any) -> int:
-    """How many views lie on top of each other up to this one."""
-    if not view.get("previous_view_id"):
-        return 1
-    return 2 if view["previous_view_id"] == view.get("root_view_id") else MOST_VIEWS

@@ -124,3 +124,9 @@ def place(
 def workspace_at(place: Place) -> Workspace:
     """The workspace whose token answers there."""
     return Workspace(place.address.get("team", ""), place.address.get("enterprise", ""))
+
+
+def used(body: Body) -> str:
+    """What the control that was used carries: a button's value, or that of the option chosen."""
+    control = body["actions"][0]
+    return str(control.get("value") or (control.get("selected_option") or {}).get("value") or "")
