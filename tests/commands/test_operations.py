@@ -13,6 +13,7 @@ from commands.operation import CATALOG, by_slug
 from commands.operations.lists import List
 from commands.press import Do
 from commands.record_cards import look
+from crm.client import Dataverse
 from crm.query import Query
 from crm.records import Page
 
@@ -84,6 +85,22 @@ async def test_every_example_works(desk: Desk, verb: str) -> None:
     given = desk.read(operation.example).given().values()
     named = sum(1 for value in given if getattr(value, "form", None) in _TO_LOOK_UP)
     named += "='Contoso'" in operation.example and "list" in verb  # a reference within a filter
+    assert len(calls) <= 1 + named, [c.path for c in calls]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("verb", list(CATALOG))
+async def test_first_use_takes_no_more_requests(desk: Desk, verb: str) -> None:
+    """By a client that has learnt nothing yet but metadata."""
+    operation = CATALOG[verb]
+    async with Dataverse(desk.dataverse.url) as fresh:
+        await fresh.metadata.load()
+        new = Desk(fresh, desk.recorder)
+        with new.requests() as calls:
+            await new.say(operation.example)
+    given = new.read(operation.example).given().values()
+    named = sum(1 for value in given if getattr(value, "form", None) in _TO_LOOK_UP)
+    named += "='Contoso'" in operation.example and "list" in verb
     assert len(calls) <= 1 + named, [c.path for c in calls]
 
 
