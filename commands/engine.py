@@ -94,7 +94,7 @@ class Engine:
                 await self._tending
         if not self._refuses:
             self._refuses = "This process is stopping and takes no more work."
-            if workflows.running or workflows.chores or workflows.first:
+            if workflows.running or self._watchers:
                 parking = asyncio.get_running_loop().call_later(grace, workflows.park)
                 await _destroy(grace + 1)
                 parking.cancel()
@@ -133,9 +133,7 @@ class Engine:
             except BaseException:
                 workflows.first.discard(job)
                 raise
-        watcher = asyncio.create_task(_watch(handle))
-        self._watchers.add(watcher)
-        watcher.add_done_callback(self._watchers.discard)
+        self._watch(handle)
 
     async def once(self, name: str, chore: Callable[[], Coroutine[Any, Any, None]]) -> bool:
         """Do it unless a process that shares the journal has begun a chore of this name; whether this one did.
@@ -155,10 +153,17 @@ class Engine:
         try:
             with SetWorkflowID(name):
                 handle = await DBOS.start_workflow_async(crm_chore, name)
+            self._watch(handle)
             await handle.get_result()
         finally:
             del workflows.chores[name]
         return mine
+
+    def _watch(self, handle: Any) -> None:
+        """Until it is recorded: whoever asked for it may not wait so long."""
+        watcher = asyncio.create_task(_recorded(handle))
+        self._watchers.add(watcher)
+        watcher.add_done_callback(self._watchers.discard)
 
     async def status(self, job: str) -> Status | None:
         """The job of this id, or None. Raises EngineError while the journal cannot be reached."""
@@ -260,11 +265,11 @@ class Engine:
             raise EngineError(f"The journal {self._path} cannot be written: {e}.") from e
 
 
-async def _watch(handle: Any) -> None:
+async def _recorded(handle: Any) -> None:
     try:
         await handle.get_result()
     except Exception as e:
-        log.warning("a job ended badly: %s", type(e).__name__)
+        log.warning("a workflow ended badly: %s", type(e).__name__)
 
 
 async def _destroy(grace: int) -> None:
