@@ -14,6 +14,7 @@ demo: $(VENV)/.runtime ## emulator, both bots and the playground on http://127.0
 serve: $(VENV)/.runtime
 	@exec $(BIN)/crmchat serve $(ARGS)
 
+test: export PYTHONDONTWRITEBYTECODE := # each of pytest's workers would compile all tests anew, every time
 test: $(VENV)/.dev node_modules/.ready ## everything that must hold at every commit
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/pytest -n 2 --dist worksteal -m "not soak" $(ARGS)

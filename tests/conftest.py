@@ -14,9 +14,28 @@ _NEEDS = {
     "postgres": lambda: next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), None),
 }
 
+_START_PROCESSES = (
+    "tests/jobs/",
+    "tests/test_demo.py",
+    "tests/mcp/",
+    "tests/people/",
+    "tests/slack/test_killed.py",
+    "tests/teams/test_killed.py",
+    "tests/teams/test_single_sign_on.py",
+    "tests/teams/test_signed.py",
+    "tests/commands/test_first_command.py",
+    "tests/playground/test_browser.py",
+)
+"""Where tests start whole programs, and wait for them."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip by name what needs Chromium or PostgreSQL where these are absent; under CRMCHAT_REQUIRE_ALL=1 it fails."""
+    """Put first what waits; skip by name what needs Chromium or PostgreSQL where these are absent.
+
+    Under CRMCHAT_REQUIRE_ALL=1 the latter fails.
+    """
+    # Whoever of pytest's workers begins with these waits much; the others have the processors, and take over the rest.
+    items.sort(key=lambda item: not item.nodeid.startswith(_START_PROCESSES))
     if os.environ.get("CRMCHAT_REQUIRE_ALL") == "1":
         return
     for item in items:
