@@ -26,6 +26,8 @@ _STRAIGHT = re.compile('""|"')
 _BLOCK: Final = "```"
 
 OPENERS: Final = frozenset({'"', *_DOUBLE, *_SINGLE})
+SINGLE: Final = frozenset(_SINGLE)
+"""Those that open nothing before a space."""
 
 
 class Quotes:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from crm.tables import Kind
 
 from . import dates, markup, money
-from .quotes import OPENERS, Quotes
+from .quotes import OPENERS, SINGLE, Quotes
 
 _RUN = re.compile(rf"(?:{markup.ATOM.pattern}|\S)+")
 _PLAIN = re.compile(f"[^\\s=:<&{re.escape(''.join(sorted(OPENERS)))}][^\\s=:<&]*(?=\\s|$)(?! *=)")
@@ -18,6 +18,8 @@ _KEY_AHEAD = re.compile(r"[ \n]*(?:--?)?[^\W\d][\w\-]*=(?!=)")
 _COLON = re.compile(r"([^\W\d][\w\-]*):(?!//)(?=\S)")
 _QUOTED_KEY = re.compile(r" *=(?!=)( *)")
 _BEFORE_VALUE: Final = (" ", "=")
+_PILED = re.compile("(?:““)+(?=“)|(?:»»)+(?=»)")
+"""Pairs that say nothing, before one that may."""
 _SPACE = re.compile(r"[ \n]*")
 _BLANK: Final = ("", " ", "\n")
 _PHONE = re.compile(r"\+?[\d(][\d().\-/]*(?: [\d().\-/]+)*(?=\s|$)")
@@ -71,6 +73,13 @@ def items(text: str, kind_of: KindOf) -> Iterator[Item]:
         if not opens and (plain := _PLAIN.match(text, begin)):
             yield Word(plain[0], begin, breaks)
             pos = plain.end()
+            continue
+        if opens and (piled := _PILED.match(text, begin)):
+            pos = piled.end()
+            continue
+        if opens and text[begin] in SINGLE and text[begin + 1 : begin + 2] in _BLANK:
+            yield Word(text[begin], begin, breaks)
+            pos = begin + 1
             continue
         if opens and (quoted := quotes.at(begin)):
             content, pos = quoted
