@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+import bots.teams.face  # noqa: F401  its modules have tables
 from bots.database import VERSION_TABLE, connected, database, downgrade, newest, upgrade, version
 from bots.database_command import run_database
 from bots.settings import Settings, SettingsError
