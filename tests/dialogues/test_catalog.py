@@ -90,7 +90,7 @@ async def test_it_is_what_was_shown_a_moment_ago(bot: Bot, face: str) -> None:
         await person.type("assign it to Ben Carter")
         await person.sees("Assigned to Ben Carter.")
         await person.type("cancel it")
-        await person.sees("lead cancel")
+        await person.sees("“cancel”", "with a lead")
         assert person.warned
     finally:
         await person.close()
