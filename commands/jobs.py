@@ -88,11 +88,7 @@ class Jobs:
         receipt = RECEIPT.get()
         if receipt:
             receipt.stage = Stage.WRITING
-        try:
-            async with asyncio.timeout(_JOURNAL):
-                job, known, ended = await self._latest(work.key)
-        except (SQLAlchemyError, EngineError, TimeoutError) as e:
-            raise _not_accepted(e) from e
+        job, known, ended = await self._in_time(work.key)
         if ended or (known and repeatable):
             # Whoever asks again sees the answer again; everyone else has seen what was meant for them.
             return replace(ended.reply, stub=None) if ended and not repeatable else Reply()
@@ -144,6 +140,15 @@ class Jobs:
             return False
         await self._engine.cancel(job)
         return True
+
+    async def _in_time(self, key: str) -> tuple[str, bool, Answer | None]:
+        try:
+            async with asyncio.timeout(_JOURNAL):
+                return await self._latest(key)
+        except TimeoutError as e:  # an earlier delivery of the same gesture may be in it
+            raise not_certain() from e
+        except (SQLAlchemyError, EngineError) as e:
+            raise _not_accepted(e) from e
 
     async def _begin(self, job: str, work: Work, patience: float) -> None:
         """Journal a new job, once for all who ask for it. See `run` for what is raised."""

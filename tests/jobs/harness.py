@@ -53,14 +53,19 @@ class Sink:
     answers: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
     """The conversations in which it was said that a command was not accepted."""
+    doubted: set[str] = field(default_factory=set)
+    """The same for those of which it was said that nobody knows yet."""
     texts: deque[str] = field(default_factory=lambda: deque(maxlen=200))
     """The last bodies."""
 
     async def take(self, request: web.Request) -> web.Response:
         text = await request.text()
         self.answers.update(names_in(text))
+        where = re.findall(r"(?:Ev|teams-|trigger-)\d+(?:r\d+)?", unquote(request.path) + unquote(text))[:1]
         if "not accepted" in text:
-            self.refused += re.findall(r"(?:Ev|teams-|trigger-)\d+(?:r\d+)?", unquote(request.path) + unquote(text))[:1]
+            self.refused += where
+        if "not certain" in text:
+            self.doubted.update(where)
         self.texts.append(text)
         if request.path.startswith("/api/users."):
             user = {"id": "U1", "team_id": "T1", "profile": {"real_name": "Anna", "email": "anna@contoso.example"}}
@@ -84,6 +89,8 @@ class Tally:
     """Requests that a platform sent once more after the acknowledgement."""
     faults: Counter[str] = field(default_factory=Counter)
     refused: int = 0
+    doubted: set[int] = field(default_factory=set)
+    """Commands of which somebody was told that nobody knows yet whether they are accepted."""
     troubles: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     in_acknowledgement: Counter[str] = field(default_factory=Counter)
@@ -104,7 +111,12 @@ class Tally:
 
     @property
     def unanswered(self) -> list[str]:
-        return [n for n in self.names if not self.in_acknowledgement[n] + self.delivered[n]]
+        """Acknowledged, and no answer (to whom was told to look, the row is one)."""
+        told = {name(n) for n in self.doubted}
+        return [
+            n for n in self.names
+            if not self.in_acknowledgement[n] + self.delivered[n] and not (n in told and self.rows[n])
+        ]  # fmt: skip
 
     @property
     def second_copies(self) -> int:
@@ -117,7 +129,7 @@ class Tally:
             f"faults {dict(self.faults)}: lost {len(self.lost)}, "
             f"twice {len(self.twice)}, unanswered {len(self.unanswered)}, answered in the acknowledgement "
             f"{sum(1 for n in self.names if self.in_acknowledgement[n])}, second copies {self.second_copies}, "
-            f"refused {self.refused}, troubles {dict(self.troubles)}"
+            f"refused {self.refused}, in doubt {len(self.doubted)}, troubles {dict(self.troubles)}"
         )
 
 
@@ -357,6 +369,8 @@ async def storm(  # noqa: C901  four players, each simple
                     typed[number] += 1
                 elif status < 300:
                     acknowledged.add(number)
+                    if "not certain" in body:
+                        world.sink.doubted.add(f"{number}")
                     tally.in_acknowledgement.update(names_in(body))
                 else:
                     tally.troubles[f"{status} {body[:60]}"] += 1
@@ -407,6 +421,14 @@ async def storm(  # noqa: C901  four players, each simple
     async with asyncio.timeout(2 * commands / rate + 15 * kills + 120):
         await asyncio.gather(reap(), trouble(), retype(), *(send(n) for n in range(commands)))
     await settle(world, tally, seconds=120)
+    # As the card says: who was left in doubt and got no answer looks whether it was done, and if not types it again.
+    tally.doubted = {int(n) for key in world.sink.doubted for n in re.findall(r"\d+", key)[:1]}
+    if undone := [n for n in tally.doubted if name(n) in tally.lost]:
+        for number in undone:
+            typed[number] += 1
+            acknowledged.remove(number)
+        await asyncio.gather(*(insist(number) for number in undone))
+        await settle(world, tally, seconds=60)
     return tally
 
 
