@@ -40,6 +40,7 @@ class Office(House):
             MICROSOFT_OPENID_URL=self.teams.openid_url,
             MICROSOFT_LOGIN_URL=self.teams.service_url,
             MICROSOFT_SSO_RESOURCE=RESOURCE,
+            CRMCHAT_ACK_WINDOW="2.5",  # a card that comes later stands for one that asks to wait, and signs nobody on
             **changes,
         )
 
