@@ -54,7 +54,7 @@ async def test_what_a_person_holds(contoso: Api) -> None:
     anna, dmitri, admin = [await _user(contoso, person) for person in (ANNA, DMITRI, None)]
     asked = ("prvReadLead", "prvCreateLead", "prvCreateIncident", "prvWriteIncident", "prvWriteIncident", "prvFlyLead")
     assert await _held(contoso, anna, *asked) == {
-        "prvReadLead": "Global", "prvCreateLead": "Global", "prvCreateIncident": "Global", "prvWriteIncident": "Basic"
+        "prvReadLead": "Global", "prvCreateLead": "Global", "prvCreateIncident": "Global", "prvWriteIncident": "Global"
     }  # fmt: skip
     assert await _held(contoso, dmitri, *asked) == {"prvCreateIncident": "Global", "prvWriteIncident": "Local"}
     acting = "prvActOnBehalfOfAnotherUser"

@@ -93,8 +93,8 @@ async def test_an_operator_and_the_person_try_again_at_once_after_a_restart(
         await server.ready(world.session)
         assert await world.slack_press(server.url, button, "both-7-again") == 200
         async with asyncio.timeout(30):
-            while not (line := next((x for x in (await operator("list")).splitlines() if "DELAYED" in x), "")):
-                pass
+            while not (line := next((x for x in (await operator("list")).splitlines() if "DELAYED" in x), "")):  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
         await server.end()
         world.emulator.faults.clear()
         await server.start()
@@ -106,8 +106,8 @@ async def test_an_operator_and_the_person_try_again_at_once_after_a_restart(
             )
             assert name(7) in names_in(await world.posted(name(7)))
             async with asyncio.timeout(30):
-                while await operator("list") != "Nothing waits or runs.":
-                    pass
+                while await operator("list") != "Nothing waits or runs.":  # noqa: ASYNC110  a process is asked
+                    await asyncio.sleep(0.2)
         assert (await world.rows())[name(7)] == 1
         sent = [
             e
