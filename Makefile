@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo serve test lint types generate bench soak lock clean
+.PHONY: demo serve test pytest lint types generate bench soak lock clean
 
 demo: $(VENV)/.runtime ## emulator, both bots and the playground on http://127.0.0.1:3978/playground
 	@exec $(BIN)/crmchat demo $(ARGS)
@@ -16,8 +16,10 @@ serve: $(VENV)/.runtime
 
 test: export PYTHONDONTWRITEBYTECODE := # each of pytest's workers would compile all tests anew, every time
 test: $(VENV)/.dev node_modules/.ready ## everything that must hold at every commit
-	@$(MAKE) --no-print-directory lint
-	@$(BIN)/pytest -n 2 --dist worksteal -m "not soak" $(ARGS)
+	@$(MAKE) --no-print-directory -j2 lint pytest
+
+pytest: # more workers than cores: much of it waits for processes to start and to end
+	@$(BIN)/pytest -n 3 --dist worksteal -m "not soak" $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .

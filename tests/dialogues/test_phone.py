@@ -20,15 +20,16 @@ pytestmark = [
 LONG: Final = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
 SAID: Final = {
     f"account create '{LONG} & Söhne' email=first.middle.last@a-really-long-domain-name-for-a-mail.example "
-    f"website=https://www.a-really-long-domain-name.example/with/a/path?and=query": "Account created.",
-    f"case create 'Fire in the {LONG} warehouse' account=Contoso description='{LONG}'": "Case created.",
+    f"website=https://www.a-really-long-domain-name.example/with/a/path?and=query": "Active",
+    f"case create 'Fire in the {LONG} warehouse' account=Contoso description='{LONG}'": "In Progress",
     "case list open": " cases",
     "account show cont": "which one",
     "opportunity update 'Warehouse canteen' value=1.234": "can mean",
     "help case create": "Usage",
     "case list title~nowhere": "No cases",
 }
-"""What is said, and what is answered then: a record, a list, a choice, an error, help, an empty list."""
+"""What is said, and what is answered then, in the card's later views, too: a record, a list, a choice, an error, help,
+an empty list."""
 OUTSIDE: Final = """
 message => [message, ...message.querySelectorAll('*')].filter(e => {
   const box = e.getBoundingClientRect(), hidden = getComputedStyle(e).overflowX !== 'visible';
