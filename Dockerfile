@@ -18,7 +18,7 @@ COPY --from=build /opt/crmchat /opt/crmchat
 USER crmchat
 WORKDIR /data
 VOLUME /data
-ENV CRMCHAT_DATA_DIR=/data HOST=0.0.0.0 PORT=3978 PYTHONUNBUFFERED=1
+ENV CRMCHAT_DATA_DIR=/data HOST=0.0.0.0 PORT=3978 PYTHONUNBUFFERED=1 MALLOC_ARENA_MAX=2
 EXPOSE 3978
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["/opt/crmchat/bin/python", "-c", \
   "import urllib.request; urllib.request.urlopen('http://127.0.0.1:3978/healthz', timeout=4)"]
