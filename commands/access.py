@@ -70,31 +70,22 @@ class Access:
 
     async def allow(
         self,
-        operation: Operation,
+        operation: Operation | type[Operation],
         principal: Principal,
         place: Place,
         environment: Environment,
         *,
         public: bool = False,
     ) -> None:
-        """Raises NotAllowed and what `person` raises. `public`: the answer is shown to the conversation."""
-        who = await self.person(principal, environment)
-        self.policy.check(operation, who, place, env=environment.name)
-        if public:
-            self.policy.check_sharing(who, await self._read_by(place))
+        """Raises NotAllowed and what `person` raises. `public`: the answer is shown to the conversation.
 
-    async def allow_kind(
-        self,
-        operation: type[Operation],
-        principal: Principal,
-        place: Place,
-        environment: Environment,
-        *,
-        public: bool = False,
-    ) -> None:
-        """The same before anything was filled in: whether a form may open at all."""
+        A kind of operation is asked for before anything was filled in: whether a form may open at all.
+        """
         who = await self.person(principal, environment)
-        self.policy.check_kind(operation, who, place, env=environment.name)
+        if isinstance(operation, type):
+            self.policy.check_kind(operation, who, place, env=environment.name)
+        else:
+            self.policy.check(operation, who, place, env=environment.name)
         if public:
             self.policy.check_sharing(who, await self._read_by(place))
 
@@ -114,10 +105,10 @@ class Access:
         """
         try:
             await self.pace(principal)
-            await self.allow_kind(operation, principal, place, environment, public=public)
+            await self.allow(operation, principal, place, environment, public=public)
             yield
         except (*REFUSALS, Forbidden) as e:
-            key = f"{operation.verb}/{datetime.now(UTC):%Y-%m-%d %H:%M}"
+            key = _this_minute(operation.verb)
             await self.note(principal, place, operation.verb, key, DENIED, environment.args({}), e, once=True)
             raise
 
@@ -170,7 +161,7 @@ class Access:
 
         async def note(e: UserError | SignInRequired) -> None:
             fast = isinstance(e, TooFast)  # whoever hammers fills no table: once a minute is enough to know
-            key = f"too fast/{datetime.now(UTC):%Y-%m-%d %H:%M}" if fast else request.key
+            key = _this_minute("too fast") if fast else request.key
             await self.note(request.principal, request.place, verb, key, DENIED, said, e, once=fast)
 
         return note
@@ -214,6 +205,11 @@ class Access:
             hidden=hidden,
             env=environment.name,
         )
+
+
+def _this_minute(kind: str) -> str:
+    """The key of what is noted once a minute."""
+    return f"{kind}/{datetime.now(UTC):%Y-%m-%d %H:%M}"
 
 
 def reading(principal: Principal) -> Reading:

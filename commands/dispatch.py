@@ -185,7 +185,7 @@ class Dispatcher:
         environment, quote = intent.environment, ask.quote
         if not ask.at_once:
             came_to(Stage.READING)
-        await self.access.allow_kind(intent.operation, request.principal, request.place, environment)
+        await self.access.allow(intent.operation, request.principal, request.place, environment)
         ctx = await self.access.context(request.principal, request.place, environment, key=intent.key, quote=quote)
         if not ask.at_once or await ctx.links.linked(quote.message.key):
             return await case_from_message.begin(ctx)

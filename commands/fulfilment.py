@@ -54,7 +54,7 @@ class Fulfilment:
     async def ask(self, intent: Intent, request: Request, problems: dict[str, str] | None = None) -> Reply:
         """The command's form, filled with what is known; `problems`: sentence by field name."""
         came_to(Stage.READING)
-        await self._access.allow_kind(intent.operation, request.principal, request.place, intent.environment)
+        await self._access.allow(intent.operation, request.principal, request.place, intent.environment)
         form = await forms.form(intent.operation, intent.args, await self._context(intent, request))
         return Reply(form=form.with_problems(intent.args, problems) if problems else form)
 
