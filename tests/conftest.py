@@ -1,16 +1,16 @@
 """What all tests share: the whole bot, and what is skipped where the machine lacks something."""
 
 import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from .bot import Bot, running
+from .chromium import CHROMIUM
 
 _NEEDS = {
-    "browser": lambda: shutil.which("chromium") or shutil.which("chromium-browser"),
+    "browser": lambda: CHROMIUM,
     "postgres": lambda: next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), None),
 }
 

@@ -1,22 +1,15 @@
 """Cards with long data on a telephone: nothing is cut off or sticks out at 375 pixels, on either platform."""
 
-import os
-import shutil
 from pathlib import Path
 from typing import Final
 
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
+from tests.chromium import CHROMIUM
 from tests.test_demo import demo
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None and os.environ.get("CRMCHAT_REQUIRE_ALL") != "1", reason="no Chromium on this machine"
-    ),
-]
+pytestmark = pytest.mark.browser
 LONG: Final = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
 SAID: Final = {
     f"account create '{LONG} & Söhne' email=first.middle.last@a-really-long-domain-name-for-a-mail.example "

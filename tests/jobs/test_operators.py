@@ -93,8 +93,9 @@ async def test_an_operator_and_the_person_try_again_at_once_after_a_restart(
         await server.ready(world.session)
         assert await world.slack_press(server.url, button, "both-7-again") == 200
         async with asyncio.timeout(30):
-            while not (line := next((x for x in (await operator("list")).splitlines() if "DELAYED" in x), "")):  # noqa: ASYNC110
+            while "DELAYED" not in (listed := await operator("list")):  # noqa: ASYNC110  a process is asked
                 await asyncio.sleep(0.2)
+        (line,) = [x for x in listed.splitlines() if "DELAYED" in x]
         await server.end()
         world.emulator.faults.clear()
         await server.start()

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,12 +20,12 @@ from bots.playground.slack_server import FakeSlack
 from bots.playground.teams_server import FakeTeams
 from crm.emulator import Emulator
 from tests.bot import APP, APP_PASSWORD
+from tests.chromium import CHROMIUM
 from tests.crm.openid import OpenId
 from tests.ports import free_port
 
 PEOPLE = {p.key: p for p in seeds.load().people}
 STAFF = {key: p for key, p in PEOPLE.items() if not p.external}
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SECRET = "s3cret-of-the-app"
 
 

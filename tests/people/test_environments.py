@@ -36,7 +36,7 @@ from crm.emulator import Emulator
 from crm.notifications import Change
 from crm.records import Ref
 from tests.bot import Bot, settings_for
-from tests.dialogues.people import FACES
+from tests.dialogues.people import FACES, OnSlack
 
 NOWHERE: frozenset[str] = frozenset()
 ANNA = "anna.weber@contoso.example"
@@ -172,15 +172,20 @@ async def test_a_person_who_is_in_one_only(two: Two) -> None:
     await person.sees("Production", "Anna Weber")
 
 
-async def test_one_message_may_become_a_case_in_each(two: Two) -> None:
-    person = FACES["slack"](two.bot, ANNA, channel=True)
-    text = f"The printer {uuid.uuid4().hex[:8]} burns"
+async def sandbox_case(person: OnSlack, text: str) -> None:
+    """A message, and the case that is made of it where its channel belongs."""
     await person.post(text)
     await person.capture()
     await person.sees("Sandbox", text)
     await person.fill({"customer": "Contoso"})
     await person.sees("Case created from the message.")
     await person.close()
+
+
+async def test_one_message_may_become_a_case_in_each(two: Two) -> None:
+    person = FACES["slack"](two.bot, ANNA, channel=True)
+    text = f"The printer {uuid.uuid4().hex[:8]} burns"
+    await sandbox_case(person, text)
     production, sandbox = two.environments
     production = dataclasses.replace(production, confirm=False)
     two.bot.app.dispatcher.access.environments = Environments(
@@ -280,12 +285,7 @@ async def test_an_emoji_asks_first_where_changes_are_confirmed(two: Two) -> None
 async def test_news_of_a_case_reach_the_threads_of_its_own_organisation(two: Two) -> None:
     bot, text = two.bot, f"The press {uuid.uuid4().hex[:8]} squeaks"
     person = FACES["slack"](bot, ANNA, channel=True)  # the sandbox's channel
-    await person.post(text)
-    await person.capture()
-    await person.sees("Sandbox", text)
-    await person.fill({"customer": "Contoso"})
-    await person.sees("Case created from the message.")
-    await person.close()
+    await sandbox_case(person, text)
     url = f"{two.sandbox.url}/api/data/v9.2"
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{url}/incidents?$select=title&$filter=contains(title,'{text}')") as answer:
