@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from .operation import Operation
 from .request import Place, Principal
-from .state import TABLES, State
+from .state import TABLES, State, drop_older
 
 _AUDIT = sa.Table(
     "audit",
@@ -192,6 +192,4 @@ class Audit:
 
     async def forget_old(self, days: int) -> int:
         """Drop events older than this; how many went."""
-        until = datetime.now(UTC) - max(timedelta(days=days), LEAST)
-        async with self.state.engine.begin() as db:
-            return (await db.execute(sa.delete(_AUDIT).where(_AUDIT.c.at < until))).rowcount
+        return await drop_older(self.state.engine, _AUDIT, max(timedelta(days=days), LEAST))

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from crm.entra import SignedIn
 
 from .request import Place, Principal
-from .state import TABLES, State
+from .state import TABLES, State, drop_older
 
 log = logging.getLogger(__name__)
 
@@ -244,9 +244,7 @@ class Connections:
 
     async def forget_old(self) -> int:
         """Drop links past their time; how many."""
-        async with self._engine.begin() as db:
-            gone = await db.execute(sa.delete(_SIGN_INS).where(_SIGN_INS.c.at < datetime.now(UTC) - _KEPT_FOR))
-        return gone.rowcount
+        return await drop_older(self._engine, _SIGN_INS, _KEPT_FOR)
 
     def _row(self, link: str, asked: Asked) -> dict[str, object]:
         return {

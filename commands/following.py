@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from crm.records import Ref
 
 from .request import Place, PlaceKind, Principal
-from .state import TABLES, UNNAMED, State, record_key
+from .state import TABLES, UNNAMED, State, drop_older, record_key
 from .threads import Following
 
 _FOLLOWING: Final[TypeAdapter[Following]] = TypeAdapter(Following)
@@ -127,9 +127,7 @@ class FollowedThreads:
 
     async def forget_old(self) -> int:
         """Drop marks past their time; returns how many went."""
-        async with self._state.engine.begin() as db:
-            gone = await db.execute(sa.delete(_MARKS).where(_MARKS.c.at < datetime.now(UTC) - MARKS_LAST))
-        return gone.rowcount
+        return await drop_older(self._state.engine, _MARKS, MARKS_LAST)
 
     def _opened(self, sealed: bytes) -> Following:
         return _FOLLOWING.validate_json(self._state.cipher.decrypt(sealed))

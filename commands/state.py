@@ -144,11 +144,7 @@ class State:
 
     async def forget_old(self) -> int:
         """Drop kept presses and shown records past their time; returns how many rows went."""
-        now = datetime.now(UTC)
-        async with self.engine.begin() as db:
-            kept = await db.execute(sa.delete(_KEPT).where(_KEPT.c.at < now - KEPT_FOR))
-            shown = await db.execute(sa.delete(_SHOWN).where(_SHOWN.c.at < now - KEPT_FOR))
-        return kept.rowcount + shown.rowcount
+        return sum([await drop_older(self.engine, table, KEPT_FOR) for table in (_KEPT, _SHOWN)])
 
     async def forget_person(self, person: str) -> None:
         """Drop what tables keep of this person (`Principal.key`), and what their buttons keep; the audit is apart."""
@@ -181,6 +177,12 @@ class State:
         changed = {c: statement.excluded[c] for c in row if c not in key and c not in keep}
         async with self.engine.begin() as db:
             await db.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed))
+
+
+async def drop_older(engine: AsyncEngine, table: sa.Table, age: timedelta) -> int:
+    """Delete the rows whose `at` is longer ago than this; how many went."""
+    async with engine.begin() as db:
+        return (await db.execute(sa.delete(table).where(table.c.at < datetime.now(UTC) - age))).rowcount
 
 
 class MessageLinks:

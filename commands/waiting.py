@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from .request import Ask, Place, Principal, Request
-from .state import TABLES, State
+from .state import TABLES, State, drop_older
 from .work import Work
 
 log = logging.getLogger(__name__)
@@ -43,8 +43,8 @@ _WAITING = sa.Table(
 MOST: Final = 20
 """Commands that are kept for one person."""
 _KEPT_FOR: Final = timedelta(days=2)
-_CLAIM: Final = timedelta(seconds=15)
-"""How long a command is somebody's who has taken it and not said what became of it; then they are dead."""
+CLAIM: Final = timedelta(seconds=15)
+"""Whoever has taken a command and said nothing of it for so long is dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,9 @@ class Waited:
 class WaitingCommands:
     """One database of them."""
 
-    def __init__(self, state: State) -> None:
-        self._engine, self._cipher = state.engine, state.cipher
+    def __init__(self, state: State, *, claim: timedelta = CLAIM) -> None:
+        """`claim`: how long a command is somebody's who has taken it and not said what became of it."""
+        self._engine, self._cipher, self._claim = state.engine, state.cipher, claim
 
     async def keep(self, command: Command) -> bool:
         """Keep it until its person has signed in; the same one again is kept once. False: too many wait already."""
@@ -85,12 +86,12 @@ class WaitingCommands:
         """Say that what waits for this person is about to be taken: if this process ends meanwhile, others take it."""
         mine = sa.update(_WAITING).where(_WAITING.c.person == person, _WAITING.c.claimed.is_(None))
         async with self._engine.begin() as db:  # as if taken long ago, so that whoever comes may have it
-            await db.execute(mine.values(claimed=datetime.now(UTC) - _CLAIM))
+            await db.execute(mine.values(claimed=datetime.now(UTC) - self._claim))
 
     async def take(self, person: str) -> AsyncIterator[Waited]:
         """What waits for this person, in the order asked. Each is given to one taker, whoever else asks.
 
-        Until that one has said `forget` it stays kept: if they say nothing for 15 seconds, another may take it.
+        Until that one has said `forget` it stays kept: if they say nothing for `claim`, another may take it.
         """
         c, now = _WAITING.c, datetime.now(UTC)
         async with self._engine.connect() as db:
@@ -105,7 +106,7 @@ class WaitingCommands:
 
     async def _claimed(self, key: str) -> bool:
         c, now = _WAITING.c, datetime.now(UTC)
-        free = sa.or_(c.claimed.is_(None), c.claimed <= now - _CLAIM)
+        free = sa.or_(c.claimed.is_(None), c.claimed <= now - self._claim)
         async with self._engine.begin() as db:
             taken = await db.execute(sa.update(_WAITING).where(c.id == key, free).values(claimed=now))
         return taken.rowcount == 1
@@ -117,7 +118,7 @@ class WaitingCommands:
 
     async def abandoned(self) -> list[str]:
         """Whose commands were taken by somebody who is dead."""
-        dead = _WAITING.c.claimed <= datetime.now(UTC) - _CLAIM
+        dead = _WAITING.c.claimed <= datetime.now(UTC) - self._claim
         async with self._engine.connect() as db:
             return list(await db.scalars(sa.select(_WAITING.c.person).where(dead).distinct()))
 
@@ -138,9 +139,7 @@ class WaitingCommands:
 
     async def forget_old(self) -> int:
         """Drop what nobody came back for; how many."""
-        async with self._engine.begin() as db:
-            gone = await db.execute(sa.delete(_WAITING).where(_WAITING.c.at < datetime.now(UTC) - _KEPT_FOR))
-        return gone.rowcount
+        return await drop_older(self._engine, _WAITING, _KEPT_FOR)
 
 
 def _outliving(command: Command) -> _Asked | Work:

@@ -13,7 +13,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from commands.state import TABLES, State
+from commands.state import TABLES, State, drop_older
 
 _CONVERSATIONS = sa.Table(
     "teams_conversations",
@@ -94,9 +94,7 @@ class Conversations:
 
     async def forget_old(self) -> int:
         """Drop what is past its time; how many rows went."""
-        async with self._state.engine.begin() as db:
-            gone = await db.execute(sa.delete(_CONVERSATIONS).where(_CONVERSATIONS.c.at < datetime.now(UTC) - KEPT_FOR))
-        return gone.rowcount
+        return await drop_older(self._state.engine, _CONVERSATIONS, KEPT_FOR)
 
     async def _keep(self, conversation: str, person: str, *, away: bool) -> None:
         row: dict[str, object] = {

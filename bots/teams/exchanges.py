@@ -13,7 +13,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from commands.state import TABLES, State
+from commands.state import TABLES, State, drop_older
 
 _EXCHANGES = sa.Table(
     "teams_exchanges",
@@ -56,9 +56,7 @@ class Exchanges:
 
     async def forget_old(self) -> int:
         """Drop what is past its time; how many rows went."""
-        async with self._state.engine.begin() as db:
-            gone = await db.execute(sa.delete(_EXCHANGES).where(_EXCHANGES.c.at < datetime.now(UTC) - _KEPT_FOR))
-        return gone.rowcount
+        return await drop_older(self._state.engine, _EXCHANGES, _KEPT_FOR)
 
     async def _claim(self, name: str) -> bool:
         """Whether it falls to the caller."""

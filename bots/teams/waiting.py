@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from commands.request import Place
-from commands.state import TABLES, State
+from commands.state import TABLES, State, drop_older
 
 _WAITING = sa.Table(
     "teams_waiting_cards",
@@ -106,9 +106,7 @@ class WaitingCards:
 
     async def forget_old(self) -> int:
         """Drop what is past its time; how many rows went."""
-        async with self._state.engine.begin() as db:
-            gone = await db.execute(sa.delete(_WAITING).where(_WAITING.c.at < datetime.now(UTC) - _KEPT_FOR))
-        return gone.rowcount
+        return await drop_older(self._state.engine, _WAITING, _KEPT_FOR)
 
     async def _kept(self, gesture: str) -> Posted | None:
         c = _WAITING.c

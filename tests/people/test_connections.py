@@ -234,9 +234,7 @@ async def test_each_waiting_command_is_given_out_once_and_not_too_many_are_kept(
     assert [w.command.ask for w in await taken(other)] == [Typed("once more")]
 
 
-async def test_a_process_that_ends_amid_what_waited_loses_none_of_it(
-    states: list[State], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_process_that_ends_amid_what_waited_loses_none_of_it(states: list[State]) -> None:
     one, other = (WaitingCommands(state) for state in states)
     for number in range(3):
         await one.keep(Request(ask=Typed(f"case show {number}"), principal=SLACK, place=PLACE, key=str(number)))
@@ -248,9 +246,9 @@ async def test_a_process_that_ends_amid_what_waited_loses_none_of_it(
         await other.forget(each.id)
     assert not await other.abandoned()
     # Whoever says nothing of what they took is dead after a while, and another may have it.
-    monkeypatch.setattr("commands.waiting._CLAIM", timedelta(0))
-    assert await other.abandoned() == [SLACK.key]
-    assert [w.command.ask async for w in other.take(SLACK.key)] == [first.command.ask]
+    later = WaitingCommands(states[1], claim=timedelta(0))
+    assert await later.abandoned() == [SLACK.key]
+    assert [w.command.ask async for w in later.take(SLACK.key)] == [first.command.ask]
 
 
 async def test_what_cannot_be_decrypted_any_more_stops_nothing_else(states: list[State]) -> None:
