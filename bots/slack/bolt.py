@@ -5,11 +5,7 @@ own `authorize` wins over that); call `auth.test` for each request; poll for ack
 (`process_before_response`); answer a non-numeric timestamp with 500; log bodies; take a signed request twice.
 """
 
-import asyncio
-import hashlib
 import logging
-import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -28,6 +24,7 @@ from slack_sdk.signature import SignatureVerifier
 from sqlalchemy.exc import SQLAlchemyError
 
 from .api import SlackApi, SlackError, Workspace, web_client
+from .copies import Copies
 from .installations import Installations
 from .settings import SlackSettings
 from .shapes import Shaped
@@ -36,7 +33,6 @@ log = logging.getLogger(__name__)
 
 SIGNED_SECONDS = 300
 """How old a signature may be, and so how long its request could be replayed."""
-REMEMBERED = 100_000
 PROBE = 200
 """Characters that a certificate probe of Slack's does not exceed."""
 
@@ -46,7 +42,6 @@ class Door:
 
     def __init__(self, signing_secret: str) -> None:
         self._verifier = SignatureVerifier(signing_secret) if signing_secret else None
-        self._seen: OrderedDict[bytes, tuple[float, asyncio.Future[bool]]] = OrderedDict()
 
     def signed(self, body: bytes, timestamp: str, signature: str) -> bool:
         """Whether Slack (or who holds the secret) sent exactly these bytes in the last five minutes."""
@@ -56,24 +51,6 @@ class Door:
             return self._verifier.is_valid(body, timestamp, signature)
         except (UnicodeDecodeError, TypeError):  # bytes that are no text; a signature that is not ASCII
             return False
-
-    def first(self, signature: str) -> "tuple[bool, asyncio.Future[bool]]":
-        """Whether this signature is new, and whether its request was taken on: set by whoever comes first.
-
-        Slack signs each delivery anew, so the same signature again is a copy.
-        """
-        now, key = time.monotonic(), hashlib.sha256(signature.encode()).digest()
-        while self._seen and (len(self._seen) > REMEMBERED or next(iter(self._seen.values()))[0] < now):
-            self._seen.popitem(last=False)
-        if known := self._seen.get(key):
-            return False, known[1]
-        taken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._seen[key] = now + 2 * SIGNED_SECONDS, taken  # timestamps may lie up to five minutes ahead, too
-        return True, taken
-
-    def forget(self, signature: str) -> None:
-        """Its request was not taken on: a copy of it may be."""
-        self._seen.pop(hashlib.sha256(signature.encode()).digest(), None)
 
 
 class Authorize(AsyncAuthorize):
@@ -196,6 +173,7 @@ class Gate:
     def __init__(self, app: AsyncApp, door: Door) -> None:
         self._app = app
         self._door = door
+        self._copies = Copies(2 * SIGNED_SECONDS)  # timestamps may lie up to five minutes ahead, too
 
     async def handle(self, request: web.Request) -> web.Response:
         """200 with Bolt's answer; 401 for what Slack did not sign, 400 for what nobody can read."""
@@ -214,22 +192,19 @@ class Gate:
         # Events are deliberately delivered again and carry an id of their own (`SeenEvents`).
         if bolt_request.body.get("type") in ("event_callback", "url_verification"):
             return await self._dispatched(bolt_request)
-        new, taken = self._door.first(signature)
-        if not new:
+        taken = await self._copies.taken(signature)
+        if taken is not None:  # a copy is not acknowledged before what it is a copy of
             log.warning("a copy of a signed request was not taken")
-            # A copy must not be acknowledged before what it is a copy of.
-            if await asyncio.shield(taken):
+            if taken:
                 return web.Response(text="This request was already taken on; it is answered once.")
             return web.Response(status=503, text="busy")
+        taken = False
         try:
             answer = await self._dispatched(bolt_request)
-            taken.set_result(answer.status < 300)
+            taken = answer.status < 300
             return answer
         finally:
-            if not taken.done():
-                taken.set_result(False)
-            if not taken.result():
-                self._door.forget(signature)
+            self._copies.ended(signature, taken=taken)
 
     async def _dispatched(self, request: AsyncBoltRequest) -> web.Response:
         return await to_aiohttp_response(await self._app.async_dispatch(request))
