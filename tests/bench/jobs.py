@@ -284,9 +284,9 @@ async def _memory(driver: Driver, server: Server, commands: int) -> Memory:
 
 
 async def memory_over(commands: int, folder: Path) -> Memory:
-    """`crmchat serve` alone, on SQLite."""
+    """`crmchat serve` alone, on SQLite, with the allocator's setting of the unit and the image."""
     async with outside(folder) as world:
-        server = world.server(CRMCHAT_RATE_PERSON="0", CRMCHAT_RATE_TENANT="0")
+        server = world.server(CRMCHAT_RATE_PERSON="0", CRMCHAT_RATE_TENANT="0", MALLOC_ARENA_MAX="2")
         await _started(world, server)
         return await _memory(Driver(world, server.url), server, commands)
 
