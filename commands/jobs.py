@@ -229,8 +229,6 @@ class Jobs:
             return _ANSWER.dump_json(answer).decode()
 
         async def hand_over() -> str:
-            self._remember(job, answer)
-            self._show(job, answer)
             slot = self._slots.pop(job, None)
             if answer.outcome is Outcome.LATER:
                 return "later"
@@ -246,6 +244,9 @@ class Jobs:
             if answer.outcome is Outcome.LATER:
                 then = given.successor()
                 await self._engine.begin(then.job, _ATTEMPT.dump_json(then).decode(), delay=answer.again_in or 0.0)
+            # Outside the steps: where a former process has recorded them, someone may have asked this one again.
+            self._remember(job, answer)
+            self._show(job, answer)
             await workflows.step("answer", hand_over)
         finally:
             self._executing.discard(job)

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,8 @@ import aiohttp
 import pytest
 
 from .harness import Outside, Server, Tally, name, names_in, outside, settle, try_again
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,14 @@ async def test_too_late_with_what_was_typed_kept(tmp_path: Path) -> None:
             while (await world.rows())[name(1)] != 1:  # noqa: ASYNC110  the emulator is asked over HTTP
                 await asyncio.sleep(0.1)
         assert name(1) in names_in(await world.posted(name(1)))
+
+
+async def test_asked_again_what_a_dead_process_had_done_and_said(tmp_path: Path) -> None:
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.jobs.recorded", tmp_path, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await asyncio.wait_for(program.communicate(), 120)
+    assert output.decode().splitlines() == ["performed", "done", "delivered", "pending 1", "done"]
 
 
 async def test_told_to_stop_while_dataverse_hangs(served: tuple[Outside, Server]) -> None:
