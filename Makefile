@@ -18,8 +18,8 @@ test: export PYTHONDONTWRITEBYTECODE := # each of pytest's workers would compile
 test: $(VENV)/.dev node_modules/.ready ## everything that must hold at every commit
 	@$(MAKE) --no-print-directory -j2 lint pytest
 
-pytest: # more workers than cores: much of it waits for processes to start and to end
-	@$(BIN)/pytest -n 3 --dist worksteal -m "not soak" $(ARGS)
+pytest: # twice as many workers as the smallest machine has cores: much of it waits for processes
+	@$(BIN)/pytest -n 4 --dist worksteal -m "not soak" $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .

@@ -92,7 +92,7 @@ class Demo:
 
     async def posted(self, text: str) -> Any:
         """The first thing posted to us that contains the text; polls with a deadline."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 for _, body in self.sink.posts:
                     if text.lower() in str(body).lower():
@@ -130,7 +130,7 @@ async def demo(folder: Path, **environment: str) -> AsyncIterator[Demo]:
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
-        output, _ = await asyncio.wait_for(process.communicate(), 30)
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
         assert b"Traceback" not in output, output.decode()
 
 

@@ -87,7 +87,7 @@ async def test_a_call_given_up_is_counted(server: Server) -> None:
     server.fault_for = lambda _: Fault(delay=5)
     async with Dataverse(server.url) as dataverse:
         call = asyncio.create_task(dataverse.acting_as(Application()).create("lead", {"subject": "x"}))
-        await asyncio.wait_for(server.arrived.wait(), 5)
+        await asyncio.wait_for(server.arrived.wait(), 60)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call

@@ -27,7 +27,7 @@ async def start(db: Path) -> asyncio.subprocess.Process:
 async def refusal(db: Path) -> tuple[int, str]:
     """Start it where it must refuse: exit status and what it says."""
     process = await start(db)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         _, errors = await process.communicate()
     assert process.returncode is not None
     return process.returncode, errors.decode()
@@ -39,7 +39,7 @@ async def serving(db: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, s
     process = await start(db)
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             url = (await process.stdout.readline()).decode().strip()
         if not url:
             _, errors = await process.communicate()

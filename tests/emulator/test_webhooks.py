@@ -47,14 +47,14 @@ class Endpoint:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in another server
             await asyncio.sleep(0.01)
 
 
 async def settled(dataverse: Api) -> dict[str, Any]:
     """How the one webhook fares once nothing waits any more."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             [hook] = await dataverse.emulator.webhooks.describe()
             if not hook["waiting"]:

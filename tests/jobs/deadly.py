@@ -51,10 +51,10 @@ async def process(folder: Path, url: str, *, first: bool) -> None:
     jobs = Jobs(Engine(folder, FernetCipher(KEY), url=url), perform, deliver)
     await jobs.start()
     if first:
-        await asyncio.gather(*(jobs.run(work, window=30) for work in (*NEIGHBOURS, WORK)))
-    print(await asyncio.wait_for(delivered, 30), flush=True)
+        await asyncio.gather(*(jobs.run(work, window=60) for work in (*NEIGHBOURS, WORK)))
+    print(await asyncio.wait_for(delivered, 60), flush=True)
     for work in NEIGHBOURS:
-        reply = await jobs.run(work, window=30)
+        reply = await jobs.run(work, window=60)
         print("neighbour", to_text(reply.card) if reply and reply.card else "unanswered", flush=True)
     await jobs.stop(2)
 

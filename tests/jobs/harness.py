@@ -173,7 +173,7 @@ class Server:
     async def end(self, how: signal.Signals = signal.SIGKILL) -> None:
         if self.process and self.process.returncode is None:
             self.process.send_signal(how)
-            await asyncio.wait_for(self.process.wait(), 30)
+            await asyncio.wait_for(self.process.wait(), 60)
 
     def log(self) -> str:
         return (self.folder / f"serve-{self.port}.log").read_text()
@@ -290,7 +290,7 @@ class Outside:
             return await self.slack_message(url, text, f"Ev{key}", retry=tries)
         return await self.slack(url, text, f"trigger-{key}", copy=copy)
 
-    async def posted(self, words: str, seconds: float = 30) -> str:
+    async def posted(self, words: str, seconds: float = 60) -> str:
         """A message with these words that came after the acknowledgement."""
         async with asyncio.timeout(seconds):
             while True:
@@ -432,7 +432,7 @@ async def storm(  # noqa: C901  four players, each simple
     return tally
 
 
-async def settle(world: Outside, tally: Tally, *, seconds: float = 40) -> None:
+async def settle(world: Outside, tally: Tally, *, seconds: float = 90) -> None:
     """Wait until every command has its row and its answer, then for a quiet second; or until the time is up."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

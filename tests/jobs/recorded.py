@@ -39,7 +39,7 @@ async def process(folder: Path, *, first: bool) -> None:
             )
             print("pending", changed.rowcount, flush=True)
         db.close()
-    reply = await jobs.run(WORK, window=30)
+    reply = await jobs.run(WORK, window=60)
     print(to_text(reply.card) if reply and reply.card else "unanswered", flush=True)
     await jobs.stop(8)
 

@@ -88,7 +88,7 @@ async def test_a_full_disk(served: tuple[Outside, Server]) -> None:
     with world.slow(1.8):
         await asyncio.gather(*(asked.ask() for _ in range(3)))
         ballast = fill(world.folder / "data")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not asked.refused:
                 await asked.ask()
         problem = await _problem(world, server)

@@ -42,7 +42,7 @@ async def test_too_late_with_what_was_typed_kept(tmp_path: Path) -> None:
         world.emulator.faults.clear()
         assert (await world.rows())[name(1)] == 0
         assert await world.slack_press(server.url, button, "again-1") == 200
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await world.rows())[name(1)] != 1:  # noqa: ASYNC110  the emulator is asked over HTTP
                 await asyncio.sleep(0.1)
         assert name(1) in names_in(await world.posted(name(1)))

@@ -32,7 +32,7 @@ async def _waiting(world: Outside, server: Server, number: int) -> str:
     status, body = await world.slack(server.url, text, f"operators-{number}")
     assert status == 200
     assert "Working on it" in body
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (line := next((x for x in (await jobs(world, server, "list")).splitlines() if "DELAYED" in x), "")):
             pass
     world.emulator.faults.clear()
@@ -52,7 +52,7 @@ async def test_put_off_work_is_cancelled(served: tuple[Outside, Server]) -> None
     assert "has ended: ERROR" in await jobs(world, server, "retry", job, status=1)
     # Whoever asks for it again by another gesture begins something new.
     await world.slack(server.url, f"lead create Jane {name(1)} topic=Topic-1", "operators-1-again")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await world.rows())[name(1)] != 1:  # noqa: ASYNC110  the emulator is asked over HTTP
             await asyncio.sleep(0.1)
 
@@ -63,7 +63,7 @@ async def test_put_off_work_is_done_now(served: tuple[Outside, Server]) -> None:
     assert f"{job}: queued again" in await jobs(world, server, "retry", job)
     assert name(2) in names_in(await world.posted(name(2)))
     assert (await world.rows())[name(2)] == 1
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while f"{job}  SUCCESS" not in await jobs(world, server, "list", "--all"):
             pass
     assert world.sink.answers[name(2)] == 1
@@ -76,7 +76,7 @@ async def test_an_operator_and_the_person_try_again_at_once_after_a_restart(
         return (await run_jobs(tmp_path / "no.env", what, job))[1]
 
     async def ended() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await operator("list") != "Nothing waits or runs.":  # noqa: ASYNC110  a process is asked
                 await asyncio.sleep(0.2)
 
@@ -98,7 +98,7 @@ async def test_an_operator_and_the_person_try_again_at_once_after_a_restart(
         await server.start()
         await server.ready(world.session)
         assert await world.slack_press(server.url, button, "both-7-again") == 200
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while "DELAYED" not in (listed := await operator("list")):  # noqa: ASYNC110  a process is asked
                 await asyncio.sleep(0.2)
         (line,) = [x for x in listed.splitlines() if "DELAYED" in x]

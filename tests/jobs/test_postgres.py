@@ -44,7 +44,7 @@ async def test_a_dead_process_is_replaced_and_a_lost_database_survived(tmp_path:
         status, body = await world.slack(second.url, "lead create Jane Refused topic=No", "p-refused")
         assert status == 200
         assert "not accepted" in body or "not certain" in body, body
-        async with asyncio.timeout(30), world.session.get(f"{second.url}/healthz") as alive:
+        async with asyncio.timeout(60), world.session.get(f"{second.url}/healthz") as alive:
             assert alive.status == 200
         _, body = await world.slack(second.url, "help", "p-help")
         assert "case create" in body
@@ -73,7 +73,7 @@ async def test_a_lost_lock_stops_a_process_until_it_has_another(tmp_path: Path) 
                 await db.execute(held.format("pg_terminate_backend(pid)"))
                 said: set[str] = set()
                 asking: list[asyncio.Task[None]] = []
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     while not asked.refused:
                         asking.append(asyncio.create_task(asked.ask()))
                         async with world.session.get(f"{server.url}/readyz") as answer:

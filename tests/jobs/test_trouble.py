@@ -46,7 +46,7 @@ async def _accepted(world: Outside, server: Server, number: int) -> None:
     text = f"lead create Jane {name(number)} topic=Topic-{number}"
     status, _ = await world.slack(server.url, text, f"trouble-{number}")
     assert status == 200
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await world.rows())[name(number)] != 1:  # noqa: ASYNC110  the emulator is asked over HTTP
             await asyncio.sleep(0.1)
 

@@ -54,7 +54,7 @@ async def signed_in(provider: OpenId, settings: Settings, person: str) -> tuple[
         code.set()
 
     waiting = asyncio.create_task(sign_in(settings, tell))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await code.wait()
         await provider.control(approve=person)
         return told, [str(finding) for finding in await waiting]

@@ -94,7 +94,7 @@ async def test_every_byte_of_a_running_server(tmp_path: Path) -> None:
         finally:
             if process.returncode is None:
                 process.send_signal(signal.SIGINT)
-            output, _ = await asyncio.wait_for(reading, 30)
+            output, _ = await asyncio.wait_for(reading, 60)
     assert b"listening" in output
     secrets = [SIGNING, KEY, slack.bot_token, TYPED]
     files = [f for f in data.rglob("*") if f.is_file()]

@@ -230,7 +230,7 @@ async def test_a_kill_between_giving_out_and_journalling_what_waited_loses_nothi
     await house.start()
     async with Http(house) as farid:
         await farid.connect(link, "farid")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not waiting(house, "claimed > datetime('now', '-5 seconds')"):  # noqa: ASYNC110  a file is asked
                 await asyncio.sleep(0.01)
     assert house.process
