@@ -453,15 +453,3 @@ def try_again(message: str) -> Mapping[str, Any]:
         e for block in json.loads(message)["blocks"] for e in block.get("elements", ())
         if e["type"] == "button" and e["text"]["text"] == "Try again"
     )  # fmt: skip
-
-
-async def jobs(world: Outside, server: Server, *arguments: str, status: int = 0) -> str:
-    """What `crmchat jobs …` prints."""
-    script = Path(sys.executable).with_name("crmchat")
-    process = await asyncio.create_subprocess_exec(
-        script, "jobs", *arguments, env={**server.env, "PATH": os.environ["PATH"]}, cwd=world.folder,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    output, errors = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == status, errors.decode()
-    return output.decode()

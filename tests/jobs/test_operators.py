@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bots.jobs_command import run_jobs
-
-from .harness import Outside, Server, jobs, name, names_in, outside, try_again
+from .harness import Outside, Server, name, names_in, outside, try_again
+from .operators import NOTHING, Operator
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,24 +31,22 @@ async def _waiting(world: Outside, server: Server, number: int) -> str:
     status, body = await world.slack(server.url, text, f"operators-{number}")
     assert status == 200
     assert "Working on it" in body
-    async with asyncio.timeout(60):
-        while not (line := next((x for x in (await jobs(world, server, "list")).splitlines() if "DELAYED" in x), "")):
-            pass
+    job = (await Operator(server).seen("DELAYED")).split()[0]
     world.emulator.faults.clear()
-    job = line.split()[0]
     assert job.endswith(f"operators-{number}~2")
     return job
 
 
 async def test_put_off_work_is_cancelled(served: tuple[Outside, Server]) -> None:
     world, server = served
+    operator = Operator(server)
     job = await _waiting(world, server, 1)
-    assert "steps done: none" in await jobs(world, server, "show", job)
-    assert f"{job}: tried no more" in await jobs(world, server, "cancel", job)
+    assert "steps done: none" in await operator("show", job)
+    assert f"{job}: tried no more" in await operator("cancel", job)
     await world.posted("have called this off")
     assert (await world.rows())[name(1)] == 0
-    assert f"{job}  ERROR" in await jobs(world, server, "list")
-    assert "has ended: ERROR" in await jobs(world, server, "retry", job, status=1)
+    assert f"{job}  ERROR" in await operator("list")
+    assert "has ended: ERROR" in await operator("retry", job, status=1)
     # Whoever asks for it again by another gesture begins something new.
     await world.slack(server.url, f"lead create Jane {name(1)} topic=Topic-1", "operators-1-again")
     async with asyncio.timeout(60):
@@ -59,38 +56,26 @@ async def test_put_off_work_is_cancelled(served: tuple[Outside, Server]) -> None
 
 async def test_put_off_work_is_done_now(served: tuple[Outside, Server]) -> None:
     world, server = served
+    operator = Operator(server)
     job = await _waiting(world, server, 2)
-    assert f"{job}: queued again" in await jobs(world, server, "retry", job)
+    assert f"{job}: queued again" in await operator("retry", job)
     assert name(2) in names_in(await world.posted(name(2)))
     assert (await world.rows())[name(2)] == 1
-    async with asyncio.timeout(60):
-        while f"{job}  SUCCESS" not in await jobs(world, server, "list", "--all"):
-            pass
+    await operator.seen(f"{job}  SUCCESS", everything=True)
     assert world.sink.answers[name(2)] == 1
 
 
-async def test_an_operator_and_the_person_try_again_at_once_after_a_restart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def operator(what: str, job: str = "") -> str:
-        return (await run_jobs(tmp_path / "no.env", what, job))[1]
-
-    async def ended() -> None:
-        async with asyncio.timeout(60):
-            while await operator("list") != "Nothing waits or runs.":  # noqa: ASYNC110  a process is asked
-                await asyncio.sleep(0.2)
-
+async def test_an_operator_and_the_person_try_again_at_once_after_a_restart(tmp_path: Path) -> None:
     async with outside(tmp_path) as world:
         server = world.server(CRMCHAT_JOB_DEADLINE="3")
-        for setting in ("CRMCHAT_DATA_DIR", "CRMCHAT_SECRET_KEY"):
-            monkeypatch.setenv(setting, server.env[setting])
+        operator = Operator(server)
         await server.start()
         await server.ready(world.session)
         await world.fault(status=503, count=1000, match="^POST .*/leads")
         await world.slack(server.url, f"lead create Jane {name(7)} topic=Topic-7", "both-7")
         button = try_again(await world.posted("what you typed is kept"))
         world.emulator.faults.clear()
-        await ended()  # a process that dies before that has the next one say it again
+        await operator.seen(NOTHING)  # a process that dies before that has the next one say it again
         await server.end()
         # The person's second attempt waits for minutes when the process dies.
         server.env["CRMCHAT_JOB_DEADLINE"] = "600"
@@ -98,21 +83,18 @@ async def test_an_operator_and_the_person_try_again_at_once_after_a_restart(
         await server.start()
         await server.ready(world.session)
         assert await world.slack_press(server.url, button, "both-7-again") == 200
-        async with asyncio.timeout(60):
-            while "DELAYED" not in (listed := await operator("list")):  # noqa: ASYNC110  a process is asked
-                await asyncio.sleep(0.2)
-        (line,) = [x for x in listed.splitlines() if "DELAYED" in x]
+        job = (await operator.seen("DELAYED")).split()[0]
         await server.end()
         world.emulator.faults.clear()
         await server.start()
         await server.ready(world.session)
         with world.slow(1):  # so that the later ones of them come while it is executed
             await asyncio.gather(
-                *(operator("retry", line.split()[0]) for _ in range(3)),
+                *(operator("retry", job, status=None) for _ in range(3)),
                 *(world.slack_press(server.url, button, f"both-7-again-{n}") for n in range(3)),
             )
             assert name(7) in names_in(await world.posted(name(7)))
-            await ended()
+            await operator.seen(NOTHING)
         assert (await world.rows())[name(7)] == 1
         sent = [
             e
@@ -123,8 +105,8 @@ async def test_an_operator_and_the_person_try_again_at_once_after_a_restart(
 
 
 async def test_a_job_that_does_not_exist(served: tuple[Outside, Server]) -> None:
-    world, server = served
-    assert "There is no job nothing~1" in await jobs(world, server, "cancel", "nothing~1", status=1)
+    _, server = served
+    assert "There is no job nothing~1" in await Operator(server).program("cancel", "nothing~1", status=1)
 
 
 @pytest.mark.parametrize("slow", ["yes", "no"])

@@ -1,5 +1,6 @@
 """kill -9 amid changes of two organisations: each lands once, in its own."""
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 
@@ -27,13 +28,16 @@ async def test_rows_land_in_the_right_one(tmp_path: Path) -> None:
         await server.ready(world.session)
         for emulator in (world.emulator, sandbox):
             emulator.faults.add(Fault(count=COMMANDS, match="^POST .*/leads", delay=30))
-        for number in range(COMMANDS):
+
+        async def ask(number: int) -> None:
             where = ("production", "sandbox")[number % 2]
             status, text = await world.slack(
                 server.url, f"lead create Jane {name(number)} topic=Pumps env={where}", f"two{number}"
             )
             assert status == 200, text
             assert "Working on it" in text
+
+        await asyncio.gather(*map(ask, range(COMMANDS)))
         await server.end()
         for emulator in (world.emulator, sandbox):
             emulator.faults.clear()
@@ -55,7 +59,7 @@ async def test_rows_land_in_the_right_one(tmp_path: Path) -> None:
         def answers(number: int) -> list[str]:
             return [t for t in world.sink.texts if name(number) in t and "Lead created." in t]
 
-        await until(lambda: all(answers(n) for n in range(COMMANDS)), 30)
+        await until(lambda: all(answers(n) for n in range(COMMANDS)), 60)
         for number in range(COMMANDS):
             badges = {("Production" in text, "Sandbox" in text) for text in answers(number)}
             assert badges == {(number % 2 == 0, number % 2 == 1)}, answers(number)

@@ -23,16 +23,24 @@ async def _started(world: Outside, url: str, count: int) -> list[Server]:
     return servers
 
 
+async def _asked(world: Outside, server: Server, tally: Tally, numbers: range) -> None:
+    """All at once."""
+
+    async def ask(n: int) -> None:
+        status, body = await world.slack(server.url, f"lead create Jane {name(n)} topic=Topic-{n}", f"p{n}")
+        assert status == 200
+        tally.in_acknowledgement.update(names_in(body))
+
+    await asyncio.gather(*map(ask, numbers))
+
+
 async def test_a_dead_process_is_replaced_and_a_lost_database_survived(tmp_path: Path) -> None:
     async with postgres() as database, outside(tmp_path) as world:
         first, second = await _started(world, database.url, 2)
         tally = Tally(12, 1)
         # Dataverse answers too late for any acknowledgement, so that the first process dies with everything running.
         with world.slow(1.8):
-            for n in range(6):
-                status, body = await world.slack(first.url, f"lead create Jane {name(n)} topic=Topic-{n}", f"p{n}")
-                assert status == 200
-                tally.in_acknowledgement.update(names_in(body))
+            await _asked(world, first, tally, range(6))
             await first.end()
         killed = time.monotonic()
         tally.commands = 6
@@ -50,10 +58,7 @@ async def test_a_dead_process_is_replaced_and_a_lost_database_survived(tmp_path:
         assert "case create" in body
         await database.start()
         await second.ready(world.session)
-        for n in range(6, 12):
-            status, body = await world.slack(second.url, f"lead create Jane {name(n)} topic=Topic-{n}", f"p{n}")
-            assert status == 200
-            tally.in_acknowledgement.update(names_in(body))
+        await _asked(world, second, tally, range(6, 12))
         tally.commands = 12
         await settle(world, tally)
         assert not tally.lost + tally.twice + tally.unanswered, f"{tally}\n{second.log()}"

@@ -12,7 +12,8 @@ import pytest
 
 from crm.emulator import Fault
 
-from .harness import Outside, Server, Tally, jobs, name, names_in, outside, settle
+from .harness import Outside, Server, Tally, name, names_in, outside, settle
+from .operators import NOTHING, Operator
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +90,10 @@ async def test_dataverse_away_for_a_while_is_tried_again(served: tuple[Outside, 
         assert not tally.second_copies
     finally:
         world.emulator.faults.clear()
-    assert await jobs(world, server, "list") == "Nothing waits or runs.\n"
-    everything = await jobs(world, server, "list", "--all")
+    operator = Operator(server)
+    assert await operator.program("list") == f"{NOTHING}\n"
+    everything = await operator.program("list", "--all")
     assert everything.count("SUCCESS") >= 2, everything
     job = next(line.split()[0] for line in everything.splitlines() if "SUCCESS" in line)
-    assert "steps done: perform, answer" in await jobs(world, server, "show", job)
-    assert "has ended: SUCCESS" in await jobs(world, server, "cancel", job, status=1)
+    assert "steps done: perform, answer" in await operator("show", job)
+    assert "has ended: SUCCESS" in await operator("cancel", job, status=1)
