@@ -14,6 +14,9 @@ import aiohttp
 
 T = TypeVar("T")
 
+PATIENCE = 60.0
+"""Seconds for which something is waited for: on a slow machine, too, only a fault takes longer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
@@ -112,7 +115,7 @@ async def deliver(session: aiohttp.ClientSession, delivery: Delivery, deadline: 
         return Answer(status=0, seconds=time.perf_counter() - started, error="connection_failed", delivery=delivery)
 
 
-async def until(probe: Callable[[], T | None] | Callable[[], Awaitable[T | None]], deadline: float = 5.0) -> T:
+async def until(probe: Callable[[], T | None] | Callable[[], Awaitable[T | None]], deadline: float = PATIENCE) -> T:
     """Poll until `probe` gives something true; TimeoutError after `deadline` seconds."""
     ends = time.monotonic() + deadline
     while True:

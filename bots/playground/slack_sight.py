@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from . import slack_text
-from .answer import until
+from .answer import PATIENCE, until
 from .slack_delivery import BotLink
 from .slack_records import Channel, Message, View
 
@@ -63,7 +63,7 @@ class SlackSight(BotLink):
         return "\n".join(lines)
 
     async def until(
-        self, probe: Callable[[], T | None] | Callable[[], Awaitable[T | None]], deadline: float = 5.0
+        self, probe: Callable[[], T | None] | Callable[[], Awaitable[T | None]], deadline: float = PATIENCE
     ) -> T:
         """Poll until the probe gives something true; TimeoutError otherwise."""
         return await until(probe, deadline)

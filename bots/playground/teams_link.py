@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import aiohttp
 
 from . import teams_contract, teams_text
-from .answer import Answer, Delivery, Wire, deliver, until
+from .answer import PATIENCE, Answer, Delivery, Wire, deliver, until
 from .seed import Person
 from .teams_issuer import Issuer
 from .teams_world import BOT_NAME, Conversation, Dialog, Post, World, iso, new_guid, said
@@ -179,7 +179,7 @@ class TeamsLink:
         return "\n".join([*lines, f"({self.toast(user)})"] if self.toast(user) else lines)
 
     async def until(
-        self, probe: Callable[[], T | None] | Callable[[], Awaitable[T | None]], deadline: float = 5.0
+        self, probe: Callable[[], T | None] | Callable[[], Awaitable[T | None]], deadline: float = PATIENCE
     ) -> T:
         """Poll until the probe gives something true; TimeoutError otherwise."""
         return await until(probe, deadline)

@@ -18,5 +18,5 @@ async def test_what_is_required_is_asked_for_all_the_same(tmp_path: Path, delay:
         status, body = await world.teams(server.url, f"lead create Jane {name(7)}", "first")
         assert status < 300, body
         # The form, with what was typed in it.
-        await until(lambda: world.sink.answers[name(7)], 20)
+        await until(lambda: world.sink.answers[name(7)])
         assert not await world.rows()

@@ -74,7 +74,7 @@ async def test_what_is_read_as_somebody_else_is_noted(bot: Bot, tmp_path: Path) 
         there = [e async for e in bot.app.audit.entries(since=since) if e.verb == "lead list"]
         return [(e.person, e.outcome, e.words["user_id"]) for e in there]
 
-    await until(noted, 10)
+    await until(noted)
     chiara = "chiara.rossi@contoso.example"
     assert await noted() == [("slack:T1:U1", "done", chiara), ("slack:T1:U2", "denied", chiara)]
 

@@ -83,7 +83,7 @@ async def test_every_door_is_closed(bot: Bot, tmp_path: Path, platform: str) -> 
                 reply = await dispatcher.dispatch(Request(ask=ask, principal=who, place=place, key=key))
                 return None if reply.pending else reply
 
-            reply = await until(answered, 20)
+            reply = await until(answered)
             assert reply.form is None, name
             assert refused(reply.card), (name, reply.card)
         assert refused(await dispatcher.browsing.home(who, place))

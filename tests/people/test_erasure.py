@@ -127,7 +127,7 @@ async def ended(bot: Bot, key: str) -> None:
         status = await bot.app.dispatcher.jobs._engine.status(f"{key}~1")
         return status is not None and status.ended
 
-    await until(looked, 10.0)
+    await until(looked)
 
 
 async def erase(told: list[str], person: str = KEY) -> None:
@@ -136,7 +136,7 @@ async def erase(told: list[str], person: str = KEY) -> None:
     async def tried() -> bool:
         return await audit_command.run_audit(NOWHERE, told.append, erase=person) == 0
 
-    await until(tried, 15.0)
+    await until(tried)
 
 
 async def test_nothing_of_the_person_is_left(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:

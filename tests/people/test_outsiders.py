@@ -73,7 +73,7 @@ async def test_a_note_in_dynamics_is_told_to_colleagues_only(fresh: Bot, face: s
     (case,) = await rows(bot, "incidents", f"contains(title,'{mark}')")
     secret = f"They never pay {mark}"
     assert await bot.app.dispatcher.listening.news(await noted(bot, case, secret)) == 1
-    await until(lambda: "added a note" in told(bot, face, conversation) and mark in told(bot, face, conversation), 10)
+    await until(lambda: "added a note" in told(bot, face, conversation) and mark in told(bot, face, conversation))
     assert (secret in told(bot, face, conversation)) is not outside
 
 

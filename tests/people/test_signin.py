@@ -208,13 +208,13 @@ async def test_a_change_that_waited_long_is_offered_and_done_by_its_button(house
         there = [m for m in slack.world.messages["C1"] if m.bot_id and m.to == user]  # in threads, too
         return [m for m in there if says in slack.text(m)]
 
-    await slack.until(lambda: len(offers()) == 2, 20)
+    await slack.until(lambda: len(offers()) == 2)
     assert not [e for e in house.emulator.requests.entries if e.method == "POST" and "incidents" in e.path]
     for offer in offers():
         await slack.click(offer, "Do it now", user=user)
     await house.told("elena", lambda text: f"Old {mark}" in text and "onnect" not in text)
     # The message says nothing of a customer: asked for, as on the day itself.
-    await slack.until(lambda: offers("Whose case is this?"), 20)
+    await slack.until(lambda: offers("Whose case is this?"))
     assert house.callers() == {STAFF["elena"].aad}
 
 
@@ -239,7 +239,7 @@ async def test_a_kill_between_giving_out_and_journalling_what_waited_loses_nothi
     house.emulator.faults.clear()
     assert waiting(house) == others + 1, "the kill came too late to prove anything"
     await house.start()
-    await house.slack.until(lambda: waiting(house) == others, 40)
+    await house.slack.until(lambda: waiting(house) == others)
     await house.told("farid", lambda text: f"Killed {mark}" in text and "onnect" not in text)
     rows = f"{house.emulator.url}/api/data/v9.2/incidents?$filter=title eq 'Killed {mark}'"
     async with aiohttp.ClientSession() as http, http.get(rows) as answer:

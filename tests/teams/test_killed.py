@@ -76,8 +76,8 @@ async def test_what_was_to_be_posted_behind_an_invoke_is_posted_by_the_next_proc
                 message = teams.last(conversation, user)
                 return bool(message) and words in teams.text(message, user)
 
-            await teams.until(lambda: told("personal", "anna", "Afterwards"), 30)
-            await teams.until(lambda: told("channel", "chiara", case["ticketnumber"]), 30)
+            await teams.until(lambda: told("personal", "anna", "Afterwards"))
+            await teams.until(lambda: told("channel", "chiara", case["ticketnumber"]))
             assert [r["companyname"] for r in await rows("leads?$filter=lastname eq 'Killed'")] == ["Afterwards"]
             assert len(await rows("incidents?$filter=contains(title,'killed conveyor')")) == 1
         finally:

@@ -68,7 +68,7 @@ class Office(House):
             return any(all(text in answer for text in texts) for answer in shown)
 
         try:
-            await self.teams.until(said, 20)
+            await self.teams.until(said)
         except TimeoutError:
             raise AssertionError((self.teams.transcript("personal", who)[-2500:], self.written()[-1500:])) from None
 
