@@ -37,6 +37,8 @@ _DIRECT: Final = 16
 _HELD: Final = 100
 """Jobs that a process holds at most. Most of them only wait to be let into a busy conversation: they keep no other
 from its work."""
+_POLL: Final = 0.25
+"""Seconds between two looks into the queue: what an agent's work waits at most, and most of what an idle bot does."""
 _LOOK: Final = 0.5
 """Seconds between two looks at the lock: how long two processes can believe that a job is theirs."""
 _PERIOD: Final = 2.0
@@ -215,7 +217,7 @@ class Engine:
             config["system_database_engine"] = sqlite_engine(self._path)
             DBOS(config=config)
             DBOS.launch()
-        await DBOS.register_queue_async(QUEUE, worker_concurrency=_HELD, polling_interval_sec=0.1)
+        await DBOS.register_queue_async(QUEUE, worker_concurrency=_HELD, polling_interval_sec=_POLL)
 
     async def _tend(self) -> None:
         """Notice a lost lock; find work that nobody executes. Runs as long as the engine does."""
