@@ -121,6 +121,25 @@ def place(
     )
 
 
+def event_place(origin: Origin, body: Body, *, thread: str = "", message_ts: str = "") -> Place:
+    """Where an event happened in a conversation."""
+    event = body["event"]
+    return place(
+        origin,
+        str(event.get("channel") or ""),
+        thread=thread,
+        hint=str(event.get("channel_type") or ""),
+        shared=outside(body),
+        message_ts=message_ts,
+    )
+
+
+def outside(body: Body) -> bool | None:
+    """Whether an event's channel is shared with other organisations; None where Slack does not say."""
+    said = body.get("is_ext_shared_channel")
+    return said if isinstance(said, bool) else None
+
+
 def workspace_at(place: Place) -> Workspace:
     """The workspace whose token answers there."""
     return Workspace(place.address.get("team", ""), place.address.get("enterprise", ""))

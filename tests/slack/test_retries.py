@@ -124,10 +124,34 @@ async def test_a_mention_that_is_edited_is_no_further_command(slack: FakeSlack, 
 
 
 @pytest.mark.usefixtures("face")
-async def test_a_mention_that_became_a_note_is_deleted_with_it(slack: FakeSlack, script: Script) -> None:
+async def test_what_becomes_of_a_mention_in_a_thread_is_told_without_the_mention(
+    slack: FakeSlack, script: Script
+) -> None:
     root = await slack.say("The printer burns", user="U2", channel="C1")
-    said = await slack.say("@crm they asked twice", user="U2", channel="C1", thread=root)
+    said = await slack.say("@crm they asked *twice*", user="U2", channel="C1", thread=root)
     await slack.edit(said, "@crm they asked three times")
+    await slack.edit(said, "they asked four times")  # it may still have been a command
+    await slack.edit(said, "they asked four times")  # as when a link gets its preview
+    await slack.edit(said, "they asked five times")  # said to people now, and changed there
+    await slack.edit(said, "@crm they asked six times")
     await slack.delete(said)
-    await slack.until(lambda: script.overheard)
-    assert [happened for *_, happened in script.overheard] == ["deleted"]
+    await slack.until(lambda: any(happened == "deleted" for *_, happened in script.overheard))
+    assert [(text, happened) for *_, text, happened in script.overheard[:-1]] == [
+        ("they asked three times", "amended"),
+        ("they asked four times", "amended"),
+        ("they asked five times", "edited"),
+        ("they asked six times", "amended"),
+    ]
+
+
+@pytest.mark.usefixtures("face")
+async def test_who_else_is_mentioned_stays_in_a_note(slack: FakeSlack, script: Script) -> None:
+    """And somebody whose id begins as ours does is not us."""
+    root = await slack.say("The printer burns", user="U2", channel="C1")
+    bot, name = slack.world.teams["T1"].bot_user, slack.world.users["U1"].real_name
+    said = await slack.say("what did @anna say?", user="U2", channel="C1", thread=root)
+    said.text = f"<@{bot}X> {said.text}"
+    await slack.edit(said, "@crm what did @anna say?")
+    await slack.until(lambda: len(script.overheard) == 2)
+    assert [happened for *_, happened in script.overheard] == ["written", "amended"]
+    assert script.overheard[1][2] == f"what did @{name} say?"

@@ -3,10 +3,11 @@
 import asyncio
 import json
 import uuid
+from functools import partial
 
 import aiohttp
 
-from bots.playground.slack_world import View
+from bots.playground.slack_world import Message, View
 from crm.emulator import Fault
 from tests.bot import Bot
 
@@ -74,15 +75,50 @@ async def test_a_message_becomes_one_case_whoever_presses(bot: Bot) -> None:
     assert len(slack.messages("C1", "U1")) == before
 
 
-async def test_a_reply_is_journalled_before_it_is_acknowledged(bot: Bot) -> None:
-    """Dataverse is away when it is said; nothing but the journal knows of it when Slack is told that it was heard."""
-    slack, title = bot.slack, f"Pump {uuid.uuid4().hex[:6]} leaks"
+async def case_of(bot: Bot, title: str) -> Message:
+    """A message that has become a case whose thread is followed."""
+    slack = bot.slack
     message = await slack.say(title, user="U2", channel="C1")
     await slack.shortcut("create_case_from_message", message, user="U2")
     view = await slack.until(lambda: (v := slack.view("U2")) and v.body["callback_id"] == "form" and v)
     found = (await slack.suggest(view, "Customer", "contoso ltd")).json["options"][0]
     await slack.submit(view, {"Customer": found}, user="U2")
-    await slack.until(lambda: any(m.bot_id for m in slack.messages("C1", "U3", thread=message)), deadline=10)
+    await slack.until(lambda: any(m.bot_id for m in slack.messages("C1", "U3", thread=message)), deadline=60)
+    return message
+
+
+async def test_what_is_said_by_mention_is_followed_when_it_is_edited_and_deleted(bot: Bot) -> None:
+    slack, word = bot.slack, f"gasket{uuid.uuid4().hex[:6]}"
+    root = await case_of(bot, f"Pump {word} leaks")
+
+    async def noted() -> list[str]:
+        found = await rows(bot, f"annotations?$select=notetext&$filter=contains(notetext,'{word}')")
+        return [str(n["notetext"]).splitlines()[1] for n in found if "in Slack:" in str(n["notetext"])]
+
+    said = await slack.say(f"@crm they ordreed a {word}", user="U5", channel="C1", thread=root)
+    command = await slack.say(f"@crm case list title~{word}", user="U5", channel="C1", thread=root)
+    await slack.until(lambda: "memo" in said.reactions, deadline=60)
+    assert await noted() == [f"they ordreed a {word}"]
+    await slack.edit(said, f"@crm they ordered a {word}")
+    again = {**said.json(), "type": "app_mention", "channel": "C1"}  # Slack tells of the mention once more
+    assert (await slack.event(again)).status == 200
+    await slack.until(lambda: "pencil2" in said.reactions, deadline=60)
+    await slack.edit(command, f"case list title~{word} status=active")  # was a command, so it becomes no note
+    await slack.edit(said, f"they ordered two of {word}")
+
+    async def is_noted(*texts: str) -> bool:
+        return await noted() == list(texts)
+
+    await slack.until(partial(is_noted, f"they ordered two of {word}"), deadline=60)
+    await slack.delete(command)
+    await slack.delete(said)
+    await slack.until(is_noted, deadline=60)
+
+
+async def test_a_reply_is_journalled_before_it_is_acknowledged(bot: Bot) -> None:
+    """Dataverse is away when it is said; nothing but the journal knows of it when Slack is told that it was heard."""
+    slack = bot.slack
+    message = await case_of(bot, f"Pump {uuid.uuid4().hex[:6]} leaks")
     bot.emulator.faults.add(Fault(count=1000, match="annotations", status=503, retry_after=1))
     reply = await slack.say("It is the gasket", user="U2", channel="C1", thread=message)
     await slack.settle()
