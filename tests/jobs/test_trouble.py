@@ -33,11 +33,13 @@ async def _problem(world: Outside, server: Server) -> str:
 async def _refused_then_accepted(world: Outside, server: Server, number: int) -> None:
     """The same gesture while the journal refuses (by now), and again once it does not."""
     text = f"lead create Jane {name(number)} topic=Topic-{number}"
-    started = time.monotonic()
-    status, body = await world.slack(server.url, text, f"trouble-{number}")
-    assert status == 200
+    body = "not certain"
+    while "not certain" in body:  # a busy machine may not come to look at the journal in time
+        started = time.monotonic()
+        status, body = await world.slack(server.url, text, f"trouble-{number}")
+        assert status == 200
+        assert time.monotonic() - started < 3
     assert "not accepted, and nothing was done" in body, body
-    assert time.monotonic() - started < 3
     assert "cannot be written" in await _problem(world, server)
 
 
