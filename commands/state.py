@@ -9,10 +9,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, cast
 from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm.records import Ref
@@ -169,14 +170,16 @@ class State:
     ) -> None:
         """Insert the row, or change all but `key` and `keep` of the one that is there."""
         # One statement on both databases, so that two processes at once cannot collide.
-        if self.engine.dialect.name == "postgresql":
-            from sqlalchemy.dialects.postgresql import insert
-        else:
-            from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
-        statement = insert(table).values(row)
+        statement = inserting(self.engine.dialect, table).values(row)
         changed = {c: statement.excluded[c] for c in row if c not in key and c not in keep}
         async with self.engine.begin() as db:
             await db.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed))
+
+
+def inserting(dialect: sa.Dialect, table: sa.Table) -> postgresql.Insert:
+    """An INSERT with `on_conflict_do_…`: the two databases that we run on share it, SQLAlchemy has a class for each."""
+    of = postgresql if dialect.name == "postgresql" else sqlite
+    return cast("postgresql.Insert", of.insert(table))
 
 
 async def drop_older(engine: AsyncEngine, table: sa.Table, age: timedelta) -> int:

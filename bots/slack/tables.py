@@ -1,10 +1,11 @@
 """What the Slack face keeps: its tables in the state database, which the numbered steps of `bots.migrations` make."""
 
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commands.state import inserting
 
 TABLES = sa.MetaData()
 
@@ -34,8 +35,7 @@ EVENTS = sa.Table(
 
 
 async def inserted(connection: AsyncConnection, table: sa.Table, values: dict[str, Any]) -> bool:
-    """Insert the row; False where there is one with its key. The same on the two databases that we run on."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    insert = cast("sa.Insert", dialect.insert(table).values(**values).on_conflict_do_nothing())
+    """Insert the row; False where there is one with its key."""
+    insert = inserting(connection.dialect, table).values(**values).on_conflict_do_nothing()
     # Not by the row count, which SQLAlchemy leaves at -1 after an INSERT on PostgreSQL.
     return (await connection.execute(insert.returning(sa.literal(1)))).first() is not None
