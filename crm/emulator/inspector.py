@@ -5,8 +5,7 @@ They only read.
 # ruff: noqa: S608 - names in SQL come from the schema through quote(); values are always parameters
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,10 +13,10 @@ from aiohttp import web
 
 from .catalog import Column, Table
 from .control import ROOT
+from .inspector_log import people, requests
 from .markup import HEADERS, STYLE, link, page, sheet, soft, tag, text
 from .organization import ADMIN_ID, ROOT_UNIT_ID
 from .render import FORMATTED, LOGICAL_NAME, fetch_names, readable_columns, render_rows
-from .requestlog import Entry
 from .session import Caller, Session
 from .store import Transaction, quote
 from .text import fold
@@ -55,6 +54,7 @@ class Inspector:
             web.get(f"{ROOT}/log", self.log),
             web.get(ROOT + "/tables/{table}", self.table),
             web.get(ROOT + "/tables/{table}/{id}", self.row),
+            web.get("/main.aspx", self.record),
         ]
 
     async def style(self, request: web.Request) -> web.Response:
@@ -71,12 +71,12 @@ class Inspector:
             for table, count in counts
         ]  # fmt: skip
         tables = sheet(("Table", "Rows"), rows, numbers=(1,))
-        newest = self.emulator.requests.entries[-25:][::-1]
+        newest = requests(self.emulator.requests.entries[-25:][::-1], await self._read(people))
         more = tag("p", link("All recent requests", "log"))
         body = tag(
             "div",
             tag("section", tag("h2", text("Tables")), tables),
-            tag("section", tag("h2", text("Recent requests")), _requests(newest), more),
+            tag("section", tag("h2", text("Recent requests")), newest, more),
             kind="split",
         )
         return page("Dataverse emulator", body, self._place())
@@ -86,7 +86,8 @@ class Inspector:
         del request
         log = self.emulator.requests
         heading = tag("h1", text("Recent requests")), tag("p", text(f"{log.total:,} since the count began"))
-        return page("Recent requests", "".join(heading) + _requests(log.entries[-500:][::-1]), self._place())
+        newest = requests(log.entries[-500:][::-1], await self._read(people))
+        return page("Recent requests", "".join(heading) + newest, self._place())
 
     async def table(self, request: web.Request) -> web.Response:
         """One page of a table's rows, newest first, of those whose name contains `q`."""
@@ -113,6 +114,13 @@ class Inspector:
         found = sheet(head, rows, kind="rows", numbers=numbers) if rows else tag("p", text("There is nothing here."))
         body = "".join(heading) + _pager(table, number, total, wanted, searchable=name is not None) + found
         return page(_label(table, plural=True), body, self._place())
+
+    async def record(self, request: web.Request) -> web.Response:
+        """A record's address in Dynamics 365 leads to its row: `/main.aspx?pagetype=entityrecord&etn=lead&id=…`."""
+        table, key = request.query.get("etn", ""), parse_guid(request.query.get("id", ""))
+        if self.emulator.service.store.catalog.get(table) is None or key is None:
+            raise _missing("This address names no record: /main.aspx?pagetype=entityrecord&etn=<table>&id=<id>.")
+        raise web.HTTPFound(f"{ROOT}/tables/{table}/{key}")
 
     async def row(self, request: web.Request) -> web.Response:
         """One row with all its columns."""
@@ -266,25 +274,6 @@ def _detail(record: Record, column: Column) -> str:
     )
     name = tag("th", text(_column_label(column)), tag("br"), soft(f"{column.wire_name} · {column.type}"))
     return tag("tr", name, tag("td", tag("pre", _cell(record, column))), tag("td", stored))
-
-
-def _requests(entries: Iterable[Entry]) -> str:
-    rows = []
-    for entry in entries:
-        status = "no answer" if entry.status is None else str(entry.status)
-        kind = "good" if entry.status is not None and entry.status < 400 else "bad"
-        note = tag("br") + soft("a fault or limit interfered") if entry.injected else ""
-        who = tag("br") + soft(f"as {entry.caller}") if entry.caller else ""
-        when = datetime.fromtimestamp(entry.at, UTC)
-        rows.append(
-            tag("tr", tag("td", text(f"{when:%H:%M:%S}"), kind="soft"),
-                 tag("td", tag("code", text(entry.line.replace("/api/data/", "/", 1))), who),
-                 tag("td", text(status), note, kind=kind),
-                 tag("td", text(f"{entry.ms:,.1f}"), kind="number"))
-        )  # fmt: skip
-    if not rows:
-        return tag("p", text("Nobody has asked anything yet."))
-    return sheet(("UTC", "Request", "Status", "ms"), rows, numbers=(3,))
 
 
 def _pager(table: Table, number: int, total: int, wanted: str, *, searchable: bool) -> str:

@@ -145,3 +145,23 @@ async def test_the_style_is_its_own(contoso: Api) -> None:
     page = await visit(contoso, "/_emulator/inspector.css")
     assert page.headers["Content-Type"].startswith("text/css")
     assert "http" not in page.text
+
+
+async def test_a_records_address_leads_to_its_row(contoso: Api) -> None:
+    row = (await contoso.get("leads", top="1")).value[0]
+    page = await visit(contoso, "/main.aspx", pagetype="entityrecord", etn="lead", id=row["leadid"])
+    assert page.status == 200
+    assert row["subject"] in page.text
+    for etn, key in (("lead", "nonsense"), ("nonsense", row["leadid"]), ("", "")):
+        assert (await visit(contoso, "/main.aspx", etn=etn, id=key)).status == 404
+
+
+async def test_requests_say_who_asked_by_name(contoso: Api) -> None:
+    user = (await contoso.get("systemusers", filter="lastname eq 'Weber'", top="1")).value[0]
+    for named in (user["systemuserid"], user["azureactivedirectoryobjectid"].upper()):
+        headers = {"MSCRMCallerID" if named == user["systemuserid"] else "CallerObjectId": named}
+        async with contoso.session.get(f"{contoso.emulator.url}/api/data/v9.2/leads?$top=1", headers=headers) as answer:
+            assert answer.status == 200
+        page = await visit(contoso, "/_emulator/log")
+        assert f" {named}" in page.text
+        assert page.links["Anna Weber"] == f"/_emulator/tables/systemuser/{user['systemuserid']}"
