@@ -22,7 +22,7 @@ from .cards import Card, CardKind
 from .delivery import Delivery
 from .engine import Engine
 from .environments import Environment, Environments
-from .errors import NotAccepted, SignInNeeded, StaleButton, UserError
+from .errors import NotAccepted, NotAllowed, SignInNeeded, StaleButton, UserError
 from .explain import explain
 from .fulfilment import Fulfilment
 from .grammar import HelpAsked, Meaning, Menu, Parsed, Problem
@@ -193,7 +193,11 @@ class Dispatcher:
         return await self.fulfilment.carry_out(intent, request)
 
     async def _pressed(self, ask: Pressed | Submitted, request: Request) -> Reply:
-        press = await self._understanding.opened(ask.press, request.principal)
+        try:
+            press = await self._understanding.opened(ask.press, request.principal)
+        except NotAllowed as e:
+            await self.access.refusal(request, ask.press.verb or _UNREAD)(e)
+            raise
         if press.do is Do.DISMISS:
             return Reply(card=Card(kind=CardKind.NOTICE, title="Put away."), replace=True)
         submission = ask.submission if isinstance(ask, Submitted) else None

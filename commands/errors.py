@@ -3,10 +3,10 @@
     UserError                  the person can mend it; the sentence says how
       + BadInput               a value: names the field, what is wrong, one example that works
       + UnknownCommand         no such verb or noun: the nearest ones
-      + NotAllowed             policy: the rule, and whom to ask
+      + NotAllowed             policy: the rule, and whom to ask; or the button is somebody else's
       + NotConnected           no Dynamics user for this person
         + SignInNeeded         they can prove who they are by signing in
-      + StaleButton            the button is of an old message, was changed, or belongs to somebody else
+      + StaleButton            the button is of an old message, or was changed
       + NotAccepted            we cannot take the work now; nothing was done
     Question                   not an error: something must be asked first; nothing was written
 
@@ -42,7 +42,7 @@ class UnknownCommand(UserError):
 
 
 class NotAllowed(UserError):
-    """Policy says no."""
+    """Policy says no, or the button is somebody else's."""
 
 
 class NotConnected(UserError):
@@ -54,7 +54,7 @@ class SignInNeeded(NotConnected):
 
 
 class StaleButton(UserError):
-    """A button or form that cannot be used any more, or not by this person."""
+    """A button or form that cannot be used any more."""
 
 
 class NotAccepted(UserError):

@@ -20,7 +20,7 @@ from .context import Context
 from .fields import Money, Named
 from .form_inputs import HIDDEN, InputMaker, changes, columns_field, creates, required_columns, said_inputs
 from .language.references import reference
-from .operation import CATALOG, Operation
+from .operation import CATALOG, ByButton, Operation
 from .press import Do, Press
 from .references import Wanted, resolve, suggestions
 
@@ -94,13 +94,18 @@ def filled(press: Press, submission: Submission) -> dict[str, str]:
                 continue
             if not value:
                 cleared.append(name)
-        if value:
+        if value and not _sealed(operation, name):
             (args if operation is None or name in operation.parameters else columns)[name] = value
     if columns and operation and (field := columns_field(operation)):
         args[field] = json.dumps(columns, ensure_ascii=False)
     if cleared:
         args["clear"] = ",".join(cleared)
     return args
+
+
+def _sealed(operation: type[Operation] | None, name: str) -> bool:
+    """Whether the press alone says it, whatever comes with a submission."""
+    return operation is not None and name in operation.parameters and operation.parameters[name].marked(ByButton)
 
 
 def _text(value: str) -> str:

@@ -16,6 +16,7 @@ from .errors import BadInput
 from .explain import explain
 from .jobs import Jobs
 from .operation import Effect, Operation
+from .operations import case_from_message
 from .operations.case_from_message import CaptureCase
 from .receipt import Stage, came_to
 from .request import Reply, Request, Visibility
@@ -105,7 +106,12 @@ class Fulfilment:
             quote=intent.quote,
         )
         repeatable = request.sent is not None and work.key == request.key
-        return await self.jobs.run(work, window=self._window, repeatable=repeatable)
+        reply = await self.jobs.run(work, window=self._window, repeatable=repeatable)
+        if reply and reply.whose not in ("", request.principal.key):
+            # Two people made a case of one message; what the other was answered may be more than this one may see.
+            quote = intent.quote or CaptureCase.read(intent.args).quote
+            return await case_from_message.begin(await self._context(replace(intent, quote=quote), request))
+        return reply
 
     async def _context(self, intent: Intent, request: Request, *, user_id: str = "me") -> Context:
         return await self._access.context(

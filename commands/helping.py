@@ -13,7 +13,7 @@ from .fields import ColumnsMark
 from .filters import FilterMark
 from .language.phrases import phrases
 from .nouns import NOUNS, Noun, forms
-from .operation import CATALOG, Effect, Operation, Parameter
+from .operation import CATALOG, ByButton, Effect, Operation, Parameter
 from .press import Do, Press
 
 _HOW: Final = {
@@ -148,8 +148,9 @@ def _button(operation: type[Operation]) -> Action | None:
 
 def _fields(operation: type[Operation]) -> list[Parameter]:
     """What a person fills in: required first, without what only we use."""
-    shown = [p for p in operation.parameters.values() if p.name not in {"user_id", "env"} and not p.marked(ColumnsMark)]
-    return sorted(shown, key=lambda p: not p.required)
+    ours = (ColumnsMark, ByButton)
+    parameters = [p for p in operation.parameters.values() if p.name not in {"user_id", "env"}]
+    return sorted((p for p in parameters if not any(map(p.marked, ours))), key=lambda p: not p.required)
 
 
 def _field_title(parameter: Parameter) -> str:

@@ -41,6 +41,10 @@ class Accepts:
         self.names = names
 
 
+class ByButton:
+    """Marks a field that our own sealed buttons and forms fill, and nobody else: typed, it is refused."""
+
+
 @dataclass(frozen=True)
 class Parameter:
     """A field of an operation, as grammar, forms, help and tools see it."""

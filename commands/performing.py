@@ -33,7 +33,7 @@ class Performer:
             card = replace(card, text=(work.remark, *card.text))
             answer = replace(answer, reply=replace(answer.reply, card=card, replace=False))
         await self._access.note(work.principal, work.place, work.verb, work.key, outcome, work.args, answer.reply)
-        return answer
+        return replace(answer, reply=replace(answer.reply, whose=work.principal.key))
 
     async def _attempt(self, work: Work, resumed: bool) -> tuple[Answer, str]:
         """What there is to answer, and how that is called in the audit."""

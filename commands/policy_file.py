@@ -137,6 +137,7 @@ def _senseless(file: PolicyFile) -> Iterator[tuple[Where, str]]:
         yield from _people_problems(members, ("groups", group), {})
     for name in ("act_for", "share", "share_outside"):
         yield from _people_problems(getattr(file, name) or (), (name,), file.groups)
+    yield from _channel_problems(file.read_only_channels, ("read_only_channels",))
     for i, rule in enumerate(file.rules):
         if (rule.allow is None) == (rule.deny is None):
             yield ("rules", i), f"the rule {rule.rule!r} needs either `allow:` or `deny:`."
@@ -144,8 +145,13 @@ def _senseless(file: PolicyFile) -> Iterator[tuple[Where, str]]:
         word, match = ("allow", rule.allow) if rule.allow else ("deny", rule.deny)
         assert match is not None  # noqa: S101  one of them is given
         at: Where = ("rules", i, word)
+        for name in match.model_fields_set:
+            if not getattr(match, name):
+                key = name.rstrip("_")
+                yield (*at, key), f"{key} is empty, and would match everything: leave it out, or name something."
         yield from _people_problems(match.people, (*at, "people"), file.groups)
         yield from _people_problems(match.except_, (*at, "except"), file.groups)
+        yield from _channel_problems(match.channels, (*at, "channels"))
         for name, given, known in (
             ("nouns", match.nouns, nouns()),
             ("verbs", match.verbs, verbs()),
@@ -171,6 +177,12 @@ def _people_problems(
         elif "@" not in person and person.count(":") < 2 and len(person) != 36:
             ways = "name@host, @host, group:name, role:name, team:name, an object id or platform:tenant:user"
             yield (*at, i), f"{person!r} is no person: write {ways}."
+
+
+def _channel_problems(channels: tuple[str, ...], at: Where) -> Iterator[tuple[Where, str]]:
+    for i, channel in enumerate(channels):
+        if not channel or channel.startswith("#") or any(c.isspace() for c in channel):
+            yield (*at, i), f"{channel!r} is a name: write the channel's id, like C0123456789, which nobody can change."
 
 
 def _nearest(word: str, known: set[str]) -> str:

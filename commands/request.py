@@ -204,6 +204,8 @@ class Reply:
     """Work goes on; `card` says so now, and the answer comes through `Face.deliver`."""
     reaction: str = ""
     """A reaction to put on the message that was asked about, by Slack's name (`ticket`)."""
+    whose: str = ""
+    """`Principal.key` of the person as whom journalled work made it; empty for what nobody else can join."""
 
 
 class Face(Protocol):

@@ -10,9 +10,9 @@ from . import forms
 from .access import Access, reading
 from .cards import Submission
 from .environments import Environment
-from .errors import StaleButton
+from .errors import BadInput, NotAllowed, StaleButton
 from .grammar import Meaning, OfLast, Parsed, Problem, of_last, parse
-from .operation import CATALOG, Effect, Operation
+from .operation import CATALOG, ByButton, Effect, Operation
 from .operations.case_from_message import CaptureCase
 from .press import Do, Press
 from .request import FromMessage, Principal, Quote, Request, Submitted, Typed, Visibility
@@ -57,7 +57,9 @@ class Understanding:
         if isinstance(said, Parsed):
             meant = self._access.environments.of(said.operation, said.args, request.place)
             if meant is not environment:
-                return meant, await self._meant(text, meant, request)
+                environment, said = meant, await self._meant(text, meant, request)
+        if isinstance(said, Parsed):
+            _refuse_what_only_buttons_say(said)
         return environment, said
 
     async def _meant(self, text: str, environment: Environment, request: Request) -> Meaning:
@@ -84,9 +86,9 @@ class Understanding:
         return True
 
     async def opened(self, press: Press, principal: Principal) -> Press:
-        """What a button or form stands for, kept parts included. Raises StaleButton."""
+        """What a button or form stands for, kept parts included. Raises StaleButton; NotAllowed for others' own."""
         if press.owner and press.owner != principal.key:
-            raise StaleButton(
+            raise NotAllowed(
                 "This button belongs to somebody else's answer.",
                 "Type the command yourself, and you get your own.",
             )
@@ -145,3 +147,14 @@ class Understanding:
         operation = CATALOG.get(press.verb)
         changes = operation is not None and operation.effect is not Effect.READ and press.do is not Do.FORM
         return changes, replace(press, key=press.key or command.key, owner=command.principal.key)
+
+
+def _refuse_what_only_buttons_say(said: Parsed) -> None:
+    """A message that somebody made up would have its files fetched with the bot's own rights, for example."""
+    for name in said.args:
+        if said.operation.parameters[name].marked(ByButton):
+            raise BadInput(
+                f"{name} cannot be typed: only this bot's own buttons say it.",
+                f"For example: {said.operation.example}",
+                problems={name: "This cannot be typed."},
+            )

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import mcp.types as types
 
-from commands.operation import CATALOG, Effect, Operation, Parameter
+from commands.environments import FIELD
+from commands.operation import CATALOG, ByButton, Effect, Operation, Parameter
 
 _PREFIX: Final = "DYNAMICS365_DYNAMICSCRM_"
 _LEAD: Final = ("firstname", "lastname", "emailaddress1", "telephone1", "companyname", "subject")
@@ -42,7 +43,6 @@ WITHOUT_A_TOOL: Final = frozenset(
     {"home", "case capture", "case thread", "remind", "unremind", "connect", "disconnect"}
 )
 """By the verb or its last word, what needs a chat: its home tab, a message, a thread, a person who signs in."""
-_INTERNAL: Final = frozenset({"page", "env"})
 CONFIRM: Final = "confirm"
 
 
@@ -81,9 +81,7 @@ def tool(
     own = operation.model_json_schema()["properties"]
     properties: dict[str, Any] = {}
     required = list(TOOLKIT_REQUIRED.get(operation.slug, ()))
-    for parameter in operation.parameters.values():
-        if parameter.name in _INTERNAL:
-            continue
+    for parameter in _taken(operation):
         name = argument_name(operation, parameter)
         properties[name] = _property(own.get(parameter.name, {}), parameter, labels.get(parameter.name, []))
         if parameter.required and name not in required:
@@ -115,6 +113,11 @@ def tool(
     )
 
 
+def _taken(operation: type[Operation]) -> list[Parameter]:
+    """What agents may say, wherever it goes."""
+    return [p for p in operation.parameters.values() if p.name != FIELD and not p.marked(ByButton)]
+
+
 def _property(own: Mapping[str, Any], parameter: Parameter, labels: list[str]) -> dict[str, Any]:
     schema = next((s for s in own.get("anyOf", ()) if s.get("type") != "null"), own)
     kept = {k: v for k, v in schema.items() if k in ("type", "format", "additionalProperties", "items")}
@@ -136,9 +139,8 @@ def fields(operation: type[Operation], arguments: Mapping[str, Any]) -> dict[str
         if value is None:
             continue
         parameter = names.get(name)
-        if parameter is None or (parameter.name in _INTERNAL and parameter.name != "env"):
-            ours = (p for p in operation.parameters.values() if p.name not in _INTERNAL)
-            known = ", ".join(dict.fromkeys(argument_name(operation, p) for p in ours))
+        if parameter is None or parameter.marked(ByButton):
+            known = ", ".join(argument_name(operation, p) for p in _taken(operation))
             raise BadArguments(f"There is no argument {name!r}. The arguments are: {known}.")
         if parameter.name in given:
             raise BadArguments(f"{name!r} says {parameter.name} a second time; give it once.")

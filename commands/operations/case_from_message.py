@@ -14,7 +14,7 @@ from commands.cards import Action, Card, CardKind, Form, Input, InputKind, Optio
 from commands.context import Context
 from commands.errors import Question, UserError
 from commands.fields import Reference, Text
-from commands.operation import Accepts
+from commands.operation import Accepts, ByButton
 from commands.press import Do, Press
 from commands.record_cards import Look, look
 from commands.request import DeliveryFailed, Message, Quote, QuotedFile, Reply
@@ -67,6 +67,7 @@ class CaptureCase(
     """The queue that the case waits in."""
     quote: Annotated[
         Quote | None,
+        ByButton(),
         PlainValidator(lambda value: None if value is None else _quote(value)),
         WithJsonSchema({"type": "object"}),
         Field(exclude=True),  # `args()` writes it; pydantic warns of a dataclass behind a plain validator

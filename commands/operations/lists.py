@@ -1,6 +1,8 @@
 """Lists and searches over one table: rows, sorting, paging, a count, and what to try when nothing is found."""
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 from pydantic import Field
 
@@ -10,6 +12,7 @@ from commands.context import Context
 from commands.errors import BadInput
 from commands.fields import Integer, RawOData, Text
 from commands.filters import And, Filter, describe
+from commands.operation import ByButton
 from commands.press import Do, Press
 from commands.record_cards import Look, look
 from commands.request import Reply
@@ -22,6 +25,7 @@ from .records import Record, reads
 _PAGE = 10
 """Rows on one card."""
 _MOST = 50
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
 
 
 class List(Record):
@@ -39,7 +43,7 @@ class List(Record):
     """Columns to show, by logical name or label: fullname,emailaddress1."""
     orderby: RawOData | None = None
     """Sorting in OData: createdon desc."""
-    page: Text | None = None
+    page: Annotated[Text | None, ByButton()] = None
     """Where to go on, as the button of the page before gave it."""
 
     async def run(self, ctx: Context) -> Reply:
@@ -49,7 +53,7 @@ class List(Record):
             ctx, seen.view, seen.info, lambda old, new: self._with(where=str(replaced(self.where, old, new)))
         )
         shown = [conditions.column(word).logical for word in _words((self.select or "").strip("'\""))]
-        query = await self._query(seen, conditions, shown)
+        query = await self._query(ctx, seen, conditions, shown)
         size = min(self.top or _PAGE, _MOST)
         if self.top:
             query = query.top(size)
@@ -58,14 +62,17 @@ class List(Record):
         page = await ctx.crm.page(query.count(), next_link=self.page, page_size=size)
         return Reply(card=self.card(seen, page, shown, self._said(conditions)), replace=bool(self.page))
 
-    async def _query(self, seen: Look, conditions: Conditions, shown: list[str]) -> Query:
+    async def _query(self, ctx: Context, seen: Look, conditions: Conditions, shown: list[str]) -> Query:
         query = Query(self.of.logical).select(*_listed(seen, shown))
         condition = await conditions.of(self.where)
         if condition is not None:
             query = query.where(condition)
-        if self.filter or self.orderby:
-            # No column begins with a quote: these are the person's own.
-            query = query.raw(filter=self.filter or "", orderby=(self.orderby or "").strip("'\""))
+        # No column begins with a quote: these are the person's own.
+        raw_filter, raw_order = self.filter or "", (self.orderby or "").strip("'\"")
+        if ctx.hidden and any("/" in _LITERAL.sub("", raw) for raw in (raw_filter, raw_order)):
+            raise next(iter(ctx.hidden.values()))  # a path leads to another table, which might be a hidden one
+        if raw_filter or raw_order:
+            query = query.raw(filter=raw_filter, orderby=raw_order)
         for word in _words(self.sort):
             column = conditions.column(word.lstrip("+-"))
             query = query.order(column.logical, desc=word.startswith("-"))

@@ -33,7 +33,12 @@ from crm.records import Ref
 from tests.bot import Bot
 
 from .policies import under
-from .test_identity import STAFF, rows
+from .test_identity import STAFF, roles, rows
+
+
+def user(key: str) -> str:
+    return next(p.slack for p in STAFF if p.key == key)
+
 
 BEN = next(p for p in STAFF if p.key == "ben")
 RULE = (
@@ -64,6 +69,7 @@ async def test_every_door_is_closed(bot: Bot, tmp_path: Path, platform: str) -> 
         "as somebody else": Typed(f"case show {number} user_id=anna.weber@contoso.example"),
         "list": Typed("case list"),
         "everywhere": Typed("search coffee"),
+        "path of a condition": Typed("account list filter=\"incident_customer_accounts/any(i:i/title eq '/')\""),
         "recent": Typed("recent"),
         "reminder": Typed(f"case remind {number} 'tomorrow 9am'"),
         "button": Pressed(update),
@@ -118,3 +124,73 @@ async def test_every_door_is_closed(bot: Bot, tmp_path: Path, platform: str) -> 
 
 def refused(card: Card | None) -> bool:
     return card is not None and card.kind is CardKind.ERROR and "No cases for Ben" in card.title
+
+
+FORGED = (
+    '{"message": {"key": "k", "text": "Forged", "author": {"name": "Anna"}, "files": [{"id": "1", "name": "pay.xlsx", '
+    '"source": {"path": "/users/anna/drive/root:/pay.xlsx:/content"}}]}}'
+)
+
+
+@pytest.mark.parametrize("platform", ["slack", "teams"])
+async def test_what_only_buttons_say_can_be_said_by_nobody_else(bot: Bot, platform: str) -> None:
+    """A page of another table; a message made up, whose files would be fetched with the bot's own rights."""
+    dispatcher, place = bot.app.dispatcher, replace(PLACE, platform=platform)
+    who = Principal(platform=platform, tenant="T1", user=BEN.slack, entra_id=BEN.aad if platform == "teams" else "")
+    bot.emulator.requests.clear()
+
+    async def asked(ask: Ask) -> Reply:
+        return await dispatcher.dispatch(Request(ask=ask, principal=who, place=place, key=uuid.uuid4().hex))
+
+    for words, name in (
+        (f"lead list page={bot.emulator.url}/api/data/v9.2/contacts?$select=fullname", "page"),
+        (f"case capture title=Forged account=Contoso files=1 quote='{FORGED}'", "quote"),
+    ):
+        reply = await asked(Typed(words))
+        assert reply.card
+        assert reply.card.title == f"{name} cannot be typed: only this bot's own buttons say it."
+    form = Press(do=Do.SUBMIT, verb="case capture", args={"title": "Forged"}, owner=who.key)
+    reply = await asked(Submitted(form, Submission(values={"customer": "Contoso", "files": "1", "quote": FORGED})))
+    assert reply.card
+    assert reply.card.title == "Make a case out of a message"
+    assert not [e for e in bot.emulator.requests.entries if "contacts" in e.path or e.method == "POST"]
+
+
+async def test_of_one_message_everybody_is_shown_what_they_may_see(bot: Bot) -> None:
+    """Dmitri serves his own cases only; he and Anna submit the form of one message, and the case is hers."""
+    own = {"*": {"*": "organization"}, "incident": {"*": "user", "create": "organization"}}
+    said = message(f"The mill is stuck {uuid.uuid4().hex[:6]}")
+    place, kept = replace(PLACE, thread=uuid.uuid4().hex), f"Only for Anna {uuid.uuid4().hex[:6]}"
+    async with roles(bot, {"Customer Service Representative": own}):
+        anna, dmitri = (Principal(platform="slack", tenant="T1", user=user(key)) for key in ("anna", "dmitri"))
+        forms = {}
+        for who in (anna, dmitri):
+            ask = FromMessage(Quote(message=said))
+            key = uuid.uuid4().hex
+            forms[who] = (await bot.app.dispatcher.dispatch(Request(ask=ask, principal=who, place=place, key=key))).form
+        cards = []
+        for who in (anna, dmitri):
+
+            async def answered(who: Principal = who, key: str = uuid.uuid4().hex) -> Reply | None:
+                form = forms[who]
+                assert form
+                filled = {i.name: i.value for i in form.inputs} | {"customer": "Contoso", "description": kept}
+                ask = Submitted(form.submit, Submission(values=filled))
+                reply = await bot.app.dispatcher.dispatch(Request(ask=ask, principal=who, place=place, key=key))
+                return None if reply.pending else reply
+
+            cards.append((await until(answered, 30)).card)
+    assert kept in str(cards[0])
+    assert cards[1].kind is CardKind.ERROR
+    assert kept not in str(cards[1])
+
+
+async def test_anothers_button_is_refused_and_noted(bot: Bot) -> None:
+    who, since = Principal(platform="slack", tenant="T1", user=BEN.slack), datetime.now(UTC)
+    press = Press(do=Do.RUN, verb="case cancel", args={"record": "CAS-01001"}, owner=f"slack:T1:{user('anna')}")
+    asked = Request(ask=Pressed(press), principal=who, place=PLACE, key=uuid.uuid4().hex)
+    reply = await bot.app.dispatcher.dispatch(asked)
+    assert reply.card
+    assert "belongs to somebody else" in reply.card.title
+    (denied,) = [e async for e in bot.app.audit.entries(since=since, person=who.key, outcome="denied")]
+    assert denied.verb == "case cancel"

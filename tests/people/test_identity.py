@@ -36,6 +36,22 @@ async def customer(bot: Bot, name: str) -> None:
         assert answer.status == 204, await answer.text()
 
 
+@asynccontextmanager
+async def roles(bot: Bot, rights: dict) -> AsyncIterator[None]:
+    """The emulator's security roles, by name, for a while."""
+
+    async def put(changed: dict) -> None:
+        url = f"{bot.emulator.url}/_emulator/roles"
+        async with aiohttp.ClientSession() as session, session.put(url, json=changed) as answer:
+            assert answer.status < 300, await answer.text()
+
+    await put(rights)
+    try:
+        yield
+    finally:
+        await put({})
+
+
 WAVES = int(os.environ.get("CRMCHAT_SOAK_WAVES", "60"))
 
 
@@ -143,10 +159,10 @@ LEVELS = {"dmitri": "user", "chiara": "team", "anna": "organization"}
 @pytest.mark.parametrize("face", ["slack", "teams"])
 async def test_owner_team_and_organisation_level(bot: Bot, face: str) -> None:
     """One dialogue for three people, whose roles reach their own leads, their unit's, and all."""
-    name, root = f"Level{uuid.uuid4().hex[:6]}", bot.emulator.url
+    name = f"Level{uuid.uuid4().hex[:6]}"
     own = {"dmitri": f"{name}d", "ben": f"{name}b", "chiara": f"{name}c"}
     reach = {"user": ["dmitri"], "team": ["ben", "chiara"], "organization": ["dmitri", "ben", "chiara"]}
-    roles = {
+    rights = {
         role: {"*": {"read": "organization", "append": "organization", "appendto": "organization"},
                "lead": {"create": "user", "append": "organization", "appendto": "organization", "read": level,
                         "write": level}}
@@ -154,28 +170,19 @@ async def test_owner_team_and_organisation_level(bot: Bot, face: str) -> None:
             ("Customer Service Representative", "user"), ("Salesperson", "team"), ("Sales Manager", "organization"),
         )
     }  # fmt: skip
-    async with aiohttp.ClientSession() as session:
-
-        async def put(changed: dict) -> None:
-            async with session.put(f"{root}/_emulator/roles", json=changed) as answer:
-                assert answer.status < 300, await answer.text()
-
-        await put(roles)
-        try:
-            for who, last in own.items():
-                assert last in await said(bot, face, who, f"lead create Jane {last} company=Acme topic=Pumps")
-            ids = {r["lastname"]: r["leadid"] for r in await rows(bot, "leads", f"startswith(lastname,'{name}')")}
-            for who, level in LEVELS.items():
-                listed = await said(bot, face, who, f"lead search {name}")
-                assert {o for o, last in own.items() if last in listed} == set(reach[level]), (who, listed)
-                for owner, last in own.items():
-                    answer = await said(bot, face, who, f"lead update {ids[last]} company='{who} {last}'")
-                    (now,) = await rows(bot, "leads", f"leadid eq {ids[last]}")
-                    allowed = owner in reach[level]
-                    assert (now["companyname"] == f"{who} {last}") is allowed, (who, owner, answer)
-                    assert allowed or "missing: " in answer, (who, owner, answer)
-        finally:
-            await put({})
+    async with roles(bot, rights):
+        for who, last in own.items():
+            assert last in await said(bot, face, who, f"lead create Jane {last} company=Acme topic=Pumps")
+        ids = {r["lastname"]: r["leadid"] for r in await rows(bot, "leads", f"startswith(lastname,'{name}')")}
+        for who, level in LEVELS.items():
+            listed = await said(bot, face, who, f"lead search {name}")
+            assert {o for o, last in own.items() if last in listed} == set(reach[level]), (who, listed)
+            for owner, last in own.items():
+                answer = await said(bot, face, who, f"lead update {ids[last]} company='{who} {last}'")
+                (now,) = await rows(bot, "leads", f"leadid eq {ids[last]}")
+                allowed = owner in reach[level]
+                assert (now["companyname"] == f"{who} {last}") is allowed, (who, owner, answer)
+                assert allowed or "missing: " in answer, (who, owner, answer)
 
 
 @asynccontextmanager

@@ -179,6 +179,10 @@ BAD = {
     ),
     "- a\n": (1, "version"),
     "version: 1\nask: x\nrules:\n- rule: a\n  deny: {channels: C1}\n": (5, "channels"),
+    "version: 1\nask: x\nrules:\n- rule: a\n  deny: {channels: ['#desk']}\n": (5, "channel's id"),
+    "version: 1\nask: x\nread_only_channels: [sales desk]\n": (3, "channel's id"),
+    "version: 1\nask: x\nrules:\n- rule: a\n  allow:\n    people: []\n": (6, "would match everything"),
+    "version: 1\nask: x\nrules:\n- rule: a\n  deny:\n    nouns: [case]\n    except: []\n": (7, "leave it out"),
 }
 
 
