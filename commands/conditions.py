@@ -117,8 +117,9 @@ class Conditions:
         return await self._equal(column, text)
 
     def _name_of(self, column: ColumnInfo) -> list[str]:
-        """Paths to the names of what a lookup may point at: `customerid_account/name`."""
-        return [f"{nav}/{TABLES[table].primary_name}" for table, nav in column.targets.items() if table in TABLES]
+        """Paths to the names of what a lookup may point at and policy does not hide: `customerid_account/name`."""
+        seen = {table: nav for table, nav in column.targets.items() if table not in self._ctx.hidden}
+        return [f"{nav}/{TABLES[table].primary_name}" for table, nav in seen.items() if table in TABLES]
 
     async def _equal(self, column: ColumnInfo, text: str) -> Condition:
         if column.kind is Kind.LOOKUP:
