@@ -26,8 +26,9 @@ A reply for everyone is a message in the thread.
 message later.
 
 The rest of the room: `port.py` alone knows botbuilder; `tokens.py` checks who calls; `connector.py` calls Teams;
-`activity.py` and `requests.py` read what comes in; `adaptive.py` and `forms.py` draw; `invokes.py` answers gestures;
-`delivery.py` places replies, `sending.py` sees to it that they arrive; `waiting.py` knows which card waits for which
-answer, `exchanges.py` who exchanges a token; `conversations.py` who sent the bot away, `standing.py` and `readers.py`
-who somebody is and who reads along; `extension.py` searches and unfurls; `graph.py` reads threads and files.
+`activity.py` and `requests.py` read what comes in; `adaptive.py` and `forms.py` draw cards from `elements.py`,
+`drawing.py` whole messages; `invokes.py` answers gestures; `delivery.py` places replies, `sending.py` sees to it that
+they arrive; `waiting.py` knows which card waits for which answer, `exchanges.py` who exchanges a token;
+`conversations.py` who sent the bot away, `standing.py` and `readers.py` who somebody is and who reads along;
+`extension.py` searches and unfurls; `graph.py` reads threads and files; `times.py` says how long all of them wait.
 """

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from commands.cards import Card, Option, to_text
 
-from .adaptive import Element
+from .elements import Element
 from .plain import for_choice, for_thumbnail, one_line
 from .port import CARD, Answer
 

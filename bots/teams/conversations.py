@@ -15,6 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from commands.state import TABLES, State, drop_older
 
+from .times import TIMES
+
 _CONVERSATIONS = sa.Table(
     "teams_conversations",
     TABLES,
@@ -27,8 +29,6 @@ _CONVERSATIONS = sa.Table(
 
 KEPT_FOR: Final = timedelta(days=90)
 """After which a conversation is tried once more, and a person's own chat asked for anew."""
-READ_EVERY: Final = 60.0
-"""Seconds after which a process looks for what others have noted."""
 PATIENCE: Final = 1.0
 """Seconds that such a look may take while somebody waits for an answer."""
 _MOST: Final = 10_000
@@ -40,8 +40,9 @@ log = logging.getLogger(__name__)
 class Conversations:
     """One database of them. A database that is away stops no answer: then nothing is known of the conversation."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, state: State, *, reread: float = TIMES.reread) -> None:
+        """`reread`: seconds after which it looks for what other processes have noted."""
+        self._state, self._reread = state, reread
         self._away: set[str] = set()
         self._read_again = 0.0
 
@@ -63,7 +64,7 @@ class Conversations:
 
     async def here_again(self, conversation: str) -> None:
         """The conversation spoke to the bot, so it may be spoken to."""
-        if time.monotonic() > self._read_again:
+        if time.monotonic() >= self._read_again:
             await self.refresh()
         if conversation in self._away:
             await self.forget(conversation)
@@ -110,7 +111,7 @@ class Conversations:
 
     async def refresh(self) -> None:
         """Read which conversations have sent the bot away; of many, the newest."""
-        self._read_again = time.monotonic() + READ_EVERY
+        self._read_again = time.monotonic() + self._reread
         c = _CONVERSATIONS.c
         query = sa.select(c.conversation).where(c.away).order_by(c.at.desc()).limit(_MOST)
         try:

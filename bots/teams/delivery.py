@@ -1,30 +1,24 @@
 """Puts a `Reply` where it belongs: for everyone, for one person alone, or in the place of an earlier card."""
 
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
-from commands.cards import Card, CardKind, to_text
-from commands.press import Seal
-from commands.request import DeliveryFailed, Place, PlaceKind, Principal, Reply, Visibility
+from commands.cards import Card, CardKind
+from commands.request import DeliveryFailed, Place, PlaceKind, Principal, Reply
 
 from .activity import PERSONAL, Reference
-from .adaptive import Element, Reader, render
 from .connector import Connector, ConnectorError
 from .conversations import Conversations
-from .forms import render_form
+from .drawing import Drawing, for_all
 from .memory import Recent
-from .port import OAUTH_CARD, Message, Port, Turn
-from .requests import reader, reference
+from .port import Message, Port, Turn
+from .requests import reference
 from .settings import TeamsSettings
-from .signin import oauth_card
 from .waiting import Posted, WaitingCards
 
 REMEMBERED: Final = 10_000
-HELP: Final = 200
-"""Drawn help cards that are kept."""
 OWN_CHAT: Final = "a:"
 """Begins the id of a one-to-one chat of a person and the bot."""
 
@@ -38,16 +32,14 @@ class Delivery:
         self,
         port: Port,
         connector: Connector,
-        seal: Seal,
+        drawing: Drawing,
         settings: TeamsSettings,
         conversations: Conversations,
         waiting: WaitingCards,
     ) -> None:
-        self._port, self._connector, self._seal, self._settings = port, connector, seal, settings
+        self._port, self._connector, self._drawing, self._settings = port, connector, drawing, settings
         self._conversations, self._waiting = conversations, waiting
         self._private = Recent(REMEMBERED)
-        self._help: OrderedDict[tuple[int, Reader], tuple[Card, Message]] = OrderedDict()
-        """By the card's identity, which holds while the card is kept beside it."""
 
     async def deliver(self, place: Place, principal: Principal, reply: Reply) -> str:
         """Takes up the conversation of `place` and puts the reply there; returns its id.
@@ -71,7 +63,7 @@ class Delivery:
         return await self._deliver_alone(place, principal, reply)
 
     async def _deliver_alone(self, place: Place, principal: Principal, reply: Reply) -> str:
-        message = self.message(place, principal, reply)
+        message = self._drawing.message(place, principal, reply)
         if place.conversation.startswith(OWN_CHAT) or message is None:
             raise _sent_away()
 
@@ -94,8 +86,8 @@ class Delivery:
     async def put(self, turn: Turn, place: Place, principal: Principal, reply: Reply) -> str:
         """The reply as messages of this turn; returns the id of the one with the card. Raises ConnectorError."""
         if self._settings.sso_resource and turn.activity and (asking := _asks_alone(reply, place)):
-            return await turn.send(self._sign_in(asking, place, principal))
-        message = self.message(place, principal, reply)
+            return await turn.send(self._drawing.sign_in(asking, place, principal))
+        message = self._drawing.message(place, principal, reply)
         posted = await self._put(turn, place, principal, reply, message) if message is not None else ""
         if reply.stub is not None and place.kind is not PlaceKind.PERSONAL:
             await self.tell(place, principal, reply)
@@ -108,7 +100,7 @@ class Delivery:
         """
         if reply.stub is None:
             return
-        message = self._of_card(reply.stub, place, principal, shown_to_all=True)
+        message = self._drawing.of_card(reply.stub, place, principal, shown_to_all=True)
 
         async def put(turn: Turn) -> str:
             former = place.address.get("card", "") if reply.replace else ""
@@ -118,27 +110,9 @@ class Delivery:
         # By the place and not by the turn: an action on a message comes without the thread that it belongs to.
         await self._port.resume(reference(place), put)
 
-    def message(self, place: Place, principal: Principal, reply: Reply) -> Message | None:
-        """The reply's card or form as a message; None where there is nothing to say."""
-        if reply.form is not None:
-            card = render_form(reply.form, self._seal, reader(principal, place), dialog=False)
-            return Message(card=card, summary=reply.form.title[:200])
-        if reply.card is None:
-            return None
-        return self._of_card(reply.card, place, principal, shown_to_all=self.for_all(reply, place))
-
-    def _sign_in(self, card: Card, place: Place, principal: Principal) -> Message:
-        """A sign-in card that Teams answers by itself where it can."""
-        content = oauth_card(card, self._settings.sso_resource, principal, place.address.get("gesture", ""), self._seal)
-        return Message(card=content, card_type=OAUTH_CARD, summary=card.title[:200])
-
-    def card(self, card: Card, place: Place, principal: Principal) -> Element:
-        """A card for this person's eyes alone."""
-        return render(card, self._seal, reader(principal, place))
-
     async def update(self, turn: Turn, activity_id: str, place: Place, principal: Principal, reply: Reply) -> bool:
         """Replaces a message of the bot's by the reply; False where that is not possible."""
-        message = self.message(place, principal, reply)
+        message = self._drawing.message(place, principal, reply)
         return message is not None and await self._update(turn, activity_id, message)
 
     def is_private(self, activity_id: str) -> bool:
@@ -156,32 +130,10 @@ class Delivery:
             return False
         return True
 
-    @staticmethod
-    def for_all(reply: Reply, place: Place) -> bool:
-        """Whether the card of a reply is meant for everyone in the conversation."""
-        # Who asked privately is answered privately, whatever the command says.
-        return reply.visibility is Visibility.EVERYONE and not place.address.get("private") and reply.form is None
-
-    def _of_card(self, card: Card, place: Place, principal: Principal, *, shown_to_all: bool) -> Message:
-        seen_by = reader(principal, place, shown_to_all=shown_to_all)
-        if card.kind is not CardKind.HELP:
-            return self._drawn(card, seen_by)
-        # Help is the same object for everyone, shows no record, and is asked for most: drawn once for each client.
-        name = (id(card), replace(seen_by, viewers=()))
-        kept = self._help.get(name)
-        if kept is None:
-            kept = self._help[name] = (card, self._drawn(card, seen_by))
-            if len(self._help) > HELP:
-                self._help.popitem(last=False)
-        return kept[1]
-
-    def _drawn(self, card: Card, seen_by: Reader) -> Message:
-        return Message(card=render(card, self._seal, seen_by), summary=to_text(card).partition("\n")[0][:200])
-
     async def _put(self, turn: Turn, place: Place, principal: Principal, reply: Reply, message: Message) -> str:
         """Into the place of the card that was pressed, or of the one that said to wait; else as a new message."""
         for_person = place.kind is PlaceKind.PERSONAL
-        open_to_all = for_person or self.for_all(reply, place)
+        open_to_all = for_person or for_all(reply, place)
         former = place.address.get("card", "") if reply.replace else ""
 
         async def post() -> Posted:

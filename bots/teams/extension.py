@@ -14,14 +14,13 @@ from commands.explain import explain
 from commands.request import PlaceKind, Pressed
 
 from . import answers, requests
-from .adaptive import Element, render
+from .adaptive import render
+from .elements import Element
 from .port import Answer
 
 if TYPE_CHECKING:
     from .invokes import Gesture
 
-WINDOW: Final = 4.0
-"""Seconds; Teams gives up after five."""
 QUERY: Final = "query"
 """The manifest's name for what is typed."""
 KIND: Final = "kind"
@@ -37,8 +36,9 @@ log = logging.getLogger(__name__)
 class Extension:
     """`searchRecords` and links to records."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        self._dispatcher = dispatcher
+    def __init__(self, dispatcher: Dispatcher, *, window: float) -> None:
+        """`window`: seconds that an answer may take."""
+        self._dispatcher, self._window = dispatcher, window
         self._found: OrderedDict[tuple[str, str], tuple[float, list[Card]]] = OrderedDict()
 
     async def query(self, gesture: "Gesture") -> Answer:
@@ -49,7 +49,7 @@ class Extension:
         if isinstance(options, Mapping) and options.get("skip"):
             return answers.results(())
         try:
-            found = await asyncio.wait_for(self._search(gesture, *_asked(gesture.value)), WINDOW)
+            found = await asyncio.wait_for(self._search(gesture, *_asked(gesture.value)), self._window)
         except TimeoutError:
             return answers.note("Dynamics 365 takes long to answer. Type on, or try again in a moment.")
         except Exception as e:
@@ -73,7 +73,9 @@ class Extension:
         """The public card of a record whose address is being pasted. Teams keeps it for half an hour, for everyone."""
         url = str(gesture.value.get("url") or "")
         try:
-            card = await asyncio.wait_for(self._dispatcher.browsing.unfurl(url, gesture.who, gesture.where), WINDOW)
+            card = await asyncio.wait_for(
+                self._dispatcher.browsing.unfurl(url, gesture.who, gesture.where), self._window
+            )
         except TimeoutError:
             card = None
         public = card.public() if card else None

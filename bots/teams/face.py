@@ -32,6 +32,7 @@ from .connector import Connector, ConnectorError
 from .conversations import Conversations
 from .credentials import AppTokens
 from .delivery import Delivery, whose
+from .drawing import Drawing
 from .exchanges import Exchanges
 from .extension import Extension
 from .graph import Graph
@@ -72,13 +73,13 @@ class TeamsFace:
     ) -> None:
         if problems := settings.problems():
             raise ValueError(" ".join(problems))
-        cloud = settings.addresses
+        cloud, times = settings.addresses, settings.times
         self._settings, self._dispatcher = settings, dispatcher
         self._keys: SigningKeys | None = None
         self._check: TokenCheck | None = None
         tokens = None
         if settings.app_id:
-            self._keys = SigningKeys(session, settings.metadata_url or cloud.metadata_url)
+            self._keys = SigningKeys(session, settings.metadata_url or cloud.metadata_url, gap=times.keys)
             self._check = TokenCheck(
                 self._keys,
                 app_id=settings.app_id,
@@ -97,15 +98,19 @@ class TeamsFace:
         self._roster = Roster(self._connector, settings.tenants, unsigned=not settings.app_id)
         self._readers = Readers(self._connector, self._roster.read, unsigned=not settings.app_id)
         self._graph = Graph(session, settings, tokens)
-        self._conversations = Conversations(state)
+        self._conversations = Conversations(state, reread=times.reread)
         self._waiting = WaitingCards(state)
-        self._delivery = Delivery(
-            self._port, self._connector, dispatcher.seal, settings, self._conversations, self._waiting
-        )
+        drawing = Drawing(dispatcher.seal, settings.sso_resource)
+        self._delivery = Delivery(self._port, self._connector, drawing, settings, self._conversations, self._waiting)
         self._exchanges = Exchanges(state)
-        self._sign_in = SignIn(exchange if settings.sso_resource else None, dispatcher.seal, self._exchanges)
-        self._sending = Sending(self._delivery, self._conversations)
-        self._invokes = Invokes(dispatcher, self._delivery, self._sending, Extension(dispatcher), self._sign_in)
+        self._sign_in = SignIn(
+            exchange if settings.sso_resource else None, dispatcher.seal, self._exchanges, window=times.exchange
+        )
+        self._sending = Sending(self._delivery, self._conversations, retries=times.retries)
+        extension = Extension(dispatcher, window=times.lookup)
+        self._invokes = Invokes(
+            dispatcher, drawing, self._delivery, self._sending, extension, self._sign_in, patience=times.call
+        )
         self._once: Once[Answer] = Once()
 
     async def start(self) -> None:

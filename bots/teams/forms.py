@@ -13,7 +13,8 @@ from commands.cards import Form, Input, InputKind, Option, Submission
 from commands.environments import FIELD as ENVIRONMENT
 from commands.press import Do, Press, Seal
 
-from .adaptive import BUDGET, HARD_LIMIT, PRESS, Element, Reader, envelope, execute, run, runs, size, submit
+from .adaptive import Reader
+from .elements import BUDGET, HARD_LIMIT, PRESS, Element, envelope, execute, run, runs, size, submit
 from .plain import clip, for_choice, harmless, one_line, typed
 
 FIELD: Final = "f."

@@ -26,9 +26,10 @@ PAGE: Final = 50
 REPLIES: Final = 200
 """Messages of a thread that are taken along."""
 LARGEST: Final = 50 * 1024 * 1024
-"""Bytes of a file."""
+"""Bytes of a file that is taken along."""
 GRANT: Final = "An administrator can allow it: see “Threads and files” in docs/teams.md."
 NO_FILES: Final = f"Files and pictures were not taken along: Teams gives them to this app only with permission. {GRANT}"
+NOT_GIVEN: Final = f"Teams gives it to this app only with permission. {GRANT}"
 NO_THREAD: Final = f"The other messages of the thread were not taken along. {GRANT}"
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,16 @@ log = logging.getLogger(__name__)
 class Graph:
     """Read-only calls with the app's own token, for the tenant of the conversation."""
 
-    def __init__(self, session: aiohttp.ClientSession, settings: TeamsSettings, tokens: AppTokens | None) -> None:
-        self._session, self._tokens = session, tokens
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        settings: TeamsSettings,
+        tokens: AppTokens | None,
+        *,
+        largest: int = LARGEST,
+    ) -> None:
+        """`largest`: bytes of a file."""
+        self._session, self._tokens, self._largest = session, tokens, largest
         self._url = (settings.graph_url or settings.addresses.graph_url).rstrip("/")
 
     async def thread(self, place: Place, message: Message) -> Quote:
@@ -65,17 +74,19 @@ class Graph:
         return Quote(message=message, thread=tuple(thread), in_thread=root_id != own_id, missing=missing)
 
     async def download(self, place: Place, file: QuotedFile) -> bytes:
-        """A file's bytes. Raises DeliveryFailed with a sentence for the person."""
+        """A file's bytes. Raises DeliveryFailed that says why not."""
         path = file.source.get("path", "")
         if not path and (url := file.source.get("url")):
             token = base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
             path = f"/shares/u!{token}/driveItem/content"
         if not path or self._tokens is None:
-            raise DeliveryFailed(f"{file.name} was not taken along. {GRANT}", again=False)
+            raise DeliveryFailed(NOT_GIVEN, again=False)
         try:
             return await self._bytes(place.tenant, path)
+        except _TooLarge as e:
+            raise DeliveryFailed("it is too large.", again=False) from e
         except _Refused as e:
-            raise DeliveryFailed(f"{file.name} was not taken along. {GRANT}", again=e.again) from e
+            raise DeliveryFailed(NOT_GIVEN, again=e.again) from e
 
     async def _replies(self, tenant: str, path: str) -> tuple[list[Mapping[str, Any]], bool]:
         found: list[Mapping[str, Any]] = []
@@ -92,7 +103,10 @@ class Graph:
         return found[:REPLIES], next_page is None
 
     async def _get(self, tenant: str, path: str) -> Mapping[str, Any]:
-        answer = orjson.loads(await self._bytes(tenant, path))
+        try:
+            answer = orjson.loads(await self._bytes(tenant, path))
+        except orjson.JSONDecodeError as e:
+            raise _Refused(0) from e
         return answer if isinstance(answer, dict) else {}
 
     async def _bytes(self, tenant: str, path: str) -> bytes:
@@ -109,7 +123,7 @@ class Graph:
                     return await self._unsigned(response.headers.get("Location", ""))
                 if response.status != 200:
                     raise _Refused(response.status)
-                return await _limited(response)
+                return await self._limited(response)
         except (aiohttp.ClientError, TimeoutError, NoToken) as e:
             raise _Refused(0) from e
 
@@ -119,7 +133,15 @@ class Graph:
         async with self._session.get(url, timeout=TIMEOUT, allow_redirects=False) as response:
             if response.status != 200:
                 raise _Refused(response.status)
-            return await _limited(response)
+            return await self._limited(response)
+
+    async def _limited(self, response: aiohttp.ClientResponse) -> bytes:
+        data = bytearray()
+        async for chunk in response.content.iter_chunked(65536):
+            data += chunk
+            if len(data) > self._largest:
+                raise _TooLarge
+        return bytes(data)
 
 
 class _Refused(Exception):
@@ -128,13 +150,9 @@ class _Refused(Exception):
         self.again = status in {0, 429} or status >= 500
 
 
-async def _limited(response: aiohttp.ClientResponse) -> bytes:
-    data = bytearray()
-    async for chunk in response.content.iter_chunked(65536):
-        data += chunk
-        if len(data) > LARGEST:
-            raise _Refused(413)
-    return bytes(data)
+class _TooLarge(_Refused):
+    def __init__(self) -> None:
+        super().__init__(413)
 
 
 def _messages_path(place: Place) -> str | None:

@@ -16,9 +16,11 @@ from commands.request import Ask, FromMessage, Place, PlaceKind, Pressed, Princi
 
 from . import answers, requests
 from .activity import Activity
-from .adaptive import refreshing, render, run, runs, submit
+from .adaptive import refreshing, render
 from .answers import CLOSED
 from .delivery import Delivery
+from .drawing import Drawing, for_all
+from .elements import run, runs, submit
 from .extension import Extension
 from .forms import pressed, read_dataset, render_form, submission
 from .port import Answer, Turn
@@ -26,8 +28,6 @@ from .sending import Sending
 from .signin import SignIn
 
 INSTALL: Final = "justInTimeInstall"
-PATIENCE: Final = 2.0
-"""Seconds that a call to Teams may take before an invoke, which has five of them in all, is answered without it."""
 
 log = logging.getLogger(__name__)
 
@@ -70,10 +70,19 @@ class Invokes:
     """Answers invokes by name."""
 
     def __init__(
-        self, dispatcher: Dispatcher, delivery: Delivery, sending: Sending, extension: Extension, sign_in: SignIn
+        self,
+        dispatcher: Dispatcher,
+        drawing: Drawing,
+        delivery: Delivery,
+        sending: Sending,
+        extension: Extension,
+        sign_in: SignIn,
+        *,
+        patience: float,
     ) -> None:
-        self._dispatcher, self._delivery, self._sending = dispatcher, delivery, sending
-        self._seal = dispatcher.seal
+        """`patience`: seconds that a call to Teams may take before an invoke is answered without it."""
+        self._dispatcher, self._drawing, self._delivery, self._sending = dispatcher, drawing, delivery, sending
+        self._seal, self._patience = dispatcher.seal, patience
         self.routes: Mapping[str, Handler] = {
             "adaptiveCard/action": self._execute,
             "application/search": self._typeahead,
@@ -124,7 +133,7 @@ class Invokes:
         if automatic:
             return await self._refresh(gesture, ask)
         if ask is None:
-            return answers.shown(self._delivery.card(self._dispatcher.stale(), gesture.where, gesture.who))
+            return answers.shown(self._drawing.card(self._dispatcher.stale(), gesture.where, gesture.who))
         if ask.press.do is Do.DISMISS:
             return await self._dismiss(gesture)
         reply = await self._dispatcher.dispatch(gesture.request(ask))
@@ -142,7 +151,7 @@ class Invokes:
         if reply.replace and not reply.pending:
             card = gesture.activity.reply_to
             update = self._delivery.update(gesture.turn, card, gesture.where, gesture.who, reply)
-            if await self._sending.soon(update, within=PATIENCE, otherwise=True):
+            if await self._sending.soon(update, within=self._patience, otherwise=True):
                 return self._in_place(gesture, reply)
             reply = replace(reply, replace=False)
         return await self._post(gesture, reply)
@@ -151,7 +160,7 @@ class Invokes:
         """In a shared conversation the answer to a press is seen by the person alone, in the place of the card."""
         if reply.pending:
             return answers.said(_title(reply))  # a view of one person's cannot be replaced later
-        if self._delivery.for_all(reply, gesture.where):
+        if for_all(reply, gesture.where):
             return await self._post(gesture, reply)
         if reply.stub is not None:
             await self._tell_all(gesture, reply)
@@ -159,12 +168,12 @@ class Invokes:
 
     async def _post(self, gesture: Gesture, reply: Reply) -> Answer:
         """The answer as a message; in the card's place where Teams does not take the message."""
-        if await self._sending.post(gesture, reply, within=PATIENCE):
+        if await self._sending.post(gesture, reply, within=self._patience):
             return answers.said(_title(reply))
         return self._in_place(gesture, reply)
 
     def _in_place(self, gesture: Gesture, reply: Reply) -> Answer:
-        message = self._delivery.message(gesture.where, gesture.who, reply)
+        message = self._drawing.message(gesture.where, gesture.who, reply)
         return answers.shown(dict(message.card)) if message and message.card else answers.said("")
 
     async def _refresh(self, gesture: Gesture, ask: Pressed | Submitted | None) -> Answer:
@@ -172,7 +181,7 @@ class Invokes:
         if isinstance(ask, Pressed) and ask.press.do is Do.RUN:
             reply = await self._dispatcher.dispatch(gesture.request(ask))
             if reply.card is not None and reply.card.kind is CardKind.RECORD and not reply.pending:
-                return answers.shown(self._delivery.card(reply.card, gesture.where, gesture.who))
+                return answers.shown(self._drawing.card(reply.card, gesture.where, gesture.who))
         return answers.refused(404, "NoView", "There is no other view of this card.")
 
     async def _dismiss(self, gesture: Gesture) -> Answer:
@@ -181,10 +190,10 @@ class Invokes:
         own = gesture.personal or self._delivery.is_private(card)
         if own:
             deleting = self._delivery.delete(gesture.turn, card)
-            if await self._sending.soon(deleting, within=PATIENCE, otherwise=True):
+            if await self._sending.soon(deleting, within=self._patience, otherwise=True):
                 return answers.said("")
         gone = Card(kind=CardKind.NOTICE, title="Put away.")
-        return answers.shown(self._delivery.card(gone, gesture.where, gesture.who))
+        return answers.shown(self._drawing.card(gone, gesture.where, gesture.who))
 
     async def _typeahead(self, gesture: Gesture) -> Answer:
         press, field = read_dataset(str(gesture.value.get("dataset") or ""))
@@ -209,8 +218,8 @@ class Invokes:
         failed = reply.card is not None and reply.card.kind in {CardKind.ERROR, CardKind.SIGN_IN}
         if reply.form is not None or failed or not (reply.card or reply.stub):
             return self._dialog(gesture, reply)
-        if gesture.personal or self._delivery.for_all(reply, gesture.where):
-            posted = await self._sending.post(gesture, reply, within=PATIENCE)
+        if gesture.personal or for_all(reply, gesture.where):
+            posted = await self._sending.post(gesture, reply, within=self._patience)
             return CLOSED if posted else self._dialog(gesture, reply)
         if reply.stub is not None:
             await self._tell_all(gesture, reply)
@@ -254,7 +263,7 @@ class Invokes:
 
     async def _tell_all(self, gesture: Gesture, reply: Reply) -> bool:
         """Posts the stub for everyone; False where the bot is not a member of the conversation."""
-        return await self._sending.tell(gesture, reply, within=PATIENCE)
+        return await self._sending.tell(gesture, reply, within=self._patience)
 
     def _dialog(self, gesture: Gesture, reply: Reply, *, install: bool = False) -> Answer:
         reader = requests.reader(gesture.who, gesture.where)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from commands.request import DeliveryFailed, Reply
 
@@ -19,9 +19,6 @@ from .delivery import Delivery, whose
 if TYPE_CHECKING:
     from .invokes import Gesture
 
-RETRIES: Final = (2.0, 10.0, 30.0)
-"""Seconds between tries to send an answer that Teams did not take."""
-
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -30,8 +27,9 @@ log = logging.getLogger(__name__)
 class Sending:
     """Carries calls to Teams to their end, whether or not somebody still waits for them."""
 
-    def __init__(self, delivery: Delivery, conversations: Conversations) -> None:
-        self._delivery, self._conversations = delivery, conversations
+    def __init__(self, delivery: Delivery, conversations: Conversations, *, retries: tuple[float, ...]) -> None:
+        """`retries`: seconds before each further try to send an answer that Teams did not take."""
+        self._delivery, self._conversations, self._retries = delivery, conversations, retries
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def send(self, gesture: "Gesture", reply: Reply, *, within: float) -> None:
@@ -114,10 +112,10 @@ class Sending:
         return True
 
     async def _again(self, gesture: "Gesture", reply: Reply) -> bool:
-        for pause in RETRIES:
+        for pause in self._retries:
             await asyncio.sleep(pause)
             with suppress(DeliveryFailed):
                 await self._delivery.deliver(gesture.where, gesture.who, reply)
                 return True
-        log.error("an answer was given up after %d tries: %s", len(RETRIES) + 1, gesture.key)
+        log.error("an answer was given up after %d tries: %s", len(self._retries) + 1, gesture.key)
         return False

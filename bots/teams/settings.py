@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from .clouds import CLOUDS, Cloud
+from .times import TIMES, Times
 
 MULTI_TENANT = "MultiTenant"
 SINGLE_TENANT = "SingleTenant"
@@ -10,7 +11,7 @@ SINGLE_TENANT = "SingleTenant"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamsSettings:
-    """Settings of the face; times in seconds.
+    """Settings of the face.
 
     An empty `app_id` switches the check of inbound tokens off: only the composition root, which knows the bind address
     and the Dataverse URL, may decide that, and says so with `loopback=True`.
@@ -33,6 +34,7 @@ class TeamsSettings:
     """Authority that issues the bot's own tokens; empty: the cloud's own."""
     graph_url: str = ""
     """Microsoft Graph; empty: the cloud's own."""
+    times: Times = TIMES
 
     @property
     def addresses(self) -> Cloud:

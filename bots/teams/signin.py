@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 CONNECTION: Final = "crmchat"
 """What Teams gives back as `connectionName`; the protocol wants one."""
-WINDOW: Final = 4.0
-"""Seconds; Teams gives up after five."""
 _PURPOSE: Final = "sign in"
 
 log = logging.getLogger(__name__)
@@ -56,8 +54,9 @@ def oauth_card(card: Card, resource: str, who: Principal, gesture: str, seal: Se
 class SignIn:
     """`signin/*` invokes."""
 
-    def __init__(self, exchange: Exchange | None, seal: Seal, exchanges: Exchanges) -> None:
-        self._exchange, self._seal, self._exchanges = exchange, seal, exchanges
+    def __init__(self, exchange: Exchange | None, seal: Seal, exchanges: Exchanges, *, window: float) -> None:
+        """`window`: seconds that an exchange may take."""
+        self._exchange, self._seal, self._exchanges, self._window = exchange, seal, exchanges, window
         self._once: Once[None] = Once()
 
     async def exchange(self, gesture: "Gesture") -> Answer:
@@ -78,7 +77,7 @@ class SignIn:
                 raise _NotReady
 
         try:
-            await asyncio.wait_for(self._once.run(identity, run), WINDOW)
+            await asyncio.wait_for(self._once.run(identity, run), self._window)
         except (_NotReady, TimeoutError) as e:
             log.info("%s could not be signed in at once: %s", gesture.who.key, type(e).__name__)
         except UserError as e:

@@ -16,13 +16,12 @@ import aiohttp
 import jwt
 
 from .activity import Activity
+from .times import TIMES
 
 LEEWAY: Final = 300
 """Seconds of clock difference that are forgiven."""
 KEYS_AGE: Final = 24 * 3600.0
 """Seconds after which keys are fetched again, while the old ones still serve."""
-LOOKUP_GAP: Final = 30.0
-"""Seconds between two look-ups of unknown keys, so that forged tokens cannot make us hammer the issuer."""
 FETCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 CHANNEL: Final = "msteams"
 """The only channel that is believed. In others (Direct Line, Web Chat) the client itself says who its person is and
@@ -49,9 +48,15 @@ class SigningKeys:
     """The issuer's public keys by id, fetched over OpenID discovery with one request at a time."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, metadata_url: str, clock: Callable[[], float] = time.monotonic
+        self,
+        session: aiohttp.ClientSession,
+        metadata_url: str,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        gap: float = TIMES.keys,
     ) -> None:
-        self._session, self._url, self._clock = session, metadata_url, clock
+        """`gap`: seconds between two look-ups of unknown keys."""
+        self._session, self._url, self._clock, self._gap = session, metadata_url, clock, gap
         self._keys: dict[str, _Key] = {}
         self._fetched = self._asked = -KEYS_AGE * 2
         self._lock = asyncio.Lock()
@@ -81,7 +86,7 @@ class SigningKeys:
 
     async def _look_up(self, kid: str) -> None:
         async with self._lock:
-            if kid in self._keys or (self._keys and self._clock() - self._asked < LOOKUP_GAP):
+            if kid in self._keys or (self._keys and self._clock() - self._asked < self._gap):
                 return
             self._asked = self._clock()
             try:
@@ -96,7 +101,7 @@ class SigningKeys:
                 self._asked = self._clock()
                 await self._fetch()
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as e:
-            self._fetched = self._clock() - KEYS_AGE + LOOKUP_GAP
+            self._fetched = self._clock() - KEYS_AGE + self._gap
             log.warning("the keys of %s cannot be renewed, the old ones serve on: %r", self._url, e)
 
     async def _fetch(self) -> None:

@@ -15,6 +15,7 @@ from bots.playground.teams_server import FakeTeams
 from bots.teams.face import TeamsFace
 from bots.teams.settings import TeamsSettings
 from bots.teams.signin import Exchange
+from bots.teams.times import TIMES, Times
 from commands.cards import Card, CardKind, Option
 from commands.cipher import FernetCipher
 from commands.dispatch import Dispatcher
@@ -129,10 +130,16 @@ async def state(tmp_path: Path) -> AsyncIterator[State]:
 
 
 @pytest.fixture
+def times() -> Times:
+    """How long the face waits; tests that cannot wait as long are parametrized with other ones."""
+    return TIMES
+
+
+@pytest.fixture
 async def face(
-    teams: FakeTeams, script: Script, session: aiohttp.ClientSession, state: State
+    teams: FakeTeams, script: Script, session: aiohttp.ClientSession, state: State, times: Times
 ) -> AsyncIterator[TeamsFace]:
-    face = TeamsFace(settings_for(teams), script, session, state)
+    face = TeamsFace(settings_for(teams, times=times), script, session, state)
     async with serving(face, teams):
         yield face
 

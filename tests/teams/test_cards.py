@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bots.teams.adaptive import BUDGET, Reader, refreshing, render, size
+from bots.teams.adaptive import Reader, refreshing, render
+from bots.teams.elements import BUDGET, size
 from bots.teams.forms import pressed, render_form, submission
 from commands.cards import Card, CardKind, Fact, Form, Input, InputKind, Option, Row
 from commands.press import Do, Press

@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from bots.teams.face import TeamsFace
+from bots.teams.times import Times
 from commands.request import DeliveryFailed, Place, Principal, Reply
 from commands.state import TABLES
 
@@ -55,9 +56,8 @@ async def test_blocked_is_remembered_until_the_person_writes_again(process, team
         assert await restarted.deliver(where, who, REPLY)
 
 
-async def test_what_another_process_heard_is_known_within_a_minute(process, teams, script, monkeypatch):
-    monkeypatch.setattr("bots.teams.conversations.READ_EVERY", -1.0)  # the minute is over at once
-    async with process() as face:
+async def test_what_another_process_heard_is_known_at_the_next_look(process, teams, script):
+    async with process(times=Times(reread=0)) as face:
         where, who = await asked(teams, script)
         here = teams.bot_url
         async with process():

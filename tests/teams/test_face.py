@@ -8,6 +8,7 @@ import pytest
 from bots.playground.teams_contract import problems
 from bots.teams.face import TeamsFace
 from bots.teams.forms import dataset, read_dataset
+from bots.teams.times import Times
 from commands.cards import Card, CardKind, Option
 from commands.press import Do, Press
 from commands.request import (
@@ -247,9 +248,9 @@ async def test_putting_away_a_form_leaves_everyones_card(teams, script):
     assert "CAS-01042" in teams.text(shown, "anna")
 
 
+@pytest.mark.parametrize("times", [Times(call=0.2)])
 @pytest.mark.parametrize("trouble", ["refuses", "takes long"])
-async def test_a_press_is_answered_in_time_whatever_teams_does_with_messages(teams, script, monkeypatch, trouble):
-    monkeypatch.setattr("bots.teams.invokes.PATIENCE", 0.2)
+async def test_a_press_is_answered_in_time_whatever_teams_does_with_messages(teams, script, trouble):
     script.reply = says(card=RECORD)
     await teams.message("case show CAS-01042")
     shown = teams.last()
@@ -379,9 +380,8 @@ async def test_search_previews_and_inserts_only_what_everyone_may_see(teams, scr
     assert (await teams.query("searchRecords", "printer", skip=25)).json["composeExtension"]["attachments"] == []
 
 
-async def test_a_search_that_takes_too_long_is_answered_in_time(teams, script, monkeypatch):
-    monkeypatch.setattr("bots.teams.extension.WINDOW", 0.1)
-
+@pytest.mark.parametrize("times", [Times(lookup=0.1)])
+async def test_a_search_that_takes_too_long_is_answered_in_time(teams, script):
     async def forever(*_):
         await asyncio.sleep(30)
 
@@ -539,8 +539,8 @@ async def test_news_updates_the_card_of_everyone(face, teams, script):
     assert "Resolved" in teams.text(teams.world.posts[posted], "ben")
 
 
-async def test_an_answer_that_teams_does_not_take_at_once_still_arrives(teams, monkeypatch):
-    monkeypatch.setattr("bots.teams.sending.RETRIES", (0.05, 0.05))
+@pytest.mark.parametrize("times", [Times(retries=(0.05, 0.05))])
+async def test_an_answer_that_teams_does_not_take_at_once_still_arrives(teams):
     teams.fail("POST activities", 503, "", times=1)
     answer = await teams.message("hello")
     assert answer.status == 200
@@ -579,8 +579,8 @@ async def test_who_may_not_speak_is_told_so_and_nothing_happens(teams, script):
     assert teams.calls == []
 
 
-async def test_a_rollover_of_keys_is_no_outage(teams, face):
-    face._keys._asked = -1e9
+@pytest.mark.parametrize("times", [Times(keys=0)])
+async def test_a_rollover_of_keys_is_no_outage(teams):
     teams.issuer.rollover()
     assert (await teams.message("hello")).status == 200
 

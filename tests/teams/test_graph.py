@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from bots.playground.teams_server import FakeTeams
 from bots.teams.credentials import AppTokens
-from bots.teams.graph import LARGEST, Graph
+from bots.teams.graph import Graph
 from commands.request import DeliveryFailed, Message, Person, Place, PlaceKind, QuotedFile
 
 from .conftest import APP, PASSWORD, settings_for
@@ -35,6 +37,7 @@ class FakeGraph:
         self.calls: list[tuple[str, str]] = []
         self.replies = [chat_message(n, f"reply {n}") for n in (3, 2)]
         self.elsewhere = ""
+        self.garbled = False
         app = web.Application()
         app.router.add_get("/v1.0/{tail:.*}", self.answer)
         self.server = TestServer(app)
@@ -44,6 +47,8 @@ class FakeGraph:
         self.calls.append((path, request.headers.get("Authorization", "")))
         if self.refuse:
             return web.json_response({"error": {"code": "Forbidden"}}, status=self.refuse)
+        if self.garbled:
+            return web.Response(text="<html>Sorry</html>", content_type="text/html")
         if path.endswith("/replies"):
             if self.elsewhere:
                 return web.json_response({"value": self.replies, "@odata.nextLink": self.elsewhere})
@@ -70,9 +75,13 @@ async def fake() -> AsyncIterator[FakeGraph]:
 
 @pytest.fixture
 def graph(teams, session, fake) -> Graph:
+    return reading(teams, session, fake)
+
+
+def reading(teams: FakeTeams, session: aiohttp.ClientSession, fake: FakeGraph, **limits: int) -> Graph:
     url = str(fake.server.make_url("")).rstrip("/")
     tokens = AppTokens(session, app_id=APP, password=PASSWORD, login_url=teams.service_url)
-    return Graph(session, settings_for(teams, graph_url=url), tokens)
+    return Graph(session, settings_for(teams, graph_url=url), tokens, **limits)
 
 
 def place(kind: PlaceKind = PlaceKind.CHANNEL, **address: str) -> Place:
@@ -117,8 +126,13 @@ async def test_without_the_right_the_case_says_so(graph, fake, status):
     assert all("docs/teams.md" in sentence for sentence in quote.missing)
     with pytest.raises(DeliveryFailed) as caught:
         await graph.download(place(), QuotedFile(id="1", name="a.txt", source={"url": "https://x/"}))
-    assert "a.txt" in caught.value.sentence
+    assert "docs/teams.md" in caught.value.sentence
     assert caught.value.again is (status == 500)
+
+
+async def test_an_answer_that_cannot_be_read_is_no_error(graph, fake):
+    fake.garbled = True
+    assert len((await graph.thread(place(), message(1))).missing) == 2
 
 
 async def test_where_there_is_nothing_to_ask(teams, session, graph):
@@ -143,9 +157,8 @@ async def test_the_token_follows_no_link_to_elsewhere(graph, fake, teams):
     assert teams.calls == []
 
 
-async def test_a_file_that_is_too_large_is_left(graph, fake, monkeypatch):
-    monkeypatch.setattr("bots.teams.graph.LARGEST", 4)
-    with pytest.raises(DeliveryFailed):
+async def test_a_file_that_is_too_large_is_left(teams, session, fake):
+    graph = reading(teams, session, fake, largest=len(b"bytes of the file") - 1)
+    with pytest.raises(DeliveryFailed, match="it is too large"):
         await graph.download(place(), QuotedFile(id="1", name="a.txt", source={"url": "https://x/"}))
     assert fake.calls
-    assert LARGEST > 1_000_000

@@ -13,6 +13,7 @@ from bots.playground.teams_contract import OAUTH_CARD
 from bots.playground.teams_server import FakeTeams
 from bots.teams.exchanges import Exchanges
 from bots.teams.face import TeamsFace
+from bots.teams.times import Times
 from commands.cards import Action, Card, CardKind
 from commands.errors import SignInNeeded
 from commands.press import Do, Press
@@ -57,9 +58,9 @@ def access() -> Access:
 
 @pytest.fixture(autouse=True)
 async def face(
-    teams: FakeTeams, script: Script, session: aiohttp.ClientSession, state: State, access: Access
+    teams: FakeTeams, script: Script, session: aiohttp.ClientSession, state: State, access: Access, times: Times
 ) -> AsyncIterator[TeamsFace]:
-    settings = settings_for(teams, sso_resource=RESOURCE)
+    settings = settings_for(teams, sso_resource=RESOURCE, times=times)
     face = TeamsFace(settings, script, session, state, exchange=access.exchange)
     script.reply = lambda _request: Reply(card=ASK)
     async with serving(face, teams):
@@ -108,9 +109,9 @@ async def test_what_was_asked_of_somebody_else_is_refused(teams, access):
     assert access.tokens == []
 
 
+@pytest.mark.parametrize("times", [Times(exchange=0.1)])
 @pytest.mark.parametrize("token", ["slow", "broken"])
-async def test_an_exchange_that_does_not_come_about_ends_in_time(teams, access, monkeypatch, token):
-    monkeypatch.setattr("bots.teams.signin.WINDOW", 0.1)
+async def test_an_exchange_that_does_not_come_about_ends_in_time(teams, access, token):
     post = await asked(teams)
     answer = await teams.sign_on(post, token)
     assert answer.status == 412

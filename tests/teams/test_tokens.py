@@ -8,7 +8,8 @@ import pytest
 from bots.playground.teams_issuer import Key
 from bots.teams.activity import parse
 from bots.teams.clouds import PUBLIC, may_send_to
-from bots.teams.tokens import KEYS_AGE, LOOKUP_GAP, KeysUnavailable, SigningKeys, TokenCheck, Unauthorised
+from bots.teams.times import TIMES
+from bots.teams.tokens import KEYS_AGE, KeysUnavailable, SigningKeys, TokenCheck, Unauthorised
 
 from .conftest import APP
 
@@ -139,7 +140,7 @@ async def test_a_key_that_is_not_endorsed_for_teams(check, teams, said):
 async def test_a_key_rollover_is_no_outage(check, teams, said, clock):
     await check.check(teams.authorization(), said())
     old = teams.issuer.rollover()
-    clock.now += LOOKUP_GAP + 1
+    clock.now += TIMES.keys + 1
     await check.check(teams.authorization(), said())
     with pytest.raises(Unauthorised):
         await check.check(teams.authorization(key=old), said())
