@@ -2,8 +2,9 @@
 
 import re
 
+from .absent import no_resource
 from .catalog import Table
-from .errors import DataverseError, bad_request, no_segment
+from .errors import DataverseError, bad_request
 from .odata import CRM, parse_parameter
 from .registry import Call, Operation, Registry
 from .session import Session
@@ -34,7 +35,7 @@ def call_unbound(session: Session, request: Request, registry: Registry) -> Resp
     operation = find_unbound(registry, request)
     segment = request.segments[0]
     if operation is None:
-        raise no_segment(segment.name)
+        raise no_resource(segment.name)
     return operation.handler(session, Call(request=request, parameters=_parameters(operation, segment, request)))
 
 
@@ -54,7 +55,7 @@ def call_bound(
     """
     operation = find_bound(registry, table, rest, request, row=row_id is not None)
     if operation is None or len(rest) != 1:
-        raise no_segment(rest[-1].name)
+        raise no_resource(rest[-1].name)
     parameters = _parameters(operation, rest[0], request)
     return operation.handler(session, Call(request=request, parameters=parameters, table=table, id=row_id))
 

@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from .catalog import Table
-from .errors import AGGREGATE_LIMIT, DataverseError, bad_request, not_implemented
-from .joined import Statement, aggregate_output, check_alias, column_output, render, start
+from .errors import bad_request, not_implemented
+from .joined import AGGREGATE_ROWS, Output, Statement, aggregate_output, check_alias, column_output, render, start
 from .odata import Path, parse_filter
 from .operands import Sql, operand
 from .options import parse_count
@@ -17,7 +17,6 @@ from .session import Session
 from .sql import condition
 from .wire import Request, Response, json_response, split_outside
 
-ROW_LIMIT = 50_000
 _OPTIONS = frozenset({"$apply", "$filter", "$orderby", "$top"})
 _FUNCTIONS = {"sum": "sum", "min": "min", "max": "max", "average": "avg", "countdistinct": "countdistinct"}
 
@@ -40,10 +39,7 @@ def run_apply(session: Session, table: Table, request: Request) -> Response:
             _read_step(statement, name, arguments)
         else:
             raise not_implemented(f"The transformation '{name}' at this place of $apply")
-    if statement.count(ROW_LIMIT + 1) > ROW_LIMIT:
-        raise DataverseError(
-            400, AGGREGATE_LIMIT, "The maximum record limit is exceeded. Reduce the number of records."
-        )
+    statement.limit_rows(AGGREGATE_ROWS)
     _order(statement, request.query.get("$orderby", ""))
     top = parse_count("$top", request.query["$top"]) if "$top" in request.query else MAX_PAGE
     rows = statement.run(min(top, MAX_PAGE))
@@ -79,11 +75,22 @@ def _read_step(statement: Statement, name: str, arguments: str) -> None:
 
 
 def _group(statement: Statement, name: str) -> None:
-    if not re.fullmatch(r"\w+", name):
-        raise not_implemented("Grouping by a column of a related row")
-    held = operand(statement.root, Path((name,)))
+    """Group by a column, or by one of a related row: `primarycontactid/fullname` is answered as `contact_fullname`."""
+    if not re.fullmatch(r"\w+(/\w+)?", name):
+        raise not_implemented(f"Grouping by '{name[:100]}'")
+    path = Path(tuple(name.split("/")))
+    held = operand(statement.root, path)
+    if held.column.type == "datetime":
+        raise bad_request(f"Grouping by the date and time '{name}' is not supported.")
+    if len(path.parts) > 1:
+        if held.column.polymorphic:
+            raise not_implemented(f"Grouping by '{name}', which may lead to several tables,")
+        statement.group.append(held.comparable)
+        related = f"{held.table.logical_name}_{held.column.name}"
+        statement.outputs.append(Output(related, held.stored, held.column, held.table, sparse=True))
+        return
     statement.group.append(held.comparable)
-    output = column_output(statement.root, held, name)
+    output = column_output(statement.root, held, name, sparse=True)
     if output.target is not None:
         statement.group.append(output.target)
     statement.outputs.append(output)
@@ -108,7 +115,10 @@ def _order(statement: Statement, text: str) -> None:
         words = part.split()
         if not words:
             continue
+        if words[0] not in statement.root.table.by_wire_name:
+            # An aggregate's alias; the words are Dataverse's (learn.microsoft.com, "Aggregate data using OData").
+            raise bad_request("The query node SingleValueOpenPropertyAccess is not supported")
         output = next((output for output in statement.outputs if output.name == words[0]), None)
         if output is None or len(words) > 2 or (len(words) == 2 and words[1] not in {"asc", "desc"}):
-            raise bad_request(f"Syntax error in $orderby: '{text[:200]}'. Name a grouped column or an alias.")
+            raise bad_request(f"Syntax error in $orderby: '{text[:200]}'. Name a grouped column.")
         statement.order.append(Sql(f"{output.sql.text}{' DESC' if words[-1] == 'desc' else ''}", output.sql.values))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .catalog import CHOICES, Column, Table
-from .errors import NO_ATTRIBUTE, DataverseError, bad_request
+from .errors import AGGREGATE_LIMIT, NO_ATTRIBUTE, TOO_MANY_LINKS, DataverseError, bad_request
 from .odata import Path
 from .operands import Operand, Scope, Sql, join, operand
 from .render import FORMATTED, LOGICAL_NAME, primary_names
@@ -16,6 +16,9 @@ from .store import quote
 from .values import formatted, to_wire
 from .wire import Prefer
 
+MAX_LINKS = 15
+AGGREGATE_ROWS = 50_000
+"""Rows that an aggregate may go over (learn.microsoft.com, "Aggregate data using FetchXml")."""
 AGGREGATES = frozenset({"count", "countcolumn", "countdistinct", "sum", "avg", "min", "max"})
 
 
@@ -26,6 +29,7 @@ class Output:
     Attributes:
         column: whose value it is, for conversion and formatting; None for a plain number.
         target: SQL of the table that a polymorphic lookup's value is in.
+        sparse: left out of a row that has no value, as Dataverse does with whatever has an alias.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Output:
     column: Column | None = None
     table: Table | None = None
     target: Sql | None = None
+    sparse: bool = False
 
 
 @dataclass(slots=True)
@@ -48,6 +53,23 @@ class Statement:
     group: list[Sql] = field(default_factory=list)
     order: list[Sql] = field(default_factory=list)
     distinct: bool = False
+    links: int = 0
+
+    def count_link(self) -> None:
+        """Raises: DataverseError 400 beyond 15 links (learn.microsoft.com, "Join tables using FetchXml")."""
+        self.links += 1
+        if self.links > MAX_LINKS:
+            raise bad_request("Number of link entities in query exceeded maximum limit.", TOO_MANY_LINKS)
+
+    def scope(self, alias: str) -> Scope:
+        """The table that an alias stands for.
+
+        Raises: DataverseError 400.
+        """
+        found = self.scopes.get(alias.lower())
+        if found is None:
+            raise bad_request(f"'{alias[:100]}' is no alias of a link of this query.")
+        return found
 
     def new_scope(self, table: Table, alias: str) -> Scope:
         scope = Scope(self.session, table, self.root.fresh(), counter=self.root.counter)
@@ -86,6 +108,11 @@ class Statement:
         found: int = self.session.tx.execute(text, values).fetchone()[0]
         return found
 
+    def limit_rows(self, limit: int) -> None:
+        """Raises: DataverseError 400 for an aggregate over more rows than this."""
+        if self.count(limit + 1) > limit:
+            raise bad_request("The maximum record limit is exceeded. Reduce the number of records.", AGGREGATE_LIMIT)
+
     def _kept(self) -> Sql:
         allowed = self.session.security.readable(self.session, self.root.table, self.root.alias)
         return join("AND", [*self.where, *([Sql(allowed[0], tuple(allowed[1]))] if allowed else [])])
@@ -122,11 +149,11 @@ def logical_column(scope: Scope, name: str) -> Operand:
     return operand(scope, Path((column.wire_name,)))
 
 
-def column_output(scope: Scope, held: Operand, name: str) -> Output:
+def column_output(scope: Scope, held: Operand, name: str, *, sparse: bool = False) -> Output:
     target = None
     if held.column.polymorphic:
         target = Sql(f"{scope.alias}.{quote(held.column.name + '__t')}")
-    return Output(name, held.stored, held.column, held.table, target)
+    return Output(name, held.stored, held.column, held.table, target, sparse)
 
 
 def aggregate_output(held: Operand | None, function: str, name: str) -> Output:
@@ -149,12 +176,14 @@ def aggregate_output(held: Operand | None, function: str, name: str) -> Output:
     if function in {"sum", "avg"} and column.type in {"decimal", "double", "money"}:
         text = f"round({text}, {10 if column.type == 'double' else column.precision or 2})"
     if function == "avg" and column.type in {"integer", "bigint"}:
-        return Output(name, Sql(f"CAST({text} AS INTEGER)", held.stored.values), column)
-    return Output(name, Sql(text, held.stored.values), column)
+        text = f"CAST({text} AS INTEGER)"
+    if function == "sum":
+        text = f"coalesce({text}, 0)"
+    return Output(name, Sql(text, held.stored.values), column, sparse=True)
 
 
 def render(statement: Statement, rows: Sequence[tuple[Any, ...]], prefer: Prefer) -> list[dict[str, Any]]:
-    """JSON records with the outputs' names, nulls left out of no record."""
+    """JSON records with the outputs' names; only sparse outputs without a value are left out."""
     outputs = statement.outputs
     width = len(outputs)
     names = _names(statement.session, outputs, rows) if prefer.formatted else {}
@@ -163,7 +192,9 @@ def render(statement: Statement, rows: Sequence[tuple[Any, ...]], prefer: Prefer
         record: dict[str, Any] = {}
         for index, output in enumerate(outputs):
             value, target = row[index], row[width + index]
-            if value is not None and output.column is not None:
+            if value is None and output.sparse:
+                continue
+            if value is not None:
                 _annotate(record, output, value, target, names, prefer)
             record[output.name] = value if output.column is None else to_wire(output.column, value)
         records.append(record)
@@ -180,8 +211,9 @@ def _annotate(
 ) -> None:
     column = output.column
     if column is None:
-        return
-    if column.type == "lookup":
+        if prefer.formatted and isinstance(value, int):
+            record[f"{output.name}@{FORMATTED}"] = f"{value:,}"
+    elif column.type == "lookup":
         logical_name = target or next(iter(column.targets), "")
         if prefer.annotates(LOGICAL_NAME):
             record[f"{output.name}@{LOGICAL_NAME}"] = logical_name

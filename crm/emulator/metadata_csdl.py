@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from xml.sax.saxutils import quoteattr
 
 from .catalog import Catalog, Column, Table
+from .errors import no_segment
 from .session import Session
 from .wire import Request, Response, json_response
 
@@ -39,7 +40,8 @@ def service_document(session: Session, request: Request) -> Response:
 
 def metadata_document(session: Session, request: Request) -> Response:
     """The entity types and sets. Actions and functions are left out: clients address those by name."""
-    del request
+    if len(request.segments) > 1:
+        raise no_segment(str(request.segments[1]))
     return Response(200, csdl(session.catalog).encode(), [("Content-Type", "application/xml")])
 
 

@@ -214,7 +214,7 @@ class _Parser:
         try:
             if self.word() == "not":
                 self.index += 1
-                return Not(self.unary())
+                return _negation(self.unary())
             if self.is_mark("("):
                 self.index += 1
                 node = self.either()
@@ -349,6 +349,13 @@ class _Parser:
         return operand.value
 
 
+def _negation(item: Node) -> Not:
+    """Raises: DataverseError 400 before a query function (learn.microsoft.com, "Use Web API functions")."""
+    if isinstance(item, QueryFunction):
+        raise bad_request("Not operator along with the Custom Named Condition operators is not allowed")
+    return Not(item)
+
+
 def _number(text: str, parser: _Parser) -> Literal:
     try:
         value: int | float = int(text) if re.fullmatch(r"-?\d+", text) else float(text)
@@ -428,7 +435,7 @@ def parse_parameter(text: str, aliases: Mapping[str, str]) -> Any:
         return parse_parameter(aliases[text], {})
     if text.startswith("{"):
         try:
-            return json.loads(text)
+            return json.loads(_double_quoted(text))
         except (ValueError, RecursionError):
             raise bad_request(f"The parameter value '{shorten(text)}' is not valid JSON.") from None
     if text.startswith("["):
@@ -437,6 +444,13 @@ def parse_parameter(text: str, aliases: Mapping[str, str]) -> Any:
             raise bad_request(f"The parameter value '{shorten(text)}' is not valid.")
         return json.loads(value)
     return parse_literal(text).value
+
+
+def _double_quoted(text: str) -> str:
+    """JSON as Microsoft's examples write it in a URL, `{'@odata.id':'accounts(…)'}`, as JSON."""
+    if '"' in text:
+        return text
+    return re.sub(r"'((?:''|[^'])*)'", lambda found: json.dumps(found[1].replace("''", "'")), text)
 
 
 def conjunction(nodes: Sequence[Node | None]) -> Node | None:

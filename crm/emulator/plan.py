@@ -72,7 +72,7 @@ def _sort_column(scope: Scope, orders: Sequence[Order]) -> str | None:
     if not orders or len(orders[0].path.parts) != 1:
         return scope.table.primary_id if not orders else None
     column = scope.table.by_wire_name.get(orders[0].path.parts[0])
-    return column.name if column is not None else None
+    return column.name if column is not None and column.type != "lookup" else None
 
 
 def _count(scope: Scope, terms: Sequence[Node]) -> int:

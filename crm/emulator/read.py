@@ -129,8 +129,9 @@ def read_list(
                                keys, cookie.last, limit + extra)  # fmt: skip
     further = len(rows) > limit
     rows, places = rows[:limit], places[:limit]
-    context = table.entity_set + (f"({','.join(query.select)})" if query.select else "")
-    document: dict[str, Any] = {"@odata.context": session.context(context)}
+    document: dict[str, Any] = {
+        "@odata.context": session.context(table.entity_set + projection(query.select, query.expand))
+    }
     _add_count(document, scope, kept, query, prefer)
     document["value"] = expanded(session, table, rows, columns, query.expand, prefer)
     if further:
@@ -139,6 +140,13 @@ def read_list(
             session, path or table.entity_set, request, outer_cookie(inner, cookie.page + 1)
         )
     return document
+
+
+def projection(select: Sequence[str] | None, expands: Sequence[Expand]) -> str:
+    """What `@odata.context` says of the columns: `(name,primarycontactid(fullname))`; empty for all of them."""
+    parts = [*(select or ()), *(f"{e.name}{projection(e.select, e.expand) or '()'}" for e in expands if not e.ref)]
+    parts += [f"{e.name}/$ref()" for e in expands if e.ref]
+    return f"({','.join(parts)})" if parts else ""
 
 
 def _add_count(document: dict[str, Any], scope: Scope, kept: Sql, query: ListQuery, prefer: Prefer) -> None:
@@ -280,7 +288,7 @@ def _expand_collection(
 ) -> None:
     collection = table.collections[expand.name]
     if expand.ref:
-        raise bad_request("Expand with $ref is only supported for single-valued navigation properties.")
+        raise bad_request("Expand with $ref is only supported on lookup type navigation property.")
     if depth and (expand.orderby or expand.top is not None):
         raise bad_request("$orderby and $top are not supported in a nested $expand of a collection.")
     if collection.intersect and depth:
@@ -367,7 +375,7 @@ def read_record(
     names = fetch_names(table, expand_columns(table, columns, expands), request.prefer)
     row = get_row(session, table, key, names)
     record = expanded(session, table, [row], columns, expands, request.prefer)[0]
-    context = table.entity_set + (f"({','.join(select)})" if select else "") + "/$entity"
+    context = table.entity_set + projection(select, expands) + "/$entity"
     return {"@odata.context": session.context(context), **record}, row
 
 

@@ -35,9 +35,12 @@ from .write import associate, create, create_under, delete, disassociate, fetch_
 _WRITE_OPTIONS = frozenset({"$select", "$expand"})
 
 
-def method_not_allowed(request: Request) -> DataverseError:
+def method_not_allowed(request: Request, *allowed: str) -> DataverseError:
     return DataverseError(
-        405, QUERY, f"The requested resource does not support http method '{request.method}'.", {"Allow": "GET"}
+        405,
+        QUERY,
+        f"The requested resource does not support http method '{request.method}'.",
+        {"Allow": ", ".join(allowed)},
     )
 
 
@@ -75,7 +78,7 @@ def _answer_set(session: Session, table: Table, rest: list[Segment], request: Re
             return _list(session, table, request)
         if request.method == "POST":
             return _create(session, table, request)
-        raise method_not_allowed(request)
+        raise method_not_allowed(request, "GET", "POST")
     if rest[0].name == "$count" and len(rest) == 1 and request.method == "GET":
         return _count(session, table, request)
     if rest[0].name.startswith(CRM):
@@ -147,7 +150,7 @@ def _answer_row(session: Session, table: Table, key: str | dict[str, Literal], r
             delete(session, table, row_id)
             return no_content()
         case _:
-            raise method_not_allowed(request)
+            raise method_not_allowed(request, "GET", "PATCH", "DELETE")
 
 
 def _patch(
@@ -229,7 +232,7 @@ def _answer_column(
     if request.method == "DELETE":
         update(session, table, row_id, {column.name: None})
         return no_content()
-    raise method_not_allowed(request)
+    raise method_not_allowed(request, "GET", "PUT", "DELETE")
 
 
 def _answer_lookup(
@@ -252,9 +255,9 @@ def _answer_lookup(
         if request.method == "DELETE":
             update(session, table, row_id, {f"{navigation}@odata.bind": None})
             return no_content()
-        raise method_not_allowed(request)
+        raise method_not_allowed(request, "GET", "PUT", "DELETE")
     if request.method != "GET":
-        raise method_not_allowed(request)
+        raise method_not_allowed(request, "GET")
     if not present:
         return no_content()
     target = session.table(logical_name)
@@ -288,7 +291,7 @@ def _answer_collection(
     if request.method == "POST" and not tail:
         return _create_related(session, table, row_id, collection, request)
     if request.method != "GET":
-        raise method_not_allowed(request)
+        raise method_not_allowed(request, "GET", "POST")
     get_row(session, table, row_id, [table.primary_id])
     if tail == ["$count"]:
         check_options(request, frozenset({"$filter"}))
@@ -336,4 +339,4 @@ def _collection_reference(
         )
         links = [{"@odata.id": session.url(target, key)} for (key,) in ids]
         return json_response({"@odata.context": session.context("Collection($ref)"), "value": links})
-    raise method_not_allowed(request)
+    raise method_not_allowed(request, "GET", "POST", "DELETE")

@@ -1,13 +1,16 @@
 """ORDER BY, and the condition that goes on after the last row of a page."""
+# ruff: noqa: S608 - names in SQL come from the schema through quote(); values are always parameters
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .errors import bad_request
-from .operands import FALSE, Scope, Sql, join, operand
+from .operands import FALSE, Operand, Scope, Sql, join, operand
 from .options import Order
+from .session import Session
 from .store import quote
+from .text import fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,37 @@ class SortKey:
     name: str
 
 
-_NEVER_NULL = frozenset({"createdon", "modifiedon", "statecode", "statuscode", "versionnumber", "ownerid"})
+_NEVER_NULL = frozenset({"createdon", "modifiedon", "statecode", "statuscode", "versionnumber"})
+
+
+def by_name(session: Session, held: Operand) -> Sql:
+    """What rows are sorted by: a lookup by the primary name of the row it leads to, anything else by its value.
+
+    Source: learn.microsoft.com/power-apps/developer/data-platform/webapi/query/order-rows.
+    """
+    if held.column.type != "lookup":
+        return held.comparable
+    names = []
+    for logical_name in held.column.targets:
+        target = session.catalog.get(logical_name)
+        if target is not None and target.primary_name in target.columns:
+            name = target.columns[target.primary_name].comparable_name
+            names.append(
+                f"(SELECT n.{quote(name)} FROM {quote(logical_name)} n "
+                f"WHERE n.{quote(target.primary_id)} = {held.stored.text})"
+            )
+    if len(names) < 2:
+        return Sql(names[0]) if names else held.comparable
+    return Sql(f"coalesce({', '.join(names)})")
+
+
+def by_label(held: Operand) -> Sql:
+    """A choice's English label, for FetchXML alone sorts choices by their labels."""
+    cases, values = "", []
+    for option in held.column.options:
+        cases += " WHEN ? THEN ?"
+        values += [option.value, fold(option.labels.get(1033, ""))]
+    return Sql(f"CASE {held.stored.text}{cases} END", tuple(values)) if cases else held.comparable
 
 
 def sort_keys(scope: Scope, orders: Sequence[Order]) -> list[SortKey]:
@@ -35,7 +68,7 @@ def sort_keys(scope: Scope, orders: Sequence[Order]) -> list[SortKey]:
             raise bad_request(f"Rows cannot be sorted by '{order.path}'.")
         name = held.column.name
         never_null = len(order.path.parts) == 1 and (name in _NEVER_NULL or name == scope.table.primary_id)
-        keys.append(SortKey(held.comparable, order.descending, not never_null, str(order.path)))
+        keys.append(SortKey(by_name(scope.session, held), order.descending, not never_null, str(order.path)))
     primary = Sql(f"{scope.alias}.{quote(scope.table.primary_id)}")
     if not any(key.sql.text == primary.text for key in keys):
         descending = bool(keys) and keys[-1].descending

@@ -111,6 +111,8 @@ class Maker:
             )
         if depth and pick < 0.45:
             text, test = self.condition(columns, prefix, depth - 1)
+            if text.startswith("Microsoft.Dynamics.CRM."):  # Dataverse negates no query function
+                return text, test
             return f"not ({text})", lambda row: not test(row)
         return self.simple(columns, prefix)
 
