@@ -65,6 +65,19 @@ class Script(Dispatcher):
         return next((c for c in self.found if c.url == url), None)
 
 
+def says(**reply: Any) -> Callable[[Request], Reply]:
+    """What a `Script` always replies."""
+    return lambda _request: Reply(**reply)
+
+
+async def post(
+    teams: FakeTeams, text: str, conversation: str = "channel", user: str = "anna", reply_to: Any = None
+) -> Any:
+    """Somebody says something to others, and not to the bot."""
+    await teams.message(text, conversation=conversation, user=user, mention=False, reply_to=reply_to)
+    return teams.last(conversation, user, bot=False)
+
+
 def settings_for(teams: FakeTeams, **changes: Any) -> TeamsSettings:
     given: dict[str, Any] = {
         "app_id": teams.issuer.app_id,
