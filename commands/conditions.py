@@ -1,6 +1,5 @@
 """From the friendly list language to a Dataverse query: words to columns and values by metadata, never by text."""
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -15,7 +14,7 @@ from crm.tables import TABLES, Column, Kind
 
 from .context import Context
 from .errors import BadInput
-from .fields import Form, Named, Reading
+from .fields import Form, Named, PercentMark, Reading
 from .filters import And, Compare, Expr, Flag, Is, Not, Op, Or, Term, compared
 from .language import dates, markup
 from .language.reading import Unreadable, shown
@@ -24,8 +23,6 @@ from .press import Press
 from .references import Wanted, resolve
 from .values import plain, read, reading
 from .view import View
-
-_PERIOD = re.compile(r"(?:this|last|next|previous)\s+(?:week|month|quarter|year)", re.IGNORECASE)
 
 Again = Callable[[str, str], Press]
 """The pending list with one text of its filter replaced by another."""
@@ -216,21 +213,23 @@ class Conditions:
         return f"is {'not ' if op is Op.NE else ''}{during}"
 
     def _value(self, column: ColumnInfo, text: str) -> Literal:
-        value = plain(read(column, text, self._ctx))
+        value = plain(read(column, text, self._ctx, percent=self._in_percent(column)))
         return value if isinstance(value, str | int | Decimal | date | datetime | bool) else str(value)
+
+    def _in_percent(self, column: ColumnInfo) -> bool:
+        parameters = (p for operation in _of_table(self._view) for p in operation.parameters.values())
+        return any(p.column and p.column.logical == column.logical and p.marked(PercentMark) for p in parameters)
 
     def _span(self, column: ColumnInfo, text: str) -> tuple[date, date]:
         """The first moment that the text means, and the first one after it."""
         toward: dates.Toward = "past" if self._is_past(column) else "future"
         now = reading(self._ctx)
         try:
-            if _PERIOD.fullmatch(text.strip()):
-                first, last = dates.day(f"start of {text}", now), dates.day(f"end of {text}", now)
-                begin, end = first, last + timedelta(days=1)
-                return (begin, end) if column.kind is Kind.DATE else (_midnight(begin, now), _midnight(end, now))
             if column.kind is Kind.DATE:
-                on = dates.day(text, now, toward)
-                return on, on + timedelta(days=1)
+                first, last = dates.span(text, now, toward)
+                return first, last + timedelta(days=1)
+            if found := dates.days(text, now, toward):
+                return _midnight(found.first, now), _midnight(found.last + timedelta(days=1), now)
             moment = dates.instant(text, now, toward)
         except Unreadable as e:
             raise BadInput(f"{column.label()}: {e}") from e

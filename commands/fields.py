@@ -31,6 +31,7 @@ __all__ = [
     "Columns",
     "ColumnsMark",
     "Day",
+    "Deadline",
     "Email",
     "Form",
     "Instant",
@@ -40,6 +41,8 @@ __all__ = [
     "Named",
     "Number",
     "PastDay",
+    "Percent",
+    "PercentMark",
     "Phone",
     "RawMark",
     "RawOData",
@@ -49,6 +52,7 @@ __all__ = [
     "Text",
     "Unreadable",
     "WebAddress",
+    "WholePercent",
     "YesNo",
 ]
 
@@ -190,6 +194,10 @@ class ColumnsMark:
     """Marks the field that takes `name=value` for columns which the operation does not name."""
 
 
+class PercentMark:
+    """Marks a field that counts in percent, so that `60%` is 60."""
+
+
 class RawMark:
     """Marks a field whose unquoted text runs to the next known `name=`: OData has spaces and quotes of its own."""
 
@@ -241,6 +249,25 @@ Integer = Annotated[
 ]
 """A whole number."""
 
+Percent = Annotated[
+    Decimal,
+    _validator(lambda text, reading: money.percent(markup.tidy(text), reading), Decimal),
+    PlainSerializer(money.canonical, return_type=str, when_used="json"),
+    _schema(type=["number", "string"]),
+    Kind.DECIMAL,
+    PercentMark(),
+]
+"""A percentage with decimals: 12.5 is 12.5%."""
+
+WholePercent = Annotated[
+    int,
+    _validator(lambda text, reading: money.whole_percent(markup.tidy(text), reading), int),
+    _schema(type="integer"),
+    Kind.INTEGER,
+    PercentMark(),
+]
+"""A percentage without decimals: 60 is 60%."""
+
 YesNo = Annotated[bool, _validator(_yes_no, bool), _schema(type="boolean"), Kind.BOOLEAN]
 """`yes`, `ja`, `да`, `off`, …"""
 
@@ -253,9 +280,18 @@ Day = Annotated[
 ]
 """A date without a time; a day without a year is the next one."""
 
+Deadline = Annotated[
+    date,
+    _validator(lambda text, reading: dates.due(markup.tidy(text), reading), date),
+    PlainSerializer(date.isoformat, return_type=str, when_used="json"),
+    _schema(type="string", format="date"),
+    Kind.DATE,
+]
+"""A date by which something is to happen: the same, but of `Q3` or `next month` it is the last day."""
+
 PastDay = Annotated[
     date,
-    _validator(lambda text, reading: dates.day(markup.tidy(text), reading, "past"), date),
+    _validator(lambda text, reading: dates.past_day(markup.tidy(text), reading), date),
     PlainSerializer(date.isoformat, return_type=str, when_used="json"),
     _schema(type="string", format="date"),
     Kind.DATE,

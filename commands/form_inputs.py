@@ -14,7 +14,7 @@ from crm.tables import TABLES, Kind
 from .cards import Input, InputKind, Option
 from .context import Context
 from .errors import BadInput
-from .fields import ColumnsMark, Money, Named
+from .fields import ColumnsMark, Money, Named, PercentMark
 from .operation import Operation, Parameter
 from .values import read, typed
 from .views import VIEWS
@@ -94,7 +94,7 @@ class InputMaker:
         kind = column.kind if column else parameter.kind if parameter else Kind.TEXT
         if parameter and parameter.kind is Kind.LOOKUP:
             kind = Kind.LOOKUP
-        value, label, problem = self._value(name, column)
+        value, label, problem = self._value(name, column, percent=bool(parameter and parameter.marked(PercentMark)))
         usual = parameter.label if parameter else name
         shown = column.label(self.language) if column and column.labels else usual
         hint = parameter.help if parameter else ""
@@ -118,10 +118,10 @@ class InputMaker:
             if choice.state is None or choice.state == state:
                 yield Option(choice.label(self.language), str(choice.value))
 
-    def _value(self, name: str, column: ColumnInfo | None) -> tuple[str, str, str]:
+    def _value(self, name: str, column: ColumnInfo | None, *, percent: bool) -> tuple[str, str, str]:
         """What stands in the field, how it is called (lookups), and what is wrong with it."""
         if name in self.said:
-            return self._typed(self.said[name], column)
+            return self._typed(self.said[name], column, percent=percent)
         if self.row is None or column is None:
             return "", "", ""
         if column.kind is Kind.LOOKUP:
@@ -133,13 +133,13 @@ class InputMaker:
         info = self.ctx.crm.metadata.known(ref.table)
         return ref.path(info.entity_set if info else TABLES[ref.table].entity_set if ref.table in TABLES else ref.table)
 
-    def _typed(self, text: str, column: ColumnInfo | None) -> tuple[str, str, str]:
+    def _typed(self, text: str, column: ColumnInfo | None, *, percent: bool) -> tuple[str, str, str]:
         if column is None or not text:
             return text, text, ""
         try:
             if column.kind is Kind.CHOICE and self.info:
                 return str(find_choice(self.info, column, text, self.language).value), "", ""
-            value = read(column, text, self.ctx)
+            value = read(column, text, self.ctx, percent=percent)
         except UnknownChoice as e:
             return text, "", e.message
         except BadInput as e:

@@ -21,11 +21,13 @@ from .fields import (
     Memo,
     Money,
     Number,
+    Percent,
     Phone,
     Reading,
     Reference,
     Text,
     WebAddress,
+    WholePercent,
     YesNo,
 )
 from .language.money import canonical
@@ -50,6 +52,10 @@ TYPES: Final[dict[Kind, Any]] = {
 """The field type that reads a column of this kind."""
 
 _ADAPTERS: Final = {kind: TypeAdapter(cls) for kind, cls in TYPES.items()}
+_PERCENTS: Final[dict[Kind, TypeAdapter[Any]]] = {
+    Kind.INTEGER: TypeAdapter(WholePercent),
+    Kind.DECIMAL: TypeAdapter(Percent),
+}
 
 
 def reading(ctx: Context) -> Reading:
@@ -57,15 +63,19 @@ def reading(ctx: Context) -> Reading:
     return Reading(locale=ctx.principal.locale, timezone=ctx.principal.timezone, now=ctx.now)
 
 
-def read(column: ColumnInfo, text: str, ctx: Context) -> Any:
-    """The value that the text means in this column. Raises BadInput with a sentence and the column's name."""
+def read(column: ColumnInfo, text: str, ctx: Context, *, percent: bool = False) -> Any:
+    """The value that the text means in this column. Raises BadInput with a sentence and the column's name.
+
+    `percent`: the column counts in percent, so that `60%` is 60.
+    """
     kind = (
         Kind.CHOICE
         if column.kind is Kind.BOOLEAN and len(column.choices) == 2 and not _is_yes_no(text)
         else column.kind
     )
     try:
-        return _ADAPTERS[kind].validate_python(text, context=reading(ctx))
+        adapter = _PERCENTS.get(kind, _ADAPTERS[kind]) if percent else _ADAPTERS[kind]
+        return adapter.validate_python(text, context=reading(ctx))
     except ValidationError as e:
         sentence = e.errors()[0]["msg"]
         raise BadInput(f"{column.label()}: {sentence}", problems={column.logical: sentence}) from e

@@ -23,8 +23,8 @@ from .tokens import Pair, Word, items, take_raw
 _ADDRESSES: Final = frozenset({Kind.LOOKUP, Kind.ID, Kind.EMAIL, Kind.PHONE, Kind.URL})
 _SEVERAL_WORDS: Final = frozenset({Kind.TEXT, Kind.MULTILINE, Kind.LOOKUP, Kind.ID, None})
 """Kinds whose values often have several words, so that words after an unquoted one are in doubt."""
-_MAYBE_SEVERAL: Final = frozenset({Kind.MONEY, Kind.DATE, Kind.DATETIME, Kind.CHOICE})
-"""Kinds whose values may have several words: in doubt where the title has been given before (`value=12 grand`)."""
+_MAYBE_SEVERAL: Final = frozenset({Kind.MONEY, Kind.DATE, Kind.DATETIME, Kind.CHOICE, Kind.INTEGER, Kind.DECIMAL})
+"""Kinds whose values may have several words: in doubt where the title has been given before (`value=12 boxes`)."""
 PREPOSITIONS: Final = frozenset({"to", "on", "for", "of", "as"})
 _POINTING: Final = frozenset({"it", "this", "that", "last"})
 _LEADING: Final = frozenset({"where", "for", "of", "from", "with", "about"})

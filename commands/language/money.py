@@ -6,67 +6,36 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from babel.numbers import get_decimal_symbol, get_group_symbol, get_territory_currencies, list_currencies
+from babel.numbers import get_decimal_symbol, get_group_symbol, get_territory_currencies
 
+from .money_words import CODES, SCALES, SYMBOLS
+from .numerals import SPELLED, any_of, figures
 from .reading import Reading, Unreadable, shown
 
 _LONGEST = 64  # characters; no amount that anybody means is longer
-_SYMBOLS: Final = {
-    "€": ("EUR",),
-    "£": ("GBP",),
-    "₽": ("RUB",),
-    "₹": ("INR",),
-    "₩": ("KRW",),
-    "₺": ("TRY",),
-    "₴": ("UAH",),
-    "₪": ("ILS",),
-    "₫": ("VND",),
-    "฿": ("THB",),
-    "₦": ("NGN",),
-    "zł": ("PLN",),
-    "kč": ("CZK",),
-    "ft": ("HUF",),
-    "руб": ("RUB",),
-    "руб.": ("RUB",),
-    "fr": ("CHF",),
-    "fr.": ("CHF",),
-    "sfr": ("CHF",),
-    "r$": ("BRL",),
-    "us$": ("USD",),
-    "a$": ("AUD",),
-    "c$": ("CAD",),
-    "¥": ("JPY", "CNY"),
-    "kr": ("SEK", "NOK", "DKK", "ISK"),
-    "$": ("USD", "CAD", "AUD", "NZD", "MXN", "SGD", "HKD", "CLP", "COP", "ARS", "TWD"),
-    "euro": ("EUR",),
-    "euros": ("EUR",),
-    "eur": ("EUR",),
-    "dollar": ("USD", "CAD", "AUD", "NZD", "SGD", "HKD"),
-    "dollars": ("USD", "CAD", "AUD", "NZD", "SGD", "HKD"),
-}
-"""Currencies that a symbol may mean; the one of the person's country first, else the first here."""
-
-_SCALES: Final = {
-    **dict.fromkeys(("k", "tsd", "tsd.", "thousand", "tausend", "т", "тыс", "тыс.", "mille"), 3),
-    **dict.fromkeys(("m", "mm", "mn", "mio", "mio.", "mln", "million", "millions", "millionen", "млн", "млн."), 6),
-    **dict.fromkeys(("b", "bn", "mrd", "mrd.", "billion", "billions", "milliarden", "млрд", "млрд."), 9),
-}
-"""Powers of ten. `billion` is 10^9, as in English; German Billion (10^12) is nothing that a CRM's amounts reach."""
-
-_CODES: Final = frozenset(list_currencies())
-
 _PIECES = re.compile(r"[-+−]?[\d.,'’\s]*\d[\d.,'’\s]*|[^\d\s.,'’+−-]+\.?|[-+−]")
 _GROUPED = re.compile(r"\d{1,3}(?:(?P<s>[.,])\d{3})(?:(?P=s)\d{3})*|\d{1,2}(?:,\d{2})+,\d{3}")
 
 
-PHRASE: Final = re.compile(
-    r"[-+−]?(?:[^\W\d_]{0,3}[€$£¥₽₹₩₺₴₪]\s?)?\d[\d.,'’]*(?:\s\d{3}(?!\d))*(?:[.,]\d+)?"
-    r"(?:\s?(?:[€$£¥₽₹₩₺₴₪]|(?:k|tsd|m|mm|mn|mio|mln|million|bn|mrd|billion|тыс|млн|млрд)\b\.?"
-    rf"|(?-i:{'|'.join(sorted(_CODES))})\b))*"
-    r"(?=[\s),]|$)",
-    re.IGNORECASE,
+_ABOUT: Final = r"(?:[~≈]\s*|(?:ca|approx)\.\s*|(?:ca|circa|about|around|approx|approximately|roughly|etwa|около)\s+)"
+_NAMES = any_of(word for word in SYMBOLS if len(word) > 2 and word.isalpha())
+_UNIT = (
+    rf"(?:[€$£¥₽₹₩₺₴₪]|(?:{any_of(w for w in SCALES if w.isalpha())})(?![^\W_])\.?|(?:{_NAMES})(?![^\W_])"
+    rf"|(?-i:{any_of(CODES)})\b)"
 )
-"""An amount of several words that may stand without quotes: `1,5 Mio €`, `250 000 EUR`."""
+_FIGURES: Final = (
+    rf"[-+−]?(?:(?-i:{any_of(CODES)})\s|[^\W\d_]{{0,3}}[€$£¥₽₹₩₺₴₪]\s?)?"
+    r"\d[\d.,'’]*(?:\s\d{3}(?!\d))*(?:[.,]\d+)?"
+)
+PHRASE: Final = re.compile(rf"{_ABOUT}?(?:{_FIGURES}|{SPELLED})(?:\s?{_UNIT})*(?=[\s),]|$)", re.IGNORECASE)
+"""An amount of several words that may stand without quotes: `1,5 Mio €`, `250 000 EUR`, `ten thousand dollars`."""
+_APPROXIMATELY = re.compile(_ABOUT, re.IGNORECASE)
+_PERCENT_SIGN: Final = r"(?:[%٪％]|per\s?cents?|prozent|pour\s?cent|процент(?:а|ов)?)"
+_PERCENT = re.compile(rf"\s*{_PERCENT_SIGN}$", re.IGNORECASE)
+NUMBER: Final = re.compile(
+    rf"(?:[-+−]?\d[\d.,'’]*|{SPELLED})(?:\s?{_PERCENT_SIGN}(?![^\W_]))?(?=[\s),]|$)", re.IGNORECASE
+)
+"""A number of several words that may stand without quotes: `60 %`, `twenty five`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +58,29 @@ def canonical(value: Decimal) -> str:
 
 def number(text: str, reading: Reading) -> Decimal:
     """A plain number. Where `1.234` could be thousands, the locale decides. Raises Unreadable."""
-    return _decimal(_clean(text, "a number", "1500 or 2.5"), reading, strict=False)
+    return _decimal(_clean(figures(text), "a number", "1500 or 2.5"), reading, strict=False)
+
+
+def percent(text: str, reading: Reading) -> Decimal:
+    """The number before a percent sign, or alone. Raises Unreadable."""
+    found = _PERCENT.search(text.strip())
+    try:
+        return number(text.strip()[: found.start()] if found else text, reading)
+    except Unreadable:
+        raise Unreadable(f"{shown(text)} is no percentage. Write it like 60 or 60%.") from None
+
+
+def whole_percent(text: str, reading: Reading) -> int:
+    """A percentage without decimals. Raises Unreadable."""
+    value = percent(text, reading)
+    if value != value.to_integral_value():
+        raise Unreadable(f"{shown(text)} is no whole percentage. Write it like 60 or 60%.")
+    return int(value)
 
 
 def integer(text: str, reading: Reading) -> int:
     """A whole number. Raises Unreadable."""
-    value = _decimal(_clean(text, "a whole number", "20"), reading, strict=False)
+    value = _decimal(_clean(figures(text), "a whole number", "20"), reading, strict=False)
     if value != value.to_integral_value():
         raise Unreadable(f"{shown(text)} is not a whole number. Write it like 20.")
     return int(value)
@@ -102,7 +88,10 @@ def integer(text: str, reading: Reading) -> int:
 
 def money(text: str, reading: Reading) -> Money:
     """An amount, with or without its currency. Raises Unreadable, and asks where the thousands are in doubt."""
-    cleaned = _clean(text, "an amount", "5000, 250k or €1.5m")
+    about = _APPROXIMATELY.match(text.strip())
+    cleaned = _clean(
+        figures(text.strip()[about.end() :] if about else text.strip()), "an amount", "5000, 250k or €1.5m"
+    )
     digits, currency, scale = "", "", None
     for piece in _PIECES.findall(cleaned):
         word = piece.strip().casefold()
@@ -138,16 +127,16 @@ def _clean(text: str, what: str, example: str) -> str:
 
 def _unit(word: str, reading: Reading) -> tuple[str, int | None]:
     """The currency or the power of ten that a word stands for; `€m` and `kEUR` are both."""
-    if word in _SCALES:
-        return "", _SCALES[word]
-    if word in _SYMBOLS:
-        return _meant(_SYMBOLS[word], reading), None
-    if word.upper() in _CODES:
+    if word in SCALES:
+        return "", SCALES[word]
+    if word in SYMBOLS:
+        return _meant(SYMBOLS[word], reading), None
+    if word.upper() in CODES:
         return word.upper(), None
     for cut in (1, len(word) - 1):
         for a, b in ((word[:cut], word[cut:]), (word[cut:], word[:cut])):
-            if a in _SCALES and (b in _SYMBOLS or b.upper() in _CODES):
-                return _unit(b, reading)[0], _SCALES[a]
+            if a in SCALES and (b in SYMBOLS or b.upper() in CODES):
+                return _unit(b, reading)[0], SCALES[a]
     return "", None
 
 

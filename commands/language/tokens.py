@@ -25,6 +25,8 @@ _BLANK: Final = ("", " ", "\n")
 _PHONE = re.compile(r"\+?[\d(][\d().\-/]*(?: [\d().\-/]+)*(?=\s|$)")
 _PHRASES: Final = {
     Kind.MONEY: money.PHRASE,
+    Kind.INTEGER: money.NUMBER,
+    Kind.DECIMAL: money.NUMBER,
     Kind.DATE: dates.PHRASE,
     Kind.DATETIME: dates.PHRASE,
     Kind.PHONE: _PHONE,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from commands.fields import Amount, ChoiceWord, Day, Memo, PastDay, Reference, Text
+from commands.fields import Amount, ChoiceWord, Deadline, Memo, PastDay, Reference, Text
 from commands.operation import Accepts
 from crm.tables import INVOICE
 
@@ -28,7 +28,7 @@ class Invoice(Priced):
     """Discount on the whole invoice, as an amount."""
     freight: Annotated[Amount | None, INVOICE.freight] = None
     """What the freight costs."""
-    due: Annotated[Day | None, INVOICE.due] = None
+    due: Annotated[Deadline | None, INVOICE.due] = None
     """When it must be paid."""
     delivered: Annotated[PastDay | None, INVOICE.delivered] = None
     """When the goods were delivered."""

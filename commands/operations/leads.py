@@ -3,7 +3,19 @@
 from typing import Annotated
 
 from commands.context import Context
-from commands.fields import Amount, ChoiceWord, Day, Email, Integer, Memo, Phone, Reference, Text, WebAddress, YesNo
+from commands.fields import (
+    Amount,
+    ChoiceWord,
+    Deadline,
+    Email,
+    Integer,
+    Memo,
+    Phone,
+    Reference,
+    Text,
+    WebAddress,
+    YesNo,
+)
 from commands.operation import Accepts
 from commands.views import VIEWS
 from crm.actions import ActionCall, created_tables, qualify_lead
@@ -45,7 +57,7 @@ class Lead(Writes):
     """Their line of business."""
     value: Annotated[Amount | None, LEAD.estimated_value] = None
     """What it may be worth: 250k."""
-    close_date: Annotated[Day | None, LEAD.estimated_close, Accepts("close")] = None
+    close_date: Annotated[Deadline | None, LEAD.estimated_close, Accepts("close")] = None
     """When it may close."""
     budget: Annotated[Amount | None, LEAD.budget] = None
     """Their budget."""

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from commands.context import Context
-from commands.fields import Amount, ChoiceWord, Day, Integer, Memo, PastDay, Reference, Text
+from commands.fields import Amount, ChoiceWord, Deadline, Memo, PastDay, Reference, Text, WholePercent
 from commands.operation import Accepts
 from crm.actions import OPPORTUNITY_CLOSE, ActionCall, close_opportunity
 from crm.lifecycle import State
@@ -29,9 +29,9 @@ class Opportunity(CustomerOf, Writes):
     """Whom to talk to; alone, this is the customer."""
     value: Annotated[Amount | None, OPPORTUNITY.estimated_value, Accepts("amount")] = None
     """What it may bring: 250k."""
-    close_date: Annotated[Day | None, OPPORTUNITY.estimated_close, Accepts("close", "closes")] = None
+    close_date: Annotated[Deadline | None, OPPORTUNITY.estimated_close, Accepts("close", "closes")] = None
     """When it may close: 2026-09-30 or end of quarter."""
-    probability: Annotated[Integer | None, OPPORTUNITY.probability] = None
+    probability: Annotated[WholePercent | None, OPPORTUNITY.probability] = None
     """How likely it is, in percent."""
     rating: Annotated[ChoiceWord | None, OPPORTUNITY.rating] = None
     """How promising it is: hot, warm or cold."""

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from commands.context import Context
-from commands.fields import Amount, ChoiceWord, Day, Memo, Number, Reference, Text
+from commands.fields import Amount, ChoiceWord, Deadline, Memo, Percent, Reference, Text
 from commands.operation import Accepts
 from commands.record_cards import look
 from commands.request import Reply
@@ -33,11 +33,11 @@ class Order(Priced):
     """Currency of the amounts: EUR."""
     discount: Annotated[Amount | None, ORDER.discount] = None
     """Discount on the whole order, as an amount."""
-    discount_percent: Annotated[Number | None, ORDER.discount_percent] = None
+    discount_percent: Annotated[Percent | None, ORDER.discount_percent] = None
     """Discount on the whole order, in percent."""
     freight: Annotated[Amount | None, ORDER.freight] = None
     """What the freight costs."""
-    delivery_by: Annotated[Day | None, ORDER.delivery_by, Accepts("deliver")] = None
+    delivery_by: Annotated[Deadline | None, ORDER.delivery_by, Accepts("deliver")] = None
     """When it must be delivered."""
     payment_terms: Annotated[ChoiceWord | None, ORDER.payment_terms] = None
     """When to pay: Net 30, Net 45 and so on."""

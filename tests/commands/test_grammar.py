@@ -243,7 +243,7 @@ def test_nonsense_is_answered(text: str) -> None:
         ("lead create description=it is long", 'description="it is"', "description"),
         ("case create x resolve_by=tomorrow morning", 'resolve_by="tomorrow morning"', "resolve_by"),
         ("case create x priority=very high", 'priority="very high"', "priority"),
-        ("opportunity update Acme value=12 grand", 'value="12 grand"', "value"),
+        ("opportunity update Acme value=12 boxes", 'value="12 boxes"', "value"),
         ("recent cases", "where “cases” belongs", None),
         ("recent foo=1", "no field", "foo"),
         ("case list top=1 top=2", "given twice", "top"),

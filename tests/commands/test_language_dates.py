@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from commands.language.dates import day, instant
+from commands.language.dates import PHRASE, Toward, age, day, days, due, instant, past_day, span
 from commands.language.reading import Reading, Unreadable
 
 TUESDAY = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
@@ -13,6 +13,8 @@ GB = Reading(locale="en-GB", timezone="Europe/London", now=TUESDAY)
 DE = Reading(locale="de-DE", timezone="Europe/Berlin", now=TUESDAY)
 FR = Reading(locale="fr-FR", timezone="UTC", now=TUESDAY)
 RU = Reading(locale="ru-RU", timezone="UTC", now=TUESDAY)
+
+TOWARD: tuple[Toward, ...] = ("future", "past")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_the_past_is_preferred_where_things_have_happened(text: str, expected: s
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "soon", "31 Jun", "2026-02-30", "32.1.2026", "13/13/2026", "q3", "next", "0/0", "in 9999 years", "1 foo"),
+        *("", "soon", "31 Jun", "2026-02-30", "32.1.2026", "13/13/2026", "q5", "next", "0/0", "in 9999 years", "1 foo"),
         *("99", "２０２６-06-3０x", "a" * 5000, "1" * 5000, "30 Jun " * 500, "-" * 100),
     ],
 )
@@ -160,6 +162,54 @@ def test_what_is_no_day_is_said(text: str) -> None:
 )
 def test_moments(text: str, reading: Reading, expected: str) -> None:
     assert instant(text, reading) == datetime.fromisoformat(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "future", "past"),
+    [
+        ("Q3", "2027-07-01 2027-09-30", "2026-07-01 2026-09-30"),
+        ("Q4", "2026-10-01 2026-12-31", "2026-10-01 2026-12-31"),
+        ("Q3 2026", "2026-07-01 2026-09-30", "2026-07-01 2026-09-30"),
+        ("q1/2027", "2027-01-01 2027-03-31", "2027-01-01 2027-03-31"),
+        ("third quarter 2027", "2027-07-01 2027-09-30", "2027-07-01 2027-09-30"),
+        ("Nov 2026", "2026-11-01 2026-11-30", "2026-11-01 2026-11-30"),
+        ("December", "2026-12-01 2026-12-31", "2025-12-01 2025-12-31"),
+        ("next quarter", "2027-01-01 2027-03-31", "2027-01-01 2027-03-31"),
+        ("last week", "2026-11-16 2026-11-22", "2026-11-16 2026-11-22"),
+        ("last 7 days", "2026-11-17 2026-11-24", "2026-11-17 2026-11-24"),
+        ("next 2 weeks", "2026-11-24 2026-12-08", "2026-11-24 2026-12-08"),
+        ("KW 48", "2026-11-23 2026-11-29", "2026-11-23 2026-11-29"),
+    ],
+)
+def test_periods(text: str, future: str, past: str) -> None:
+    found = {"future": future, "past": past}
+    assert {toward: " ".join(map(str, span(text, US, toward))) for toward in TOWARD} == found
+    assert days(text, US) == span(text, US)
+    said = PHRASE.match(text)
+    assert said
+    assert said[0] == text
+    assert str(due(text, US)) == future.split()[1]
+    with pytest.raises(Unreadable, match="more than a day"):
+        past_day(text, US)
+
+
+@pytest.mark.parametrize("text", ["2026", "11/2026", "2026-11", "2026-Q4"])
+def test_periods_in_figures(text: str) -> None:
+    assert days(text, US)
+    assert str(due("2027", US)) == "2027-12-31"
+
+
+def test_a_day_is_no_period() -> None:
+    assert days("30 Jun", US) is None
+    assert due("30 Jun", US) == past_day("30 Jun 2027", US) == date(2027, 6, 30)
+    assert age("last 7 days") == age("7d") == (7, "day")
+    assert age("last week") is None
+
+
+@pytest.mark.parametrize("text", ["week 60", "13/2026"])
+def test_a_period_that_does_not_exist_is_said(text: str) -> None:
+    with pytest.raises(Unreadable, match="exists"):
+        days(text, US)
 
 
 @pytest.mark.parametrize("text", ["25:00", "tomorrow 13pm", "soon 3pm", "2026-06-30 14:61"])
