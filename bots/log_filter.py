@@ -6,6 +6,7 @@ A last line of defence: nothing of ours logs them on purpose, but libraries log 
 import logging
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -52,4 +53,5 @@ def redact(settings: Settings | None = None) -> None:
 def _secrets(settings: Settings) -> list[str]:
     values = (getattr(settings, name) for name in type(settings).model_fields)
     found = [v.get_secret_value() for v in values if isinstance(v, SecretStr)]
-    return [*found, *(key.decode() for key in settings.secret_keys)]
+    password = urlsplit(settings.database_url).password or ""
+    return [*found, *(key.decode() for key in settings.secret_keys), password, unquote(password)]

@@ -11,6 +11,7 @@ from commands.request import Principal
 from crm.address import is_loopback
 
 from .app import build
+from .log_filter import redact
 from .mcp.server import PLATFORM, make_server, serve_stdio
 from .settings import SettingsError, load
 
@@ -21,6 +22,7 @@ _FOR_TABLES = 10.0
 async def run_mcp(env_file: Path, *, allow_writes: bool) -> int:
     """Beside `serve` on the same data folder, or alone."""
     settings = load(env_file)
+    redact(settings)
     if not settings.dataverse_url:
         raise SettingsError("DATAVERSE_URL is not set; an emulator will do: crmchat emulator")
     alone = is_loopback(urlsplit(settings.dataverse_url).hostname or "")

@@ -86,7 +86,8 @@ class Settings(BaseSettings):
     """The same of one workspace or tenant."""
     audit_days: int = Field(365, ge=2, validation_alias=AliasChoices("CRMCHAT_AUDIT_DAYS", "audit_days"))
     """How long the audit keeps events."""
-    database_url: str = ""
+    database_url: str = Field("", repr=False)
+    """PostgreSQL, mostly with a password in it; empty: SQLite under CRMCHAT_DATA_DIR."""
     emulator_port: int = Field(8065, ge=0, le=65535)
 
     @classmethod
@@ -205,6 +206,7 @@ def demo(emulator_url: str = "", *, dataverse: str = "", slack_api_url: str = ""
             "secret_key": SecretStr(kept_secret(folder / "secret.key")),
             "slack_signing_secret": SecretStr(kept_secret(folder / "slack-signing-secret.key")),
             "slack_bot_token": SecretStr("xoxb-playground"),
+            "case_reactions": "ticket",
             "dataverse_webhook_secret": SecretStr(kept_secret(folder / "webhook.key")),
         }
         if slack_api_url:

@@ -58,7 +58,7 @@ class Access:
         principal = await environment.people.admitted(principal)
         if not self.policy.names_people:
             return principal
-        who = principal if principal.email else replace(principal, email=await environment.people.email(principal))
+        who = await environment.people.identified(principal)
         if self.policy.names_memberships:
             who = replace(who, memberships=await environment.memberships.of(who))
         return who

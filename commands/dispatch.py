@@ -19,6 +19,7 @@ from .answering import explained, pending
 from .audit import Audit
 from .browsing import Browsing
 from .cards import Card, CardKind
+from .connections import Connection
 from .delivery import Delivery
 from .engine import Engine
 from .environments import Environment, Environments
@@ -34,14 +35,14 @@ from .policy import Policy
 from .press import Do, Seal
 from .rate import Rate, TooFast
 from .receipt import RECEIPT, Receipt, Stage, came_to
-from .request import Faces, FromMessage, Pressed, Principal, Reply, Request, Submitted, Typed
+from .request import Faces, FromMessage, Place, Pressed, Principal, Reply, Request, Submitted, Typed
 from .sign_in_flow import Forget, SignInFlow, ask_to_connect
 from .signing_in import SignIn
 from .state import State
 from .threads import Threads
 from .understanding import Intent, Understanding
 from .waiting import Command
-from .work import Answer, Work
+from .work import Answer, Outcome, Work
 
 _UNREAD = "-"
 """In the place of a verb, where a request was refused before it was read, or means no operation."""
@@ -80,8 +81,11 @@ class Dispatcher:
         )  # fmt: skip
         self._understanding = Understanding(self.access, state, window=window)
         self.fulfilment = Fulfilment(self.access, self._understanding, self.jobs, window=window)
+        changes = self._understanding.changes
         self.sign_in = (
-            SignInFlow(sign_in, state, self._delivery, self._resume, self._understanding.changes) if sign_in else None
+            SignInFlow(sign_in, state, self._delivery, self._resume, changes, self._note_connection)
+            if sign_in
+            else None
         )
         """What the sign-in pages talk to; None where nobody signs in."""
         self.browsing = Browsing(self.access, window=window)
@@ -228,6 +232,10 @@ class Dispatcher:
         CrmError where the account is not theirs, or the provider is away.
         """
         return self.sign_in is not None and await self.sign_in.exchange(principal, token)
+
+    async def _note_connection(self, principal: Principal, place: Place, connection: Connection) -> None:
+        words = {"account": connection.username}
+        await self.access.note(principal, place, "connect", connection.id, Outcome.DONE, words, Reply())
 
     async def _resume(self, command: Command, forget: Forget) -> None:
         """Run what waited for a sign-in, and deliver its answer; a job holds an answer until that has arrived."""

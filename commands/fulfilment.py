@@ -90,7 +90,7 @@ class Fulfilment:
             refused = Reply(card=explain(e, tried=intent.operation, ask=self._access.policy.ask))
             await self._note(DENIED, refused, intent, request)
             return refused
-        if operation.user_id != "me":  # what somebody else may see
+        if operation.noted or operation.user_id != "me":  # what somebody else may see
             await self._note(Outcome.DONE, reply, intent, request)
         return reply
 

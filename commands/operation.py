@@ -110,6 +110,8 @@ class Operation(BaseModel):
     """Tables, by logical name, in which it makes rows beside its own and connects them with it."""
     does_also: ClassVar[tuple[str, ...]] = ()
     """Verbs of other commands that this one does under its own name: what policy says about these holds for it, too."""
+    noted: ClassVar[bool] = False
+    """A READ that stands in the audit all the same: it changes what is ours."""
     without_account: ClassVar[bool] = False
     """It is for those, too, who are nobody in Dynamics (yet): it touches no record, and policy has no say."""
 

@@ -103,12 +103,19 @@ class People:
         column = col(USER.entra_id.logical) == UUID(person) if _is_guid(person) else col(USER.email.logical) == person
         return self._dataverse.acting_as((await self._one(column, person))[0])
 
-    async def email(self, principal: Principal) -> str:
-        """The address that the person's Dynamics user has; else the one that the platform vouches for, or nothing."""
+    async def identified(self, principal: Principal) -> Principal:
+        """The same person by what a policy may call them: the address and Entra id of their Dynamics user.
+
+        Where everybody is the application, the address that the platform vouches for; what is not known stays empty.
+        """
         if self._identity is Identity.APPLICATION:
             face = self._faces.get(principal.platform)
-            return (await face.profile(principal) if face else principal).email
-        return (await self._who(principal)).email
+            return replace(principal, email=(await face.profile(principal)).email) if face else principal
+        if principal.email and principal.entra_id:
+            return principal
+        who = await self._who(principal)
+        own = str(who.caller.object_id) if isinstance(who.caller, Impersonated) else ""
+        return replace(principal, email=principal.email or who.email, entra_id=principal.entra_id or own)
 
     async def _connection(self, principal: Principal) -> Connection:
         connection = await self._connected(principal)

@@ -23,7 +23,7 @@ class Policy:
 
     @property
     def names_people(self) -> bool:
-        """Whether deciding needs a person's e-mail address."""
+        """Whether deciding needs a person's e-mail address and Entra id."""
         return self._file is not None
 
     @property

@@ -36,12 +36,17 @@ Run = Callable[[Command, Forget], Awaitable[None]]
 Changes = Callable[[Command], tuple[bool, Press | None]]
 """Whether a command would change something at once, and a button that does the same."""
 
+Note = Callable[[Principal, Place, Connection], Awaitable[None]]
+"""Notes for the record which account a person has connected."""
+
 
 class SignInFlow:
     """Built by the dispatcher."""
 
-    def __init__(self, sign_in: SignIn, state: State, delivery: Delivery, run: Run, changes: Changes) -> None:
-        self._sign_in, self._delivery, self._run, self._changes = sign_in, delivery, run, changes
+    def __init__(
+        self, sign_in: SignIn, state: State, delivery: Delivery, run: Run, changes: Changes, note: Note
+    ) -> None:
+        self._sign_in, self._delivery, self._run, self._changes, self._note = sign_in, delivery, run, changes, note
         self._waiting = WaitingCommands(state)
 
     @property
@@ -112,6 +117,8 @@ class SignInFlow:
     # -- and then -----------------------------------------------------------------------------------------------
 
     async def _connected(self, principal: Principal, place: Place | None, connection: Connection) -> None:
+        alone = Place(platform=principal.platform, tenant=principal.tenant, conversation=principal.user)
+        await self._note(principal, place or alone, connection)
         if place:
             await self._delivery.late(place, principal, Reply(card=connected_card(connection)))
         await self._run_waiting(principal.key)

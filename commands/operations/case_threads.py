@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator
 
@@ -26,6 +26,8 @@ class Replies(StrEnum):
 
 class CaseThread(Operation, verb="case thread", table=CASE, example="case thread internal", words="replies"):
     """Say who sees the notes that this thread's replies become: internal, customer, or stop."""
+
+    noted: ClassVar[bool] = True
 
     replies: Annotated[Replies, BeforeValidator(lambda v: v.strip().lower() if isinstance(v, str) else v)] = (
         Replies.SHOW

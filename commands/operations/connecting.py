@@ -33,6 +33,7 @@ class Disconnect(Operation, verb="disconnect", example="disconnect", also=("sign
     """Forget your sign-in; nothing else is lost."""
 
     without_account: ClassVar[bool] = True
+    noted: ClassVar[bool] = True
 
     async def run(self, ctx: Context) -> Reply:
         """Tokens and link go; records, threads and what waits stay."""

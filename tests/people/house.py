@@ -27,6 +27,7 @@ from tests.ports import free_port
 PEOPLE = {p.key: p for p in seeds.load().people}
 STAFF = {key: p for key, p in PEOPLE.items() if not p.external}
 SECRET = "s3cret-of-the-app"
+KEY = "a secret for these tests"
 
 
 @dataclass
@@ -47,7 +48,7 @@ class House:
     async def start(self, **changes: str) -> None:
         env = {
             "PATH": os.environ["PATH"], "PORT": str(self.port), "PUBLIC_URL": self.url, "LOG_LEVEL": "DEBUG",
-            "CRMCHAT_DATA_DIR": str(self.folder / "data"), "CRMCHAT_SECRET_KEY": "a secret for these tests",
+            "CRMCHAT_DATA_DIR": str(self.folder / "data"), "CRMCHAT_SECRET_KEY": KEY,
             "CRMCHAT_IDENTITY": "delegated", "DATAVERSE_URL": self.emulator.url,
             "SLACK_SIGNING_SECRET": self.slack.signing_secret, "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_API_URL": self.slack.api_url, "AZURE_TENANT_ID": self.entra.tenant, "AZURE_CLIENT_ID": "app",

@@ -190,7 +190,7 @@ async def test_the_cookie_cannot_be_planted_by_a_neighbour(
 ) -> None:
     process = house.processes[0]
     link = (await process.card(Asked(principal=SLACK, place=PLACE))).actions[0].url or ""
-    pages = SignInPages(SignInFlow(process, states[0], Delivery(states[0], {}), _never, _nothing), address)
+    pages = SignInPages(SignInFlow(process, states[0], Delivery(states[0], {}), _never, _nothing, _unnoted), address)
     answer = await pages.ask(make_mocked_request("GET", f"/auth/start?state={link.partition('state=')[2]}"))
     kept = answer.cookies[cookie]
     assert (kept["path"], kept["domain"], kept["httponly"], kept["samesite"]) == ("/", "", True, "Lax")
@@ -204,6 +204,10 @@ async def _never(_: object) -> None:
 
 def _nothing(_: object) -> tuple[bool, None]:
     return False, None
+
+
+async def _unnoted(*_: object) -> None:
+    raise AssertionError("nobody connects")
 
 
 async def test_disconnected_tokens_are_not_used_any_more(house: House) -> None:

@@ -126,6 +126,17 @@ def refused(card: Card | None) -> bool:
     return card is not None and card.kind is CardKind.ERROR and "No cases for Ben" in card.title
 
 
+async def test_an_entra_id_names_a_person_on_every_face(bot: Bot, tmp_path: Path) -> None:
+    rule = f"rules:\n- rule: No cases for Ben\n  deny: {{people: [{BEN.aad}], nouns: [case]}}\n"
+    with under(bot, tmp_path, rule):
+        for who in (
+            Principal(platform="slack", tenant="T1", user=BEN.slack),
+            Principal(platform=PLATFORM, tenant="local", user=BEN.email, email=BEN.email),
+        ):
+            asked = Request(ask=Typed("case list"), principal=who, place=PLACE, key=uuid.uuid4().hex)
+            assert refused((await bot.app.dispatcher.dispatch(asked)).card), who
+
+
 FORGED = (
     '{"message": {"key": "k", "text": "Forged", "author": {"name": "Anna"}, "files": [{"id": "1", "name": "pay.xlsx", '
     '"source": {"path": "/users/anna/drive/root:/pay.xlsx:/content"}}]}}'

@@ -14,8 +14,9 @@ from urllib.parse import urlencode
 import aiohttp
 from slack_sdk.signature import SignatureVerifier
 
-from bots.log_filter import HIDDEN, Redacting
+from bots.log_filter import HIDDEN, Redacting, _secrets
 from bots.playground.slack_server import FakeSlack
+from bots.settings import Settings
 from crm.emulator import Emulator
 from tests.ports import free_port
 
@@ -46,6 +47,15 @@ def test_the_filter_hides_wherever_it_stands() -> None:
         assert HIDDEN in out
     assert "Bearer abcdefghijk" not in written("Authorization: Bearer abcdefghijk")
     assert "case create" in written("case create")
+
+
+def test_the_database_s_password_stays_out_of_the_log_and_of_what_settings_say_of_themselves() -> None:
+    settings = Settings(database_url="postgresql://crm:s3cr%21t-4711@db.example/crm")
+    for said in (*_secrets(settings), repr(settings)):
+        assert "crm:s3cr" not in said
+    out = written("no connection to %s, password s3cr!t-4711", settings.database_url, secrets=tuple(_secrets(settings)))
+    assert "4711" not in out
+    assert "db.example" in out
 
 
 async def test_every_byte_of_a_running_server(tmp_path: Path) -> None:

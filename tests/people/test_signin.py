@@ -9,16 +9,22 @@ import secrets
 import sqlite3
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
 from playwright.async_api import Browser, expect
 
+from bots.database import database
 from bots.playground.slack_world import Message
+from bots.settings import Settings
+from commands.audit import Audit
+from commands.cipher import FernetCipher
+from commands.state import State
 from crm.emulator import Fault
 from tests.dialogues.people import OnSlack, OnTeams
 
-from .house import PEOPLE, SECRET, STAFF, Http, TwoFaces, chromium, opened
+from .house import KEY, PEOPLE, SECRET, STAFF, Http, TwoFaces, chromium, opened
 
 _STEP = '{"access_token": {"acrs": {"essential": true, "value": "c1"}}}'
 
@@ -256,7 +262,7 @@ def waiting(house: TwoFaces, which: str = "1") -> int:
 @pytest.mark.parametrize("face", ["slack", "teams"])
 async def test_connect_whoami_disconnect(house: TwoFaces, face: str) -> None:
     """As a conversation, on both faces."""
-    email = STAFF["elena"].email
+    email, since = STAFF["elena"].email, datetime.now(UTC)
     person = OnSlack(house.slack, email, "dm") if face == "slack" else OnTeams(house.teams, email)
     await person.type("disconnect")
     await person.sees("onnected")  # whatever a test before left
@@ -279,6 +285,13 @@ async def test_connect_whoami_disconnect(house: TwoFaces, face: str) -> None:
     await person.sees("Disconnected", "Nothing else was lost")
     await person.type("disconnect")
     await person.sees("You had not connected an account")
+    async with database(Settings(), house.folder / "data") as engine:
+        audit = Audit(State(engine, FernetCipher(KEY.encode())))
+        mine = [e async for e in audit.entries(since=since) if e.person.startswith(f"{face}:")]
+    assert [(e.verb, e.words.get("account"), e.outcome) for e in mine] == [
+        ("disconnect", None, "done"), ("connect", email, "done"),
+        ("disconnect", None, "done"), ("disconnect", None, "done"),
+    ]  # fmt: skip
 
 
 async def test_an_outsider_who_proves_an_account_is_served_as_that_user(house: TwoFaces) -> None:
