@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetEnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetEnqueueOptions, SetWorkflowID, error
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import workflows
@@ -64,32 +64,39 @@ class Engine:
         self._path, self._cipher, self._url, self._beside = folder / "journal.db", cipher, url, beside
         self._claim: Claim = DatabaseClaim(url) if url else FolderClaim(folder)
         self._client: DBOSClient | None = None
+        """Reads apart from what executes, whose connections a locked database holds fast."""
+        self.elsewhere = False
+        """Another process executes what is begun here: its end is seen only in `status`."""
         self._refuses = ""
         self._adoption = Adoption(self._claim)
         self._watchers: set[asyncio.Task[None]] = set()
         self._tending: asyncio.Task[None] | None = None
+        self._probing: asyncio.Future[None] | None = None
 
     async def start(self, body: Body) -> None:
         """Take the lock, migrate, and resume what a former process left. Must run on the loop that runs the bot."""
-        if self._url and self._beside:
-            self._client = await asyncio.to_thread(open_client, self._path, self._cipher, self._url)
-            return
-        try:
-            await self._claim.take()
-        except ClaimError as e:
-            if not self._beside:
-                raise EngineError(str(e)) from e
-            self._client = await asyncio.to_thread(open_client, self._path, self._cipher, self._url)
-            return
-        workflows.execute_with(body)
-        await self._launch()
-        self._tending = asyncio.create_task(self._tend())
+        self.elsewhere = self._beside and bool(self._url)
+        if not self.elsewhere:
+            try:
+                await self._claim.take()
+            except ClaimError as e:
+                if not self._beside:
+                    raise EngineError(str(e)) from e
+                self.elsewhere = True
+        if not self.elsewhere:
+            workflows.execute_with(body)
+            await self._launch()
+            self._tending = asyncio.create_task(self._tend())
+        self._client = await asyncio.to_thread(open_client, self._path, self._cipher, self._url)
 
     async def stop(self, grace: int) -> None:
         """Take nothing more and let what runs finish for `grace` seconds; the rest is parked for the next process."""
+        if not self.elsewhere:
+            await self._end(grace)
         if self._client:
             await asyncio.to_thread(self._client.destroy)
-            return
+
+    async def _end(self, grace: int) -> None:
         if self._tending:
             self._tending.cancel()
             with suppress(asyncio.CancelledError):
@@ -104,24 +111,19 @@ class Engine:
                 await _destroy(0)
         await self._claim.release()
 
-    @property
-    def elsewhere(self) -> bool:
-        """Another process executes what is begun here: its end is seen only in `status`."""
-        return self._client is not None
-
     async def begin(self, job: str, argument: str, *, delay: float = 0.0) -> None:
         """Journal the job and start it (after `delay` seconds); nothing happens if a job of this id exists already.
 
         Raises EngineError or SQLAlchemyError where it was not journalled and will not be.
         """
-        if self._client:
+        if self.elsewhere:
             options: EnqueueOptions = {
                 "workflow_name": JOB_NAME,
                 "queue_name": QUEUE,
                 "workflow_id": job,
                 "app_version": _APPLICATION_VERSION,
             }
-            await self._client.enqueue_async(options, argument)
+            await self._asked.enqueue_async(options, argument)
             return
         await self._check_writable()
         with SetWorkflowID(job):
@@ -142,7 +144,7 @@ class Engine:
 
         `name` says when, too (`upkeep/2026-11-24T07`). Raises what the chore raises, EngineError or SQLAlchemyError.
         """
-        if self._client or await self.status(name):
+        if self.elsewhere or await self.status(name):
             return False
         mine = False
 
@@ -167,26 +169,32 @@ class Engine:
         self._watchers.add(watcher)
         watcher.add_done_callback(self._watchers.discard)
 
+    @property
+    def _asked(self) -> DBOSClient:
+        if not self._client:
+            raise EngineError("The journal is not open yet.")
+        return self._client
+
     async def status(self, job: str) -> Status | None:
         """The job of this id, or None. Raises EngineError while the journal cannot be reached."""
-        if self._client:
-            many = await self._client.list_workflows_async(workflow_ids=[job])
-            found = many[0] if many else None
-        elif self._refuses:
+        if self._refuses:
             raise EngineError(self._refuses)
-        else:
-            found = await DBOS.get_workflow_status_async(job)
-        return Status(found.status not in LIVING, found.output) if found else None
+        try:
+            found = await (await self._asked.retrieve_workflow_async(job)).get_status()
+        except error.DBOSNonExistentWorkflowError:
+            return None
+        return Status(found.status not in LIVING, found.output)
 
     async def waiting(self, job: str) -> str | None:
         """The argument of a job that nobody has begun to execute; None where there is none (any more)."""
-        lister = self._client or DBOS
-        found = await lister.list_workflows_async(workflow_ids=[job], name=JOB_NAME, status=["DELAYED", "ENQUEUED"])
+        found = await self._asked.list_workflows_async(
+            workflow_ids=[job], name=JOB_NAME, status=["DELAYED", "ENQUEUED"]
+        )
         return str(found[0].input["args"][0]) if found and found[0].input else None
 
     async def cancel(self, job: str) -> None:
         """End a job that waits."""
-        await (self._client or DBOS).cancel_workflow_async(job)
+        await self._asked.cancel_workflow_async(job)
 
     async def trouble(self) -> str:
         """Why no work is taken now; empty when it is."""
@@ -262,9 +270,24 @@ class Engine:
             return
         # DBOS waits for a locked database without limit. Whoever is refused here can be told that nothing was done.
         try:
-            await asyncio.to_thread(probe, self._path, write=thoroughly)
+            if thoroughly:
+                await asyncio.to_thread(probe, self._path, write=True)
+            else:
+                await asyncio.shield(self._probe())
         except sqlite3.Error as e:
             raise EngineError(f"The journal {self._path} cannot be written: {e}.") from e
+
+    def _probe(self) -> "asyncio.Future[None]":
+        """One look for all who ask meanwhile: each would wait for a locked journal in a thread that others need."""
+        if self._probing is None:
+            self._probing = asyncio.ensure_future(asyncio.to_thread(probe, self._path, write=False))
+            self._probing.add_done_callback(self._probed)
+        return self._probing
+
+    def _probed(self, probing: "asyncio.Future[None]") -> None:
+        self._probing = None
+        if not probing.cancelled():
+            probing.exception()  # whoever waits for it says so
 
 
 async def _recorded(handle: Any) -> None:

@@ -38,12 +38,13 @@ class Sealed(Serializer):
 
 
 def open_client(path: Path, cipher: Cipher, url: str) -> DBOSClient:
-    """The journal, for a process that executes nothing of it."""
+    """The journal, for whoever executes nothing of it. A lost connection is said at once, not waited for."""
     given: dict[str, Any] = {} if url else {"system_database_engine": sqlite_engine(path)}
     return DBOSClient(
         system_database_url=url or f"sqlite:///{path}",
         serializer=Sealed(cipher),
         application_name="crmchat",
+        retry_connection_errors=False,
         **given,
     )
 

@@ -62,6 +62,24 @@ async def test_a_locked_journal(served: tuple[Outside, Server]) -> None:
     await _accepted(world, server, 1)
 
 
+async def test_many_are_refused_at_once_while_the_journal_is_locked(served: tuple[Outside, Server]) -> None:
+    """Each has its answer in time, and help needs no journal."""
+    world, server = served
+
+    async def refused(number: int) -> bool:
+        status, body = await world.slack(server.url, f"lead create Jane {name(number)} topic=No", f"many-{number}")
+        assert status == 200
+        return "not accepted, and nothing was done" in body
+
+    numbers = range(100, 200)
+    with closing(sqlite3.connect(world.folder / "data" / "journal.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answers = await asyncio.gather(*map(refused, numbers), world.slack(server.url, "help", "many-help"))
+    assert sum(answers[:-1]) > len(numbers) * 0.9, answers
+    await server.ready(world.session)
+    assert not [n for n, clear in zip(numbers, answers, strict=False) if clear and (await world.rows())[name(n)]]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of another process can be set on Linux only")
 async def test_a_journal_that_cannot_grow(served: tuple[Outside, Server]) -> None:
     """As on a full disk: no file of the process may grow beyond a page."""
