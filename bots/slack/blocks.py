@@ -130,6 +130,12 @@ def status_markup(status: Status) -> str:
     return _GLYPH[status.tone] + clip_escaped(status.text, 100)
 
 
+def buttons(actions: Iterable[Action], seal: Seal) -> list[Block]:
+    """The actions as buttons, those left out that cannot be one in Slack."""
+    painter = _Painter(seal)
+    return [b for a in actions if (b := painter.button(a))]
+
+
 class _Painter:
     def __init__(self, seal: Seal) -> None:
         self._seal = seal

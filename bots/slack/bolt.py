@@ -195,6 +195,9 @@ class Gate:
         taken = await self._copies.taken(signature)
         if taken is not None:  # a copy is not acknowledged before what it is a copy of
             log.warning("a copy of a signed request was not taken")
+            if taken and bolt_request.body.get("type") == "block_suggestion":
+                # Nothing in it is its own, so that a person who looks twice within a second sends a copy.
+                return web.json_response({"options": []})
             if taken:
                 return web.Response(text="This request was already taken on; it is answered once.")
             return web.Response(status=503, text="busy")

@@ -7,11 +7,13 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
+from commands.cards import Card
 from commands.dispatch import Dispatcher
 from commands.request import Ask, DeliveryFailed, Place, Principal, Reply, Request
 
-from .api import NotInstalled, SlackApi, SlackError
+from .api import NotInstalled, SlackApi, SlackError, Workspace
 from .delivery import Delivery
+from .entities import details
 from .modals import Modals
 from .payload import Body, Origin, workspace_at
 from .people import People
@@ -72,6 +74,14 @@ class Desk:
             else:
                 return True
         return False
+
+    async def present(self, where: Workspace, card: Card, url: str, trigger: str) -> None:
+        """Show the record of this address in the pane that the trigger came from."""
+        shown = details(card, url, self.dispatcher.seal)
+        try:
+            await self.api.call(where, "entity_presentDetails", trigger_id=trigger, **shown)
+        except (SlackError, NotInstalled) as error:
+            log.info("a record's details were not presented: %s", error)
 
     async def open(self, view: dict[str, Any], trigger: str, place: Place, *, push: bool = False) -> str:
         """Open (or push) a view; its hash, or empty where Slack would not: mostly an expired trigger."""

@@ -6,7 +6,7 @@ behind the acknowledgement.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from slack_bolt.middleware.async_middleware import AsyncMiddleware
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
+from commands.cards import CardKind
 from commands.press import BadSeal, Do
 from commands.request import FromMessage, Place, PlaceKind, Pressed, Principal, Reply, Typed, Visibility
 
@@ -29,6 +30,8 @@ from .payload import Body, Origin, of_command, of_interaction, place, used
 from .settings import GLOBAL_SHORTCUT, MESSAGE_SHORTCUT
 from .submissions import Submissions
 
+PANE = "entity_detail"
+"""What Slack calls the pane beside a record's preview: https://docs.slack.dev/messaging/work-objects-implementation"""
 _JSON: dict[str, str | Sequence[str]] = {"content-type": "application/json"}
 
 
@@ -119,7 +122,7 @@ class Interactions:
             await self.stale(ack, body)
             return
         trigger = str(body.get("trigger_id") or "")
-        kind = str((body.get("view") or {}).get("type") or "")
+        kind = str((_view(body) or {}).get("type") or "")
         if press.do is Do.DISMISS and not kind and press.owner in ("", principal.key):
             await ack()
             desk.tasks.start(desk.delivery.discard(where), "put a card away")
@@ -141,8 +144,18 @@ class Interactions:
                 desk.tasks.start(work, "open a form")
                 reply = Reply()
             desk.send(where, principal, reply, sent)
+            self._renew_pane(reply, body, origin, trigger)
         else:
             desk.tasks.start(self._answer_in_view(reply, body, principal, where, trigger), "answer in a view")
+
+    def _renew_pane(self, reply: Reply, body: Body, origin: Origin, trigger: str) -> None:
+        """A record that was changed from the pane beside a message is shown there as it is now."""
+        pane = body.get("container") or {}
+        if pane.get("type") != PANE or not reply.card or reply.card.kind is not CardKind.RECORD:
+            return
+        if reply.card.record == (pane.get("external_ref") or {}).get("id"):
+            shown = self._desk.present(origin.workspace, reply.card, str(pane.get("entity_url") or ""), trigger)
+            self._desk.tasks.start(shown, "renew a pane")
 
     async def _open_form(
         self,
@@ -187,7 +200,7 @@ class Interactions:
         principal = desk.people.principal(origin)
         where = self._where(body, origin, principal)
         await ack()
-        reply, view = Reply(card=desk.dispatcher.stale()), body.get("view")
+        reply, view = Reply(card=desk.dispatcher.stale()), _view(body)
         if view:
             work = self._answer_in_view(reply, body, principal, where, str(body.get("trigger_id") or ""))
             desk.tasks.start(work, "explain a stale button")
@@ -196,7 +209,7 @@ class Interactions:
 
     def _where(self, body: Body, origin: Origin, principal: Principal) -> Place:
         """Where a button stands. In an unfurl there is no `message`; in a view, the view remembers the place."""
-        if view := body.get("view"):
+        if view := _view(body):
             try:
                 return self._desk.modals.opened(view, principal)[1]
             except Unsealed:
@@ -205,7 +218,7 @@ class Interactions:
         channel = (body.get("channel") or {}).get("id") or container.get("channel_id") or ""
         thread = str(container.get("thread_ts") or message.get("thread_ts") or "")
         ts = str(container.get("message_ts") or message.get("ts") or "")
-        ours = not container.get("is_ephemeral") and not container.get("is_app_unfurl")
+        ours = not (container.get("is_ephemeral") or container.get("is_app_unfurl") or container.get("entity_url"))
         address: dict[str, Any] = {"threaded": "yes" if thread else "", "card_ts": ts if ours else ""}
         return place(
             origin,
@@ -250,3 +263,9 @@ class Interactions:
         principal, trigger = self._desk.people.principal(origin), str(body.get("trigger_id") or "")
         where = place(origin, "")
         await self._open_form(ack, Typed(""), principal, where, trigger, gesture(origin, body), push=False)
+
+
+def _view(body: Body) -> Mapping[str, Any] | None:
+    """The view of ours that a control stands in; Slack may call the pane beside a preview one, too."""
+    view: Mapping[str, Any] | None = body.get("view")
+    return view if view and view.get("type") != PANE else None

@@ -12,7 +12,7 @@ from commands.request import Typed
 from .api import NotInstalled, SlackError
 from .blocks import render
 from .desk import Desk
-from .entities import details, entity
+from .entities import entity
 from .fitting import MESSAGE_BLOCKS
 from .once import Once
 from .payload import Body, event_place, of_event, place
@@ -61,7 +61,7 @@ class Previews:
             card = await desk.dispatcher.browsing.unfurl(html.unescape(url), principal, where)
             if card and (public := card.public()):
                 unfurls[url] = {"blocks": render(public, desk.dispatcher.seal, most=MESSAGE_BLOCKS).blocks}
-                entities.append(entity(public, url))
+                entities.append(entity(public, url, desk.dispatcher.seal))
         if not unfurls:
             return
         shown: dict[str, Any] = {"unfurls": unfurls}
@@ -85,12 +85,5 @@ class Previews:
         principal, where = desk.people.principal(origin), place(origin, str(event.get("channel") or ""))
         url = html.unescape(str(event.get("entity_url") or (event.get("link") or {}).get("url") or ""))
         reply = await desk.ask(Typed(url), principal, where, f"{origin.key}:{body.get('event_id') or ''}")
-        if reply.card is None:
-            return
-        trigger = str(event.get("trigger_id") or "")
-        try:
-            await desk.api.call(
-                origin.workspace, "entity_presentDetails", trigger_id=trigger, **details(reply.card, url)
-            )
-        except (SlackError, NotInstalled) as error:
-            log.info("a record's details were not presented: %s", error)
+        if reply.card:
+            await desk.present(origin.workspace, reply.card, url, str(event.get("trigger_id") or ""))

@@ -57,7 +57,7 @@ BODY: Shape = _texts(
     team=_NAMED,
     enterprise=_NAMED,
     channel=_NAMED,
-    container=_texts("type", "message_ts", "thread_ts", "channel_id", "entity_url"),
+    container=_texts("type", "message_ts", "thread_ts", "channel_id", "entity_url", external_ref=_texts("id")),
     message=_MESSAGE,
     view=_VIEW,
     actions=[_texts("type", "action_id", "block_id", "value", selected_option=_OPTION)],

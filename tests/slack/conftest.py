@@ -125,3 +125,12 @@ async def face(slack: FakeSlack, script: Script, engine: AsyncEngine) -> AsyncIt
         slack.bot_url = f"{url}slack/events"
         await slack.until(lambda: any(c.method == "auth.test" for c in slack.calls))
         yield face
+
+
+@pytest.fixture
+async def distributed(slack: FakeSlack, script: Script, engine: AsyncEngine) -> AsyncIterator[tuple[SlackFace, str]]:
+    """A face that workspaces install by OAuth."""
+    settings = settings_for(slack, bot_token="", client_id="1.1", client_secret="playground-client-secret")
+    async with serving(settings, script, engine) as (face, url):
+        slack.bot_url = f"{url}slack/events"
+        yield face, url

@@ -5,13 +5,14 @@ import time
 from dataclasses import replace
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bots.playground.slack_server import FakeSlack
 from bots.slack import SlackFace
 from commands.cards import Card, CardKind
 from commands.request import DeliveryFailed, Message, Place, PlaceKind, Principal, QuotedFile, Reply, Visibility
 
-from .conftest import Script
+from .conftest import Script, serving, settings_for
 
 NOTICE = Card(kind=CardKind.NOTICE, title="Done", text=("It is done.",))
 STUB = Card(kind=CardKind.STUB, title="Printer on fire")
@@ -228,3 +229,16 @@ async def test_an_event_that_takes_long_is_not_acknowledged_late(slack: FakeSlac
     await slack.until(lambda: slack.last("dm", "U1"))
     assert (await slack.redeliver(first.delivery, number=2)).status == 200
     assert len(script.asked) == 1
+
+
+async def test_after_a_restart_an_answer_still_finds_its_person(
+    slack: FakeSlack, script: Script, engine: AsyncEngine
+) -> None:
+    place = Place(platform="slack", tenant="T1", conversation="C1", address={"team": "T1", "user": "U1"})
+    principal = Principal(platform="slack", tenant="T1", user="U1")
+    async with serving(settings_for(slack), script, engine) as (face, _):
+        await face.deliver(place, principal, Reply(card=Card(kind=CardKind.NOTICE, title="Here it is")))
+        assert "Here it is" in slack.transcript("C1", "U1")
+        vouched = await face.profile(principal)
+        assert vouched.email == "anna.weber@contoso.example"
+        assert vouched.timezone == "Europe/Amsterdam"

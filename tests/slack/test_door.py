@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bots.playground.slack_server import FakeSlack
-from commands.cards import Action, Card, CardKind, Fact, Form
+from commands.cards import Action, Card, CardKind, Fact, Form, Option
 from commands.press import Do, Press
 from commands.request import Reply, Standing
 
 from .conftest import Script, serving, settings_for
+from .one_case import opened
 
 pytestmark = pytest.mark.usefixtures("face")
 
@@ -69,6 +70,17 @@ async def test_a_copy_of_a_signed_request_does_nothing(slack: FakeSlack, script:
     assert again.status == 200
     assert "lead list" not in again.text
     assert len(script.asked) == 1
+
+
+async def test_a_copy_of_a_look_up_finds_nothing_and_is_no_failure(slack: FakeSlack, script: Script) -> None:
+    """Its payload has no id of its own: whoever looks twice within a second sends the same bytes."""
+    script.options = [Option("Contoso", "accounts(1)")]
+    look_up = await slack.suggest(await opened(slack, script), "Customer", "con")
+    assert look_up.delivery
+    given = look_up.delivery.body
+    headers = {**FORM, **slack.sign(given, timestamp=int(time.time()) - 1)}
+    assert [o["text"]["text"] for o in (await slack.raw(given, headers)).json["options"]] == ["Contoso"]
+    assert (await slack.raw(given, headers)).json == {"options": []}
 
 
 @pytest.mark.parametrize(

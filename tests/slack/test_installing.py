@@ -1,13 +1,10 @@
-"""Several workspaces: OAuth, tokens at rest, uninstalls, rotation; and Socket Mode."""
+"""Several workspaces: OAuth, tokens at rest, uninstalls."""
 
 import asyncio
 import html
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from functools import partial
 
-import pytest
 import sqlalchemy as sa
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,25 +12,12 @@ from yarl import URL
 
 from bots.playground.slack_server import FakeSlack
 from bots.slack import SlackFace
-from bots.slack.api import NotInstalled, Workspace
+from bots.slack.api import Workspace
 from bots.slack.installations import Installations
-from bots.slack.seen_events import Begun, SeenEvents
 from bots.slack.tables import INSTALLATIONS, STATES
-from bots.slack.tasks import Tasks
-from bots.slack.tokens import Tokens
-from commands.cards import Card, CardKind
-from commands.request import Place, Principal, Reply, Standing
+from commands.request import Standing
 
 from .conftest import CIPHER, Script, serving, settings_for
-
-
-@pytest.fixture
-async def distributed(slack: FakeSlack, script: Script, engine: AsyncEngine) -> AsyncIterator[tuple[SlackFace, str]]:
-    """A face that workspaces install by OAuth."""
-    settings = settings_for(slack, bot_token="", client_id="1.1", client_secret="playground-client-secret")
-    async with serving(settings, script, engine) as (face, url):
-        slack.bot_url = f"{url}slack/events"
-        yield face, url
 
 
 async def _rows(engine: AsyncEngine) -> int:
@@ -248,145 +232,3 @@ async def test_installing_again_keeps_one_row(engine: AsyncEngine) -> None:
         assert found
         assert found.bot_token == token
     assert await _rows(engine) == 1
-
-
-async def _tokens(slack: FakeSlack, engine: AsyncEngine, tasks: Tasks) -> Tokens:
-    """As of one process: its own memory, the shared database."""
-    settings = settings_for(slack, bot_token="", client_id="1.1", client_secret="playground-client-secret")
-    tokens = Tokens(settings, Installations(engine, CIPHER, cache_seconds=0), tasks)
-    tokens.session = slack.session
-    return tokens
-
-
-async def test_processes_refresh_a_token_once(
-    distributed: tuple[SlackFace, str], slack: FakeSlack, engine: AsyncEngine
-) -> None:
-    """Slack's refresh tokens work once; a second refresh at the same time would end the installation."""
-    _, url = distributed
-    slack.oauth.rotation = True
-    await slack.install(f"{url}slack/install")
-    store, tasks = Installations(engine, CIPHER, cache_seconds=0), Tasks()
-    processes = [await _tokens(slack, engine, tasks) for _ in range(3)]
-    for left in (30, 3600):  # ended as good as; and early, in the background
-        found, _ = await store.read(Workspace("T1"))
-        assert found
-        found.bot_token_expires_at = int(time.time()) + left
-        await store.async_save(found)
-        before = len([c for c in slack.calls if c.args.get("grant_type") == "refresh_token"])
-        got = await asyncio.gather(*(p.get(Workspace("T1")) for p in processes for _ in range(5)))
-        await tasks.drain(5)
-        refreshes = [c for c in slack.calls if c.args.get("grant_type") == "refresh_token"]
-        assert len(refreshes) - before == 1
-        assert all(c.answer["ok"] for c in refreshes)
-        new = await processes[0].get(Workspace("T1"))
-        assert new != found.bot_token
-        assert set(got) == ({new} if left == 30 else {found.bot_token})
-
-
-async def test_a_failed_refresh_keeps_the_token_that_still_works(
-    distributed: tuple[SlackFace, str], slack: FakeSlack, engine: AsyncEngine
-) -> None:
-    _, url = distributed
-    slack.oauth.rotation = True
-    await slack.install(f"{url}slack/install")
-    store = Installations(engine, CIPHER, cache_seconds=0)
-    found, _ = await store.read(Workspace("T1"))
-    assert found
-    found.bot_token_expires_at = int(time.time()) + 30
-    await store.async_save(found)
-    tokens = await _tokens(slack, engine, Tasks())
-    slack.fail("oauth.v2.access", "internal_error")
-    assert await tokens.get(Workspace("T1")) == found.bot_token
-    assert await tokens.get(Workspace("T1")) != found.bot_token  # the claim was given back, so the next try succeeds
-    with pytest.raises(NotInstalled):
-        await tokens.get(Workspace("T2"))
-
-
-async def test_an_event_is_begun_once_and_again_only_after_its_process_died(engine: AsyncEngine) -> None:
-    one, other = SeenEvents(engine), SeenEvents(engine)
-    begun = await asyncio.gather(*(s.begin("Ev1") for s in (one, other, one, other)))
-    assert sorted(begun) == [Begun.BUSY, Begun.BUSY, Begun.BUSY, Begun.NEW]
-    async with engine.begin() as connection:
-        await connection.execute(sa.text("update slack_events set at = at - 60"))
-    assert [await other.begin("Ev1"), await one.begin("Ev1")] == [Begun.NEW, Begun.BUSY]
-    await other.finish("Ev1")
-    assert await one.begin("Ev1") is Begun.DONE
-
-
-async def test_an_event_stays_with_whoever_still_works_on_it(engine: AsyncEngine) -> None:
-    one, other = SeenEvents(engine), SeenEvents(engine)
-
-    async def age() -> float:
-        async with engine.connect() as connection:
-            return time.time() - float((await connection.execute(sa.text("select at from slack_events"))).scalar_one())
-
-    assert await one.begin("Ev1") is Begun.NEW
-    async with one.kept("Ev1"):
-        async with engine.begin() as connection:
-            await connection.execute(sa.text("update slack_events set at = at - 4"))
-        async with asyncio.timeout(10):
-            while await age() > 3:  # noqa: ASYNC110  another process would look so, too
-                await asyncio.sleep(0.05)
-        assert await other.begin("Ev1") is Begun.BUSY
-    async with engine.begin() as connection:
-        await connection.execute(sa.text("update slack_events set at = at - 6"))
-    assert await other.begin("Ev1") is Begun.NEW
-
-
-async def test_socket_mode_needs_no_address_of_ours(slack: FakeSlack, script: Script, engine: AsyncEngine) -> None:
-    settings = settings_for(slack, app_token=slack.app_token, signing_secret="")
-    async with serving(settings, script, engine) as (_, url):
-        slack.bot_url = ""
-        await slack.until(lambda: slack.sockets)
-        answer = await slack.command("/crm", "my cases")
-        assert "You said my cases" in answer.text
-        await slack.say("my leads", user="U2", channel="dm")
-        assert "my leads" in slack.text(await slack.until(lambda: slack.last("dm", "U2")))
-        async with slack.session.post(f"{url}slack/events", data={"command": "/crm"}) as refused:
-            assert refused.status == 401
-
-
-async def test_socket_mode_connects_again_and_takes_an_envelope_once(
-    slack: FakeSlack, script: Script, engine: AsyncEngine
-) -> None:
-    settings = settings_for(slack, app_token=slack.app_token, signing_secret="")
-
-    def connected(times: int) -> bool:
-        return bool(slack.sockets) and times == len([c for c in slack.calls if c.method == "apps.connections.open"])
-
-    async with serving(settings, script, engine):
-        slack.bot_url = ""
-        await slack.until(lambda: connected(1))
-        for times, reason in ((2, "warning"), (3, "refresh_requested")):
-            await slack.sockets[-1].send_json({"type": "disconnect", "reason": reason})
-            await slack.until(partial(connected, times))
-            assert "You said my cases" in (await slack.command("/crm", "my cases")).text
-        asked = len(script.asked)
-        await slack.say("@crm my leads", user="U1", channel="C1")
-        mention = next(a.delivery for a in slack.answers if a.delivery and b"app_mention" in a.delivery.body)
-        assert [(await slack.redeliver(mention, number=n)).status for n in (1, 2)] == [200, 200]
-        assert len(script.asked) == asked + 1
-
-
-async def test_an_app_token_that_slack_does_not_take_is_one_line_in_the_log(
-    slack: FakeSlack, script: Script, engine: AsyncEngine, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with serving(settings_for(slack, app_token="xapp-of-another-app"), script, engine):
-        await slack.until(lambda: "Failed to connect" in caplog.text)
-    [line] = [r for r in caplog.records if "Failed to connect" in r.getMessage()]
-    assert "invalid_auth" in line.getMessage()
-    assert "Traceback" not in caplog.text
-    assert "xapp-of" not in caplog.text
-
-
-async def test_after_a_restart_an_answer_still_finds_its_person(
-    slack: FakeSlack, script: Script, engine: AsyncEngine
-) -> None:
-    place = Place(platform="slack", tenant="T1", conversation="C1", address={"team": "T1", "user": "U1"})
-    principal = Principal(platform="slack", tenant="T1", user="U1")
-    async with serving(settings_for(slack), script, engine) as (face, _):
-        await face.deliver(place, principal, Reply(card=Card(kind=CardKind.NOTICE, title="Here it is")))
-        assert "Here it is" in slack.transcript("C1", "U1")
-        vouched = await face.profile(principal)
-        assert vouched.email == "anna.weber@contoso.example"
-        assert vouched.timezone == "Europe/Amsterdam"

@@ -1,11 +1,15 @@
 """Slack delivers at least once, in any order, also after a restart of ours: everything has its effect once."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bots.playground.slack_server import FakeSlack
+from bots.slack.seen_events import Begun, SeenEvents
 from commands.cards import Action, Card, CardKind
 from commands.press import Do, Press
 from commands.request import FromMessage, Reply
@@ -155,3 +159,34 @@ async def test_who_else_is_mentioned_stays_in_a_note(slack: FakeSlack, script: S
     await slack.until(lambda: len(script.overheard) == 2)
     assert [happened for *_, happened in script.overheard] == ["written", "amended"]
     assert script.overheard[1][2] == f"what did @{name} say?"
+
+
+async def test_an_event_is_begun_once_and_again_only_after_its_process_died(engine: AsyncEngine) -> None:
+    one, other = SeenEvents(engine), SeenEvents(engine)
+    begun = await asyncio.gather(*(s.begin("Ev1") for s in (one, other, one, other)))
+    assert sorted(begun) == [Begun.BUSY, Begun.BUSY, Begun.BUSY, Begun.NEW]
+    async with engine.begin() as connection:
+        await connection.execute(sa.text("update slack_events set at = at - 60"))
+    assert [await other.begin("Ev1"), await one.begin("Ev1")] == [Begun.NEW, Begun.BUSY]
+    await other.finish("Ev1")
+    assert await one.begin("Ev1") is Begun.DONE
+
+
+async def test_an_event_stays_with_whoever_still_works_on_it(engine: AsyncEngine) -> None:
+    one, other = SeenEvents(engine), SeenEvents(engine)
+
+    async def age() -> float:
+        async with engine.connect() as connection:
+            return time.time() - float((await connection.execute(sa.text("select at from slack_events"))).scalar_one())
+
+    assert await one.begin("Ev1") is Begun.NEW
+    async with one.kept("Ev1"):
+        async with engine.begin() as connection:
+            await connection.execute(sa.text("update slack_events set at = at - 4"))
+        async with asyncio.timeout(10):
+            while await age() > 3:  # noqa: ASYNC110  another process would look so, too
+                await asyncio.sleep(0.05)
+        assert await other.begin("Ev1") is Begun.BUSY
+    async with engine.begin() as connection:
+        await connection.execute(sa.text("update slack_events set at = at - 6"))
+    assert await other.begin("Ev1") is Begun.NEW
