@@ -10,6 +10,7 @@ from .app import build
 from .log_filter import redact
 from .playground.page import Playground
 from .settings import Settings, SettingsError, private_folder
+from .slack_settings import slack_settings
 from .web import busy, serve
 
 
@@ -38,6 +39,7 @@ async def run_demo(*, dataverse: str = "") -> int:
             port=first.port,
             signing_secret=first.slack_signing_secret.get_secret_value(),
             bot_token=first.slack_bot_token.get_secret_value(),
+            commands=("/crm", *slack_settings(first, ()).shortcuts),
         )
         settings = settings_module.demo(
             first.dataverse_url, dataverse=dataverse, slack_api_url=playground.slack_api_url

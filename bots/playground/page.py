@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ class Playground:
     fake connector at `teams_service_url`. All of it answers only to this machine (Host and Origin are checked).
 
     `port` is where that application listens; `signing_secret` and the tokens are what the bot was given; `app_id` and
-    `app_password` stay empty when the bot checks no tokens. `domains` are hosts whose links the bot unfurls.
+    `app_password` stay empty when the bot checks no tokens. `domains` are hosts whose links the bot unfurls,
+    `commands` the slash commands that its manifest names.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Playground:
         app_id: str = "",
         app_password: str = "",
         domains: tuple[str, ...] = ("127.0.0.1", "localhost"),
+        commands: tuple[str, ...] = ("/crm",),
     ) -> None:
         here = f"http://127.0.0.1:{port}"
         self.url = f"{here}{PREFIX}"
@@ -68,6 +71,8 @@ class Playground:
             service_url=f"{here}{PREFIX}/teams/",
             wire=self.wire,
         )
+        self._commands = commands
+        self._run = secrets.token_hex(8)
         self._version = 0
         self._listeners: set[asyncio.Event] = set()
         self._stopping = False
@@ -152,7 +157,7 @@ class Playground:
         return web.FileResponse(STATIC / "index.html", headers=_HEADERS)
 
     async def _page(self, _: web.Request) -> web.Response:
-        return web.json_response(_PAGE)
+        return web.json_response({**_PAGE, "slack": {**_PAGE["slack"], "commands": self._commands}})
 
     async def _state(self, request: web.Request) -> web.Response:
         query = request.query
@@ -164,7 +169,7 @@ class Playground:
                 state = page_state.teams_state(self.teams, user, place, thread)
         except (SlackError, ConnectorError, KeyError) as missing:
             return web.json_response({"error": f"There is no such person or place: {missing}"}, status=404)
-        return web.json_response({"version": self._version, "exchanges": self.wire.count, **state})
+        return web.json_response({"run": self._run, "version": self._version, "exchanges": self.wire.count, **state})
 
     async def _wire(self, request: web.Request) -> web.Response:
         """The exchanges after number `after`, oldest first."""
@@ -191,6 +196,7 @@ class Playground:
         if platform == "slack":
             return await page_gestures.SLACK[name](self.slack, said)
         if platform == "teams":
+            self.teams.world.timezone = str(said.get("zone") or self.teams.world.timezone)
             return await page_gestures.TEAMS[name](self.teams, said)
         raise LookupError(platform)
 

@@ -74,7 +74,7 @@ class TeamsLink:
                     "locale": "en-GB",
                     "country": "GB",
                     "platform": "Web",
-                    "timezone": "Europe/Amsterdam",
+                    "timezone": self.world.timezone,
                 }
             ],
         }

@@ -107,6 +107,8 @@ class World:
         """What the roster says otherwise of a person, by key: `{"ben": {"tenantId": "another"}}`."""
         self.watchers: list[Callable[[], None]] = []
         self.skew = 0.0
+        self.timezone = "Europe/Amsterdam"
+        """Of everybody's client, an IANA name."""
         self._last_id = 0
         self._plant(seed)
 

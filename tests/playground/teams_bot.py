@@ -18,7 +18,8 @@ ADAPTIVE = "application/vnd.microsoft.card.adaptive"
 def card(words: str, **extra: Any) -> dict[str, Any]:
     execute = {"type": "Action.Execute", "title": "Close", "verb": "close", "id": "close", "data": {"case": 1}}
     body = [{"type": "TextBlock", "text": words, "wrap": True}]
-    return {"type": "AdaptiveCard", "version": "1.5", "body": body, "actions": [execute], **extra}
+    later = {**execute, "title": "Close later", "id": "later", "mode": "secondary"}
+    return {"type": "AdaptiveCard", "version": "1.5", "body": body, "actions": [execute, later], **extra}
 
 
 def form() -> dict[str, Any]:

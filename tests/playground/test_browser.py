@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, Route, async_playwright, expect
 
 from bots.playground import Playground
 from tests.chromium import CHROMIUM
@@ -104,6 +104,35 @@ async def test_what_the_guide_offers_lands_where_it_works(page: Page) -> None:
     await expect(page.locator("#main-box")).to_have_value(re.compile("^/crm lead create .*topic="))
 
 
+async def test_a_thread_takes_the_guides_place(page: Page) -> None:
+    toggle, guide, thread = (
+        page.get_by_role("button", name="What to try"),
+        page.locator("#guide"),
+        page.locator("#thread"),
+    )
+    await page.get_by_role("button", name="3 replies").click()
+    await expect(guide).to_be_hidden()
+    await expect(toggle).to_have_attribute("aria-expanded", "false")
+    await toggle.click()
+    await expect(guide).to_be_visible()
+    await expect(thread).to_be_hidden()
+
+
+async def test_a_page_that_outlives_the_demo_says_so(page: Page) -> None:
+    async def another(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, json={**await answer.json(), "run": "another"})
+
+    await page.get_by_role("button", name="3 replies").click()
+    await page.route("**/playground/state/*", another)
+    await page.get_by_role("button", name="sales", exact=True).click()
+    notice = page.locator("#notice")
+    await expect(notice).to_contain_text("conversations begin anew")
+    await notice.get_by_role("button", name="OK").click()
+    await expect(notice).to_be_hidden()
+    await expect(page.locator("#messages")).to_contain_text("Forecast call")
+
+
 async def test_a_message_taller_than_the_log_is_read_from_its_top(page: Page) -> None:
     box, log = page.locator("#main-box"), page.locator("#messages")
     await box.fill("\n".join(f"line {n}" for n in range(60)))
@@ -122,6 +151,10 @@ async def test_a_message_taller_than_the_log_is_read_from_its_top(page: Page) ->
 
 async def test_what_was_typed_stays_while_nobody_answers(page: Page) -> None:
     box = page.locator("#main-box")
+    await box.fill("/nobody hello")
+    await box.press("Enter")
+    await expect(page.locator("#toast")).to_have_text("/nobody is not a valid command. Try /crm help")
+    await expect(box).to_have_value("/nobody hello")
     await page.context.set_offline(True)
     await box.fill("/crm hello")
     await box.press("Enter")
@@ -139,7 +172,14 @@ async def test_teams_from_a_message_to_a_submitted_dialog(page: Page) -> None:
     await box.fill("hello")
     await box.press("Enter")
     await page.locator("#messages .ac-adaptiveCard").get_by_role("button", name="Close").click()
-    await expect(page.locator("#messages .message").last).to_contain_text("closed by Anna Weber")
+    card = page.locator("#messages .message").last
+    await expect(card).to_contain_text("closed by Anna Weber")
+    await box.fill("hello again")
+    await box.press("Enter")
+    await card.get_by_role("button", name="More options", exact=True).press("Enter")
+    await expect(page.get_by_role("menuitem", name="Close later")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(card).to_contain_text("closed by Anna Weber")
     await page.get_by_role("button", name="support", exact=True).click()
     message = page.locator("#messages .message", has_text="label printer").first
     await message.hover()
@@ -154,6 +194,6 @@ async def test_teams_from_a_message_to_a_submitted_dialog(page: Page) -> None:
     await expect(dialog).to_contain_text("made Printer k")
     await page.keyboard.press("Escape")
     await expect(dialog).to_be_hidden()
-    await page.get_by_role("button", name="Search CRM").click()
+    await page.get_by_role("button", name="Dynamics 365").click()
     await dialog.locator(".result").first.click()
     await expect(page.locator("#messages .message").last).to_contain_text("Contoso")

@@ -44,10 +44,11 @@ async def test_a_gesture_is_a_signed_request_and_shows_on_the_wire(playground: P
 
 
 async def test_the_teams_side_answers_too(playground: Playground) -> None:
-    gesture = {"user": "anna", "place": "personal", "text": "hello"}
+    gesture = {"user": "anna", "place": "personal", "text": "hello", "zone": "Asia/Tokyo"}
     session = playground.slack.session
     async with session.post(f"{playground.url}/do/teams/message", json=gesture) as response:
         assert response.status == 200
+    assert playground.wire.exchanges[-1].request["entities"][0]["timezone"] == "Asia/Tokyo"
     async with session.get(f"{playground.url}/state/teams?user=anna&place=personal") as response:
         assert (await response.json())["messages"][-1]["by"] == "bot"
 

@@ -24,7 +24,7 @@ async def teams() -> AsyncIterator[FakeTeams]:
 async def test_a_message_is_signed_and_answered_with_a_card(teams: FakeTeams) -> None:
     answer = await teams.message("lead list")
     assert answer.status == 202
-    assert teams.transcript("personal") == "Anna Weber: lead list\nCRM:\n  lead list\n  [Close]"
+    assert teams.transcript("personal") == "Anna Weber: lead list\nCRM:\n  lead list\n  [Close] [Close later]"
     assert teams.calls[-1].authorization.startswith("Bearer client-")
 
 

@@ -1,5 +1,5 @@
 // Adaptive Cards by Microsoft's renderer, in the page's own colours.
-import { h, toast, visit } from "./dom.js";
+import { h, menu, toast, visit } from "./dom.js";
 
 const colour = (name) => ({ default: `var(--card-${name})`, subtle: `var(--card-${name}-subtle)` });
 const colours = Object.fromEntries(["default", "dark", "light", "accent", "good", "warning", "attention"].map((name) => [name, colour(name)]));
@@ -51,6 +51,10 @@ export function cardNode(content, { execute, search }) {
     if (node) { node.disabled = true; node.classList.add("busy"); }
     await execute({ type: kind, id: action.id, verb: action.verb, title: action.title }, action.data ?? {});
     if (node) { node.disabled = false; node.classList.remove("busy"); }
+  };
+  card.onDisplayOverflowActionMenu = (actions, target) => {
+    menu(target, actions.map((action) => ({ name: action.title, danger: action.style === "destructive", run: () => action.execute() })));
+    return true;
   };
   const given = new Map(); // the choices that the card itself brought, by input
   card.onInputValueChanged = async (input) => {

@@ -47,6 +47,8 @@ export function visit(url) {
   if (/^(https?|mailto|tel):/i.test(url)) window.open(url, "_blank", "noopener");
 }
 
+export const nothing = () => h("p", { class: "empty" }, "Nothing has been said here yet. Type a command, for example: help");
+
 export const byId = (id) => document.getElementById(id);
 
 // Children of `parent` in the order of `items`; a node is kept when its item did not change, so that what someone is
@@ -100,10 +102,10 @@ export function menu(anchor, items) {
   closeMenus();
   const list = h("div", { class: "menu", role: "menu" });
   for (const item of items) {
-    list.append(h("button", { role: "menuitem", class: item.danger ? "danger" : "", onclick: () => { closeMenus(); item.run(); } },
+    list.append(h("button", { role: "menuitem", class: item.danger ? "danger" : "", onclick: () => { closeMenus(); anchor.focus(); item.run(); } },
       item.name, item.hint ? h("small", {}, item.hint) : null));
   }
-  document.body.append(list);
+  (anchor.closest("dialog") || document.body).append(list); // a modal dialog covers whatever is outside of it
   const at = anchor.getBoundingClientRect();
   const left = Math.min(at.left, innerWidth - list.offsetWidth - 8);
   const below = at.bottom + list.offsetHeight + 8 < innerHeight;

@@ -6,9 +6,12 @@ import * as teams from "./teams.js";
 export function guide(app) {
   const panel = byId("guide");
   const toggle = byId("guide-toggle");
-  const show = (open) => { panel.hidden = !open; toggle.setAttribute("aria-expanded", open); };
-  toggle.addEventListener("click", () => show(panel.hidden));
-  show(innerWidth > 1100);
+  let open = innerWidth > 1100;
+  // a thread takes the guide's place
+  const draw = () => { panel.hidden = !open || Boolean(app.thread); toggle.setAttribute("aria-expanded", !panel.hidden); };
+  const show = (wanted) => { open = wanted; draw(); };
+  toggle.addEventListener("click", () => { const wanted = panel.hidden; if (app.thread) app.go({ place: app.place }); show(wanted); });
+  draw();
   const use = async (entry) => {
     if (innerWidth <= 900) show(false); // there it lies over what it talks about
     const words = entry.message || entry.thread;
@@ -24,7 +27,8 @@ export function guide(app) {
     entry.type ? h("code", {}, entry.type) : null,
     entry.type || entry.place || entry.message ? h("button", { class: "control", onclick: () => use(entry) }, entry.message ? "Show me" : entry.place ? "Open" : "Type it for me") : null));
   panel.replaceChildren(h("header", {}, h("h2", {}, "What to try")), h("ol", {}, items),
-    h("p", { class: "hint" }, "Every click here is a real signed Slack request or a real Bot Framework activity. Open “Wire” to watch them."));
+    h("p", { class: "hint" }, "Every click here is a real signed Slack request or a real Bot Framework activity. Open “Wire” to watch them. Conversations last until the demo is stopped; what was saved in Dynamics 365 stays."));
+  return draw;
 }
 
 function point(words) {

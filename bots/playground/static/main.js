@@ -16,7 +16,7 @@ export const app = {
   state: null,
   page: null,
   async do(gesture, args = {}) {
-    const body = { user: this.user, place: this.place, ...args };
+    const body = { user: this.user, place: this.place, zone: ZONE, ...args };
     const response = await fetch(`/playground/do/${this.platform}/${gesture}`, {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
     }).catch(() => null);
@@ -40,6 +40,7 @@ export const app = {
   },
 };
 const remember = structuredClone(first);
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 const SAID = {
   operation_timeout: "The bot did not answer in time.",
@@ -71,9 +72,20 @@ async function fetched() {
     if (platform !== app.platform || user !== app.user || place !== app.place || thread !== app.thread) { again = true; continue; }
     if (response.status === 404 && place !== first[platform].place) { Object.assign(app, first[platform], { thread: "" }); again = true; continue; }
     if (!response.ok) break;
-    app.state = await response.json();
+    const state = await response.json();
+    if (app.state && app.state.run !== state.run) restarted();
+    app.state = state;
     draw();
   }
+}
+
+function restarted() {
+  const notice = byId("notice");
+  notice.querySelector("span").textContent = "The demo was started again, so conversations begin anew. What was saved in Dynamics 365 is still there.";
+  notice.querySelector("button").onclick = () => { notice.hidden = true; };
+  notice.hidden = false;
+  wire.anew();
+  app.go({});
 }
 
 // To the newest message; one that is taller than the log is read from its top. `log.left` is where we left the log: whoever
@@ -103,6 +115,7 @@ function draw() {
     people.replaceChildren(...state.people.map((p) => h("option", { value: p.id, selected: p.id === state.me }, p.name)));
   }
   rooms();
+  app.guide();
   const log = byId("messages");
   const following = app.fresh || log.scrollTop === log.left || log.scrollHeight - log.scrollTop - log.clientHeight < 60;
   side.draw(app);
@@ -151,7 +164,7 @@ async function start() {
     });
   }
   byId("me").addEventListener("change", (event) => app.go({ user: event.target.value }));
-  guide(app);
+  app.guide = guide(app);
   wire.start();
   app.fresh = true;
   await refresh();

@@ -1,7 +1,7 @@
 // The Slack side: messages, threads, modals, the home tab.
 import { blocks } from "./blockkit.js";
 import { composer } from "./composer.js";
-import { avatar, byId, h, icon, keyed, menu, time, toast } from "./dom.js";
+import { avatar, byId, h, icon, keyed, menu, nothing, time, toast } from "./dom.js";
 import { anchor, emoji, mrkdwn } from "./mrkdwn.js";
 
 const box = {};
@@ -10,7 +10,10 @@ export function draw(app) {
   const { state } = app;
   const log = byId("messages");
   if (app.place === "home") home(app, log);
-  else keyed(log, state.messages.map((m) => ({ ...m, names: undefined, where: app.place, me: app.user })), (m) => m.id, (m) => message(app, m));
+  else {
+    keyed(log, state.messages.map((m) => ({ ...m, names: undefined, where: app.place, me: app.user })), (m) => m.id, (m) => message(app, m));
+    if (!state.messages.length) log.replaceChildren(nothing());
+  }
   compose(app);
   thread(app);
   modal(app);
@@ -38,7 +41,7 @@ function context(app, where, view) {
 function message(app, m, inThread = false) {
   const ctx = context(app, () => ({ message: m.id }));
   const body = m.blocks?.length ? blocks(m.blocks, ctx) : m.text ? [h("div", { class: "text" }, mrkdwn(m.text, app.state.names))] : [];
-  return h("article", { class: `message ${m.private ? "private" : ""} ${m.by === "bot" ? "bot" : ""}`, "data-ts": m.id, tabindex: "-1" },
+  return h("article", { class: `message ${m.private ? "private" : ""} ${m.by === "bot" ? "bot" : ""}`, "data-ts": m.id, tabindex: "-1", "aria-label": m.author },
     m.private ? h("div", { class: "only-you" }, icon("eye"), " Only visible to you") : null,
     avatar(m.author, m.by === "bot" ? "bot" : "person"),
     h("div", { class: "body" },
@@ -85,11 +88,19 @@ function compose(app) {
   const node = composer({
     id: "main", placeholder: `Message ${byId("place-name").textContent || "the app"}, or type ${command}`,
     hints: (typed) => (typed === "" || `${command} `.startsWith(typed) || typed.startsWith(command) ? app.page.commands.map((c) => ({ text: `${command} ${c.text}`, says: c.says })).filter((c) => c.text.startsWith(typed) && c.text !== typed) : []),
-    send: (text) => { app.fresh = true; return text.startsWith("/") ? app.do("command", { text }) : app.do("say", { text }); },
+    send: (text) => { app.fresh = true; return text.startsWith("/") ? ordered(app, text) : app.do("say", { text }); },
     extra: [h("button", { type: "button", class: "quiet", "aria-haspopup": "menu", onclick: (event) => menu(event.currentTarget, shortcuts.map((s) => ({ name: s.name, hint: "CRM shortcut", run: () => app.do("shortcut", { callback_id: s.callback_id }) }))) }, icon("bolt"), " Shortcuts")],
   });
   slot.replaceChildren(node);
   box.main = node;
+}
+
+// Slack itself refuses commands that no app has registered.
+function ordered(app, text) {
+  const [name] = text.split(/\s/, 1);
+  if (app.page.slack.commands.includes(name)) return app.do("command", { text });
+  toast(`${name} is not a valid command. Try ${app.page.slack.command} help`);
+  return { lost: true };
 }
 
 export function fill(app, try_) {

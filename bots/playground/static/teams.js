@@ -1,7 +1,7 @@
 // The Teams side: messages, Adaptive Cards, dialogs, the message extension.
 import { cardNode } from "./cards.js";
 import { composer } from "./composer.js";
-import { avatar, byId, h, icon, keyed, menu, time, toast } from "./dom.js";
+import { avatar, byId, h, icon, keyed, menu, nothing, time, toast } from "./dom.js";
 import { anchor } from "./mrkdwn.js";
 
 const box = {};
@@ -13,7 +13,7 @@ export function draw(app) {
   byId("thread").hidden = true;
   const threaded = state.messages.map((m) => ({ ...m, me: app.user }));
   keyed(byId("messages"), threaded, (m) => m.id, (m) => conversation(app, m));
-  if (!threaded.length) byId("messages").replaceChildren(h("p", { class: "empty" }, "Nothing has been said here yet. Type a command, for example: help"));
+  if (!threaded.length) byId("messages").replaceChildren(nothing());
   compose(app);
   dialog(app);
   if (state.toast && state.toast !== toasted) toast(state.toast);
@@ -34,7 +34,7 @@ function conversation(app, m) {
 
 function post(app, m) {
   const own = m.by === app.user;
-  return h("article", { class: `message ${own ? "own" : ""} ${m.private ? "private" : ""} ${m.by === "bot" ? "bot" : ""}`, "data-id": m.id, tabindex: "-1" },
+  return h("article", { class: `message ${own ? "own" : ""} ${m.private ? "private" : ""} ${m.by === "bot" ? "bot" : ""}`, "data-id": m.id, tabindex: "-1", "aria-label": m.author },
     m.private ? h("div", { class: "only-you" }, icon("eye"), " Only visible to you") : null,
     avatar(m.author, m.by === "bot" ? "bot" : "person"),
     h("div", { class: "body" },

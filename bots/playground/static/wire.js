@@ -16,6 +16,10 @@ export const wire = {
     });
     drawer.replaceChildren(h("ol", { id: "wire-list" }));
   },
+  anew() {
+    seen = 0;
+    byId("wire-list").replaceChildren();
+  },
   counted(count) {
     byId("wire-count").textContent = count || "";
     if (open && count > seen) load();
