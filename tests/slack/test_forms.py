@@ -8,7 +8,7 @@ import pytest
 
 from bots.playground.slack_server import FakeSlack
 from bots.slack import SlackFace
-from commands.cards import Card, CardKind, Form, Input, InputKind, Option, Row
+from commands.cards import Card, CardKind, Input, InputKind, Option, Row
 from commands.request import Reply, Request, Submitted, Typed
 
 from .conftest import Script
