@@ -22,6 +22,7 @@ import orjson
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from .answers import error_from, parsed
+from .definitions import Names
 from .errors import BadAnswer, CrmError, NotCarriedOut
 from .metadata import Metadata
 from .query import Query
@@ -258,6 +259,14 @@ async def _result(part: Part, answer: Answer, host: str, metadata: Metadata) -> 
     if answer.status >= 400:
         return Result(error=error_from(answer, host, table=part.table))
     names = await metadata.names(part.table)
+    try:
+        return _success(part, answer, host, names)
+    except (BadAnswer, AttributeError, KeyError, TypeError, ValueError):
+        problem = f"{host} answered a part of the batch with something else."
+        return Result(error=BadAnswer(problem, table=part.table, outcome_unknown=part.method != "GET"))
+
+
+def _success(part: Part, answer: Answer, host: str, names: Names) -> Result:
     if part.action:
         return Result(answer=parsed(answer, host))
     if part.method == "POST":

@@ -20,6 +20,10 @@ from .transport import FAILURES, Answer, Transport, failure, was_sent
 
 log = logging.getLogger("crm")
 
+_LONGEST_PAUSE = 900.0
+"""Seconds. Dataverse's limits look back 300 s (Microsoft, "Service protection API limits"), so a longer wait is
+somebody's mistake in between, and must not shut a person out for a day."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Call:
@@ -206,7 +210,7 @@ class _Attempts:
                 exchange.breaker.success()
             if isinstance(error, Throttled):
                 error.retry_after = self._retry_after(error)
-                exchange.limits.pause(self._identity, error.retry_after)
+                exchange.limits.pause(self._identity, min(error.retry_after, _LONGEST_PAUSE))
             elif answer.status >= 500 and not error.code:
                 error.outcome_unknown = self._call.writes
             return error

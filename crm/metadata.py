@@ -18,7 +18,7 @@ from urllib.parse import quote
 import orjson
 
 from .definitions import STANDARD_NAMES, ColumnInfo, Names, TableInfo, fold, table_from
-from .errors import CrmError, UnknownTable
+from .errors import BadAnswer, CrmError, UnknownTable
 from .payload import PayloadBuilder, find_column, listed, nearest
 from .records import Json
 from .tables import TABLES
@@ -88,6 +88,17 @@ def _changes(query: dict[str, Json], stamp: str | None = None) -> str:
     return path.format(",ClientVersionStamp=@p2") + f"&@p2='{quote(stamp)}'" if stamp else path.format("")
 
 
+_STRANGE = "Dataverse answered the question about its tables with something else. Check the address."
+
+
+def _tables(items: list[Any]) -> dict[str, TableInfo]:
+    """Tables by logical name. Raises BadAnswer, and nothing is taken of an answer that is wrong in a part."""
+    try:
+        return {item["LogicalName"]: table_from(item) for item in items}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise BadAnswer(_STRANGE) from None
+
+
 class Metadata:
     """One organisation's metadata. Cheap to ask once loaded; loading happens once however many ask."""
 
@@ -148,12 +159,12 @@ class Metadata:
             tables = set(self._raw) or set(TABLES)
             if self._stamp is not None:
                 try:
-                    answer = await self._fetch(_changes(_detail(tables), self._stamp))
+                    answer = await self._ask(_changes(_detail(tables), self._stamp))
                 except CrmError as error:
                     # An expired stamp answers an error; a full load then settles it, or fails for the real reason.
                     log.info("metadata version check: %s", error.message)
                 else:
-                    if not answer.get("EntityMetadata") and not (answer.get("DeletedMetadata") or {}).get("Keys"):
+                    if not answer["EntityMetadata"] and not (answer.get("DeletedMetadata") or {}).get("Keys"):
                         return False
             await self._load_all(tables)
             return True
@@ -245,28 +256,35 @@ class Metadata:
 
     async def _load_all(self, tables: set[str]) -> None:
         index, detail = await asyncio.gather(
-            self._fetch(_changes({"Properties": _names(*_TABLE)})),
-            self._fetch(_changes(_detail(tables))),
+            self._ask(_changes({"Properties": _names(*_TABLE)})),
+            self._ask(_changes(_detail(tables))),
         )
-        self._raw = {}
         self._take_index(index["EntityMetadata"])
-        self._take(detail["EntityMetadata"])
+        self._take(detail["EntityMetadata"], {})
         self._stamp = detail.get("ServerVersionStamp")
         self._checked = monotonic()
         await asyncio.to_thread(self._write_cache)
 
     async def _fetch_detail(self, tables: set[str]) -> None:
-        answer = await self._fetch(_changes(_detail(tables)))
-        self._take(answer["EntityMetadata"])
+        answer = await self._ask(_changes(_detail(tables)))
+        self._take(answer["EntityMetadata"], self._raw)
         await asyncio.to_thread(self._write_cache)
 
-    def _take_index(self, items: list[Any]) -> None:
-        self._raw_index = items
-        self._index = {item["LogicalName"]: table_from(item) for item in items}
+    async def _ask(self, path: str) -> dict[str, Any]:
+        """A RetrieveMetadataChanges answer, its "EntityMetadata" a list. Raises BadAnswer, among others."""
+        answer = await self._fetch(path)
+        if not isinstance(answer, dict) or not isinstance(answer.get("EntityMetadata") or [], list):
+            raise BadAnswer(_STRANGE)
+        return {**answer, "EntityMetadata": answer.get("EntityMetadata") or []}
 
-    def _take(self, items: list[Any]) -> None:
-        self._raw.update({item["LogicalName"]: item for item in items})
-        self._tables = {logical: table_from(item) for logical, item in self._raw.items()}
+    def _take_index(self, items: list[Any]) -> None:
+        self._index = _tables(items)
+        self._raw_index = items
+
+    def _take(self, items: list[Any], known: Mapping[str, Any]) -> None:
+        """Know these tables in detail, besides those that were known."""
+        self._tables = _tables([*known.values(), *items])
+        self._raw = {**known, **{item["LogicalName"]: item for item in items}}
 
     def _read_cache(self) -> bool:
         if self._cache is None:
@@ -276,11 +294,11 @@ class Metadata:
             if stored["format"] != _FORMAT:
                 return False
             self._take_index(stored["index"])
-            self._take(stored["tables"])
+            self._take(stored["tables"], {})
             self._stamp = stored["stamp"]
         except FileNotFoundError:
             return False
-        except (OSError, ValueError, KeyError, TypeError) as exc:
+        except (OSError, ValueError, KeyError, TypeError, BadAnswer) as exc:
             log.warning("the metadata copy %s is unusable and will be replaced: %s", self._cache, exc)
             return False
         return self.loaded

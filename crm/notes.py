@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID, uuid4
 
-from .errors import DuplicateId, Invalid, TooLarge
+from .errors import BadAnswer, DuplicateId, Invalid, TooLarge
 from .records import Json, Ref
 from .tables import NOTE
 
@@ -88,8 +88,11 @@ async def attach(
 
 async def _check_size(session: "Session", file: File, size: int) -> None:
     data = await session.get_json("/organizations?$select=maxuploadfilesize", verb="organization")
-    limit = next((entry.get("maxuploadfilesize") for entry in data["value"]), None)
-    if limit is not None and size > limit:
+    try:
+        limit = next((entry.get("maxuploadfilesize") for entry in data["value"]), None)
+    except (AttributeError, KeyError, TypeError):
+        limit = None  # Dataverse itself refuses what is too large
+    if isinstance(limit, int) and size > limit:
         raise TooLarge(
             f"{file.name} has {size / 2**20:.1f} MB; this organisation takes files up to {limit / 2**20:.1f} MB.",
             table=NOTE.logical,
@@ -132,4 +135,7 @@ def _open(file: File) -> BinaryIO:
 async def read_file(session: "Session", note: Ref) -> bytes:
     """The bytes of a note's file; empty for a note without one."""
     row = await session.get(note, select=["documentbody"])
-    return base64.b64decode(row["documentbody"] or "")
+    try:
+        return base64.b64decode(row["documentbody"] or "")
+    except (KeyError, TypeError, ValueError):
+        raise BadAnswer("Dataverse answered with something else than the note's file.", table=note.table) from None

@@ -106,8 +106,18 @@ class Row(Mapping[str, Any]):
 
 
 def row_of(table: str, primary_id: str, data: dict[str, Any]) -> Row:
-    """A row from its JSON; Dataverse returns the primary id even when it was not selected."""
-    return Row(table, data[primary_id], data)
+    """A row from its JSON; Dataverse returns the primary id even when it was not selected.
+
+    Raises KeyError or TypeError when it is not one.
+    """
+    return Row(table, _id(data[primary_id]), data)
+
+
+def _id(value: Any) -> str:
+    """A GUID as text, by its looks: in a long list most are never parsed."""
+    if not isinstance(value, str) or len(value) != 36:
+        raise TypeError("not a GUID")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +135,12 @@ class Page:
 
 def page_of(table: str, primary_id: str, data: dict[str, Any]) -> Page:
     """A page from its JSON. Raises KeyError or TypeError when it is not one."""
+    link = data.get("@odata.nextLink")
+    if link is not None and not isinstance(link, str):
+        raise TypeError("not a link")
     return Page(
-        [Row(table, item[primary_id], item) for item in data["value"]],
-        data.get("@odata.nextLink"),
+        [Row(table, _id(item[primary_id]), item) for item in data["value"]],
+        link,
         data.get("@odata.count"),
         bool(data.get("@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded")),
     )

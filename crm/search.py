@@ -48,7 +48,7 @@ async def _relevance(session: "Session", text: str, tables: Mapping[str, Sequenc
         if response.get("Error"):
             raise Invalid(str(response["Error"].get("message") or "The search was refused."))
         return [_hit(item) for item in response["Value"]]
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise BadAnswer("Dataverse answered the search with something else.") from None
 
 

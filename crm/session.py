@@ -215,8 +215,12 @@ class Session:
         data = self._exchange.json(answer)
         try:
             page = page_of(query.table, names.primary_id, data)
-        except (KeyError, TypeError):
+        except (AttributeError, KeyError, TypeError):
             raise BadAnswer(f"{self._exchange.host} answered a list with something else.") from None
+        if page.next_link is not None and page.next_link == next_link:
+            raise BadAnswer(
+                f"A paging link of {self._exchange.host} leads to itself; the list cannot be read to its end."
+            )
         self.metadata.notice(data.get(_VERSION))
         return page
 
@@ -244,7 +248,11 @@ class Session:
 
     async def who_am_i(self) -> UUID:
         """The caller's `systemuserid`."""
-        return UUID((await self.get_json("/WhoAmI", verb="whoami"))["UserId"])
+        answer = await self.get_json("/WhoAmI", verb="whoami")
+        try:
+            return UUID(answer["UserId"])
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise BadAnswer(f"{self._exchange.host} did not say who the caller is. Check the address.") from None
 
     async def holds(self, ref: Ref, payload: Mapping[str, Json]) -> bool:
         """Whether the row exists with the values of this payload; nested rows are not compared."""
@@ -358,13 +366,14 @@ class Session:
 
     def _row(self, table: str, names: Names, answer: Answer, *, wrote: bool = False) -> Row:
         data = self._exchange.json(answer, wrote=wrote)
-        if not isinstance(data, dict) or names.primary_id not in data:
+        try:
+            return row_of(table, names.primary_id, data)
+        except (KeyError, TypeError):
             raise BadAnswer(
                 f"{self._exchange.host} answered without the row that was asked for.",
                 status=answer.status,
                 outcome_unknown=wrote,
-            )
-        return row_of(table, names.primary_id, data)
+            ) from None
 
     def _own(self, link: str) -> str:
         """A link that Dataverse gave, if it leads back there: the token goes nowhere else."""

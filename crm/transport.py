@@ -22,6 +22,9 @@ from .errors import BadAnswer, CertificateProblem, CrmError, DeadlineExceeded, U
 
 _LARGE = 2**20
 """Bytes."""
+_LARGEST = 2**28
+"""Bytes of an answer, unpacked: a note's file of 128 MB, which is the most that an organisation can allow, is 171 MB as
+base64 (Microsoft, "Organization table": maxuploadfilesize)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,13 @@ class Transport(AiohttpTransport):
         verify: ssl.SSLContext | bool = True,
         connect_timeout: float = 10.0,
         idle: float = 30.0,
+        largest: int = _LARGEST,
     ) -> None:
         super().__init__(verify=verify)
         self._connections = connections
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
         self._idle = idle
+        self._largest = largest
         self._proxy = _proxy(httpx.URL(url))
         self._session: aiohttp.ClientSession | None = None
 
@@ -83,7 +88,27 @@ class Transport(AiohttpTransport):
         async with session.request(
             method, URL(url, encoded=True), headers=headers, data=data, allow_redirects=False
         ) as response:
-            return Answer(response.status, response.headers, await response.read())
+            return Answer(response.status, response.headers, await _body(response, self._largest))
+
+
+class AnswerTooLargeError(aiohttp.ClientError):
+    """An answer has no end, or unpacks to more than memory should hold."""
+
+    def __init__(self, status: int, limit: int) -> None:
+        super().__init__(status, limit)
+        self.status = status
+        self.limit = limit
+
+
+async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in response.content.iter_any():
+        size += len(piece)
+        if size > limit:
+            raise AnswerTooLargeError(response.status, limit)
+        pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _proxy(url: httpx.URL) -> str | None:
@@ -119,6 +144,10 @@ def failure(exc: Exception, host: str) -> CrmError:
         case aiohttp.ClientConnectorError():
             return Unreachable(
                 f"{host} cannot be reached ({_reason(exc.os_error)}). Check the address, the network and the firewall."
+            )
+        case AnswerTooLargeError():
+            return BadAnswer(
+                f"The answer of {host} is larger than {exc.limit // 2**20} MB. Ask for less at once.", status=exc.status
             )
         case aiohttp.ClientPayloadError():
             return BadAnswer(f"The answer of {host} was cut off. If it happens again, look at the proxy in between.")
