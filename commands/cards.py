@@ -28,6 +28,8 @@ class Moment:
     """An instant (aware, any zone) that each reader sees in their own zone; a `date` has no zone and never moves."""
 
     at: datetime | date
+    brief: bool = False
+    """The day is enough, as in a list: faces leave the time of day out."""
 
 
 @dataclass(frozen=True, slots=True)

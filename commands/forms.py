@@ -5,7 +5,7 @@ there are. What was typed before stands in the fields again, whatever was wrong 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from crm.errors import ValueProblem
@@ -15,7 +15,7 @@ from crm.payload import PayloadBuilder, find_column
 from crm.records import Ref
 from crm.tables import Kind, Table
 
-from .cards import Form, Option, Submission
+from .cards import Form, Input, Option, Submission
 from .context import Context
 from .fields import Money, Named
 from .form_inputs import HIDDEN, InputMaker, changes, columns_field, creates, required_columns, said_inputs
@@ -68,12 +68,21 @@ async def form(operation: type[Operation], args: Mapping[str, str], ctx: Context
         more = Press(do=Do.FORM, verb=operation.verb, args=args_more, key=ctx.key, etag=etag, owner=ctx.principal.key)
     return Form(
         title=_title(operation),
-        intro=operation.summary(),
+        intro=_intro(operation, inputs),
         submit=press,
         submit_label=_SUBMIT.get(operation.verb.rpartition(" ")[2], "Save"),
         inputs=tuple(shown),
         more=more,
     )
+
+
+def _intro(operation: type[Operation], inputs: Sequence[Input]) -> str:
+    """What it is for, and what must still be said."""
+    needed = [i.label for i in inputs if i.required and not i.value]
+    if not needed:
+        return operation.summary()
+    names = " and ".join(filter(None, (", ".join(needed[:-1]), needed[-1])))
+    return f"{operation.summary()} Needed: {names}."
 
 
 def filled(press: Press, submission: Submission) -> dict[str, str]:
@@ -135,7 +144,10 @@ async def suggest(operation: type[Operation], field: str, text: str, ctx: Contex
 
 
 def missing(operation: Operation, metadata: Metadata) -> list[str]:
-    """Fields that must be asked for before this can run; empty where nothing is missing (or metadata is not loaded)."""
+    """Inputs that must be filled in before this can run; empty where nothing is missing (or metadata is not loaded).
+
+    `columns` where it says nothing at all.
+    """
     kind = type(operation)
     given = {name for name in operation.given() if getattr(operation, name) not in (None, {})} - HIDDEN
     if changes(kind):
@@ -148,7 +160,8 @@ def missing(operation: Operation, metadata: Metadata) -> list[str]:
         columns |= {find_column(info, word).logical for word in getattr(operation, "columns", {})}
         if "primarycontactid" in columns or "parentcontactid" in columns:
             columns.add("customerid")
-        return [c.logical for c in required_columns(kind, info) if c.logical not in columns]
+        inputs = {p.column.logical: p.name for p in kind.parameters.values() if p.column}
+        return [inputs.get(c.logical, c.logical) for c in required_columns(kind, info) if c.logical not in columns]
     return [] if given else ["columns"]
 
 

@@ -23,6 +23,9 @@ from .request import Reply, Request, Visibility
 from .understanding import Intent, Understanding
 from .work import Outcome, Work
 
+_EMPTY = "Fill this in."
+_UNCHANGED = "Nothing has been changed yet. Change a field, or close the form."
+
 
 class Fulfilment:
     """One for all requests."""
@@ -37,15 +40,15 @@ class Fulfilment:
         except ValidationError as e:
             problems = _problems(e)
             if intent.form or not any(problems.values()):
-                return await self.ask(intent, request, {k: v or "Fill this in." for k, v in problems.items()})
+                return await self.ask(intent, request, {k: v or _EMPTY for k, v in problems.items()})
             raise _bad_input(intent, problems) from e
         if isinstance(operation, CaptureCase) and operation.bare:
             return await self.carry_out(replace(intent, args=operation.args(), quote=operation.quote), request)
         if intent.operation.effect is not Effect.READ:
             metadata = intent.environment.dataverse.metadata
             await self._understanding.learn(intent.operation, intent.environment)
-            if forms.missing(operation, metadata):
-                return await self.ask(intent, request)
+            if empty := forms.missing(operation, metadata):
+                return await self.ask(intent, request, dict.fromkeys(empty, _EMPTY))
             if problems := forms.problems(operation, metadata):
                 if intent.form:
                     return await self.ask(intent, request, problems)
@@ -53,11 +56,14 @@ class Fulfilment:
         return await self.carry_out(replace(intent, args=operation.args()), request)
 
     async def ask(self, intent: Intent, request: Request, problems: dict[str, str] | None = None) -> Reply:
-        """The command's form, filled with what is known; `problems`: sentence by field name."""
+        """The command's form, filled with what is known; `problems`, by field name, are shown once it was submitted."""
         came_to(Stage.READING)
         await self._access.allow(intent.operation, request.principal, request.place, intent.environment)
         form = await forms.form(intent.operation, intent.args, await self._context(intent, request))
-        return Reply(form=form.with_problems(intent.args, problems) if problems else form)
+        if not (problems and intent.form):
+            return Reply(form=form)
+        fields = {i.name for i in form.inputs}
+        return Reply(form=form.with_problems(intent.args, problems, "" if fields & problems.keys() else _UNCHANGED))
 
     async def carry_out(self, intent: Intent, request: Request) -> Reply:
         """Read at once, ask to confirm, or journal; where policy allows it."""

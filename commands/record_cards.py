@@ -118,7 +118,7 @@ class Look:
         number = str(row.get(view.number.logical) or "") if view.number else ""
         wanted = [c for c in (columns or usual) if c in row]
         title = self.title(row)
-        details = (self.value(row, c) for c in wanted)
+        details = (_brief(self.value(row, c)) for c in wanted)
         return cards.Row(
             title=f"{number} {title}".strip() if number and number != title else title,
             detail=tuple(d for d in details if d and d != title),
@@ -185,6 +185,10 @@ def notice(title: str, *text: str, actions: Sequence[Action] = ()) -> Card:
 def with_notes(card: Card, *notes: str) -> Card:
     """The card with sentences before its text."""
     return replace(card, text=(*notes, *card.text))
+
+
+def _brief(value: Value) -> Value:
+    return replace(value, brief=True) if isinstance(value, Moment) and isinstance(value.at, datetime) else value
 
 
 def _shown(row: Row, column: ColumnInfo, raw: object, language: int) -> Value:

@@ -118,7 +118,7 @@ def mrkdwn(text: str) -> Block:
 def value_markup(value: Value, limit: int = VALUE) -> str:
     """A value in mrkdwn, escaped."""
     if isinstance(value, Moment):
-        return moment(value.at, value_text(value))
+        return moment(value.at, value_text(value), brief=value.brief)
     if isinstance(value, Link):
         if not is_web(value.url) or len(value.url) > limit:
             return clip_escaped(value.text, limit)

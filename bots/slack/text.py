@@ -68,15 +68,16 @@ def link(url: str, label: str) -> str:
     return f"<{address}|{escape(label).replace('|', '¦')}>"
 
 
-def moment(value: datetime | date, fallback: str) -> str:
-    """A date or time that Slack shows in each reader's own zone; `fallback` where it cannot.
+def moment(value: datetime | date, fallback: str, *, brief: bool = False) -> str:
+    """A date or time that Slack shows in each reader's own zone; `fallback` where it cannot. `brief`: the day alone.
 
     A date without a time has no zone: it is shown as it is.
     """
     if not isinstance(value, datetime):
         return escape(fallback)
     stamp = int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
-    return f"<!date^{stamp}^{{date_short_pretty}} {{time}}|{escape(fallback).replace('|', '¦')}>"
+    form = "{date_short_pretty}" if brief else "{date_short_pretty} {time}"
+    return f"<!date^{stamp}^{form}|{escape(fallback).replace('|', '¦')}>"
 
 
 _DATE = re.compile(r"<!date\^[^|<>]{1,500}\|([^<>]{0,500})>")

@@ -216,7 +216,8 @@ class _Renderer:
 
     def _value(self, value: Value) -> str:
         if isinstance(value, Moment):
-            return show_moment(value.at, self._reader.locale, self._reader.zone, name_zone=not self._reader.alone)
+            reader = self._reader
+            return show_moment(value.at, reader.locale, reader.zone, name_zone=not reader.alone, brief=value.brief)
         return value.text if isinstance(value, Link) else value
 
     def _value_run(self, value: Value) -> Element:
@@ -232,8 +233,13 @@ def refreshing(card: Card) -> Press | None:
         return None
     own = card.record.rpartition("/")[2]
     buttons = (*card.buttons(), *(card.stub.buttons() if card.stub else ()))
-    shows = (a.press for a in buttons if a.press and a.press.do is Do.RUN and a.press.verb.endswith((" show", " get")))
-    return next((press for press in shows if press.args.get("record") == own), None)
+    presses = (a.press for a in buttons if a.press and shows(a.press))
+    return next((press for press in presses if press.args.get("record") == own), None)
+
+
+def shows(press: Press) -> bool:
+    """Whether it shows a record, and changes nothing."""
+    return press.do is Do.RUN and press.verb.endswith((" show", " get"))
 
 
 def _status(status: Status) -> Element:

@@ -73,12 +73,14 @@ def for_thumbnail(text: str, limit: int) -> str:
     return escape(one_line(text, limit))
 
 
-def show_moment(at: datetime | date, locale: str, zone: tzinfo, *, name_zone: bool) -> str:
-    """An instant in the reader's zone and language; `name_zone` where several people read."""
+def show_moment(at: datetime | date, locale: str, zone: tzinfo, *, name_zone: bool, brief: bool = False) -> str:
+    """An instant in the reader's zone and language; `name_zone` where several people read; `brief`: the day alone."""
     known = known_locale(locale)
     if not isinstance(at, datetime):
         return format_date(at, "medium", locale=known)
     local = at.astimezone(zone)
+    if brief:
+        return format_date(local, "medium", locale=known)
     shown = f"{format_date(local, 'medium', locale=known)}, {format_time(local, 'short', locale=known)}"
     return f"{shown} {local:%Z}" if name_zone else shown
 

@@ -156,3 +156,11 @@ async def test_every_command_has_a_form(desk: Desk) -> None:
         names = [i.name for i in form.inputs]
         assert len(names) == len(set(names)), verb
         assert all(i.label for i in form.inputs), verb
+
+
+async def test_a_form_says_what_is_needed(desk: Desk) -> None:
+    form = await forms.form(CATALOG["case create"], {}, desk.context())
+    assert form.intro == "Open a case for a customer. Needed: Case Title and Customer."
+    form = await forms.form(CATALOG["case create"], {"title": "A", "customer": "Contoso"}, desk.context())
+    assert form.intro == "Open a case for a customer."
+    assert not any(field.problem for field in form.inputs)

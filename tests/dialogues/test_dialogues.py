@@ -57,6 +57,22 @@ async def test_dialogue(bot: Bot, path: Path) -> None:
     await hold(path, AtTheDoor(bot.app.dispatcher, path.stem, speaker_of(path)))
 
 
+async def test_a_form_finds_fault_only_with_what_was_submitted(bot: Bot) -> None:
+    door = AtTheDoor(bot.app.dispatcher, "faults", "anna.weber@contoso.example")
+    asked = (await door.say("case create 'No power in hall 5'")).form
+    assert asked
+    assert "Needed: Customer." in asked.intro
+    assert not any(field.problem for field in asked.inputs)
+    again = (await door.submit(asked.submit, {"title": "No power in hall 5"})).form
+    assert again
+    assert {i.name: i.problem for i in again.inputs if i.problem} == {"customer": "Fill this in."}
+    edited = (await door.say("account update Contoso")).form
+    assert edited
+    unchanged = (await door.submit(edited.submit, {i.name: i.value for i in edited.inputs if i.value})).form
+    assert unchanged
+    assert unchanged.problem.startswith("Nothing has been changed yet.")
+
+
 def test_there_are_dialogues() -> None:
     assert len(dialogues()) >= 8
     assert all(list(read(path)) for path in dialogues())

@@ -3,6 +3,7 @@
 import html
 import random
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from bots.slack.blocks import render
 from bots.slack.fitting import MESSAGE_BLOCKS, MESSAGE_TEXT, VIEW_BLOCKS, size
 from bots.slack.modals import Modals
 from bots.slack.text import clip_escaped, escape, link, plain
-from commands.cards import Action, Card, CardKind, Confirm, Fact, InputKind, Link, Row
+from commands.cards import Action, Card, CardKind, Confirm, Fact, InputKind, Link, Moment, Row
 from commands.press import Do, Press
 
 from .golden import ANNA, PLACE, SEAL, files
@@ -128,6 +129,12 @@ def test_instants_are_shown_in_the_readers_zone() -> None:
     said = str(render(card, SEAL).blocks)
     assert "<!date^1787925900^{date_short_pretty} {time}|2026-08-28 14:05 UTC>" in said
     assert "2026-09-01" in said  # a date has no zone
+
+
+def test_a_list_shows_the_day_alone() -> None:
+    when = Moment(datetime(2026, 8, 28, 14, 5, tzinfo=UTC), brief=True)
+    card = Card(kind=CardKind.LIST, title="1 lead", rows=(Row(title="Jane", detail=(when,)),))
+    assert "<!date^1787925900^{date_short_pretty}|2026-08-28 14:05 UTC>" in str(render(card, SEAL).blocks)
 
 
 def test_status_is_never_colour_alone() -> None:

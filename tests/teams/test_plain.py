@@ -54,5 +54,6 @@ def test_moments_are_the_readers():
     at = datetime(2026, 8, 28, 22, 5, tzinfo=UTC)
     berlin = ZoneInfo("Europe/Berlin")
     assert show_moment(at, "de-DE", berlin, name_zone=False) == "29.08.2026, 00:05"
+    assert show_moment(at, "de-DE", berlin, name_zone=True, brief=True) == "29.08.2026"
     assert show_moment(at, "en-GB", berlin, name_zone=True).endswith("CEST")
     assert show_moment(date(2026, 8, 28), "xx-nonsense", berlin, name_zone=True) == "Aug 28, 2026"
