@@ -18,8 +18,8 @@ from typing import Any, Self
 import httpx
 
 from . import address
+from .application_sign_in import application_auth
 from .auth import Application, Caller, Delegated
-from .entra import application_auth
 from .errors import ConfigurationError
 from .exchange import Exchange, Retries
 from .limits import Breaker, Limits, LocalLimits

@@ -1,7 +1,8 @@
-"""Tokens from Microsoft Entra, through MSAL: application, managed identity, and people who sign in.
+"""Tokens from Microsoft Entra, through MSAL: for the application, and for people who sign in.
 
-MSAL blocks, so every call to it runs in a thread. Scopes (Microsoft, "Use OAuth with Dataverse"): an application asks
-for `{organisation}/.default`, a person for `{organisation}/user_impersonation`.
+MSAL blocks, so every call to it runs in a thread; there it is imported, too, by the first sign-in, for it is slow to
+load. Scopes (Microsoft, "Use OAuth with Dataverse"): an application asks for `{organisation}/.default`, a person for
+`{organisation}/user_impersonation`.
 """
 
 import asyncio
@@ -9,68 +10,25 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import msal
-import requests
-from cryptography import x509
-
 from .auth import Demand, Token, TokenAuth
+from .credentials import Certificate, Secret
 from .errors import ConfigurationError, SignInAway, SignInError, SignInRequired
 from .sign_in_errors import refused, unreachable
 
+__all__ = ["Certificate", "DeviceCode", "Entra", "Secret", "SignedIn"]
+
 T = TypeVar("T")
 
-_TIMEOUT = 20.0
-_DISCOVERY = 86_400.0
-"""Seconds for which a tenant's endpoints are believed, as MSAL itself does."""
 _SKEW = 300.0
 """Seconds that our clock and the provider's may differ."""
 _HOSTS = frozenset(
     {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn", "login.windows.net"}
 )
 """Authorities that MSAL knows; any other is the administrator's own choice, and MSAL must not look it up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A client secret."""
-
-    value: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A certificate with its private key: PEM with both in one file, or PFX."""
-
-    path: Path
-    passphrase: str | None = field(default=None, repr=False)
-
-    def for_msal(self) -> dict[str, Any]:
-        """As MSAL wants it. Raises ConfigurationError when the file is unusable or the certificate expired."""
-        if self.path.suffix.lower() in {".pfx", ".p12"}:
-            return {"private_key_pfx_path": str(self.path), "passphrase": self.passphrase, "public_certificate": True}
-        try:
-            text = self.path.read_text("utf-8")
-            certificate = x509.load_pem_x509_certificate(text.encode())
-        except OSError as exc:
-            raise ConfigurationError(f"The certificate {self.path} cannot be read: {exc.strerror}.") from None
-        except ValueError:
-            raise ConfigurationError(
-                f"{self.path} holds no certificate: it must hold one and its private key as PEM, or be a .pfx."
-            ) from None
-        if "PRIVATE KEY-----" not in text:
-            raise ConfigurationError(f"{self.path} holds no private key; put it beside the certificate.")
-        ends = certificate.not_valid_after_utc
-        if ends < datetime.now(UTC):
-            raise ConfigurationError(
-                f"The certificate {self.path} expired on {ends:%Y-%m-%d}. Upload a new one to the app registration."
-            )
-        start = text.index("-----BEGIN CERTIFICATE-----")
-        return {"private_key": text, "passphrase": self.passphrase, "public_certificate": text[start:]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,34 +52,6 @@ class DeviceCode:
     code: str
     url: str
     flow: Mapping[str, Any] = field(repr=False)
-
-
-class _Http:
-    """The blocking HTTP client that MSAL uses: with a timeout, and `verify` goes before the environment.
-
-    It keeps what discovery said. MSAL's own `http_cache` would do so, too, yet it also keeps a refusal of one person's
-    sign-in (429 and 5xx, for as long as Retry-After says) and gives it to the next person, so that is not shared.
-    """
-
-    def __init__(self, *, verify: str | None = None) -> None:
-        self._session = requests.Session()
-        self._verify = verify
-        self._kept: dict[str, tuple[float, requests.Response]] = {}
-
-    def get(self, url: str, **options: Any) -> requests.Response:
-        key = f"{url} {options.get('params')}"
-        until, answer = self._kept.get(key, (0.0, None))
-        if answer is None or until < time.monotonic():
-            answer = self._session.get(url, verify=self._verify, timeout=_TIMEOUT, **options)
-            if answer.ok:
-                self._kept[key] = time.monotonic() + _DISCOVERY, answer
-        return answer
-
-    def post(self, url: str, **options: Any) -> requests.Response:
-        return self._session.post(url, verify=self._verify, timeout=_TIMEOUT, **options)
-
-    def close(self) -> None:
-        """MSAL closes what it was given; connections are shared, so they stay."""
 
 
 class Entra:
@@ -151,7 +81,8 @@ class Entra:
         self.tenant = tenant
         self.client_id = client_id
         self._credential = credential
-        self._http = _Http(verify=str(ca_file) if ca_file else None)
+        self._verify = str(ca_file) if ca_file else None
+        self._http: Any = None
 
     # Sources of tokens
 
@@ -202,23 +133,23 @@ class Entra:
 
         Raises SignInRequired when the person must sign in again.
         """
-        store = msal.SerializableTokenCache()
-        store.deserialize(cache)
         scopes = [_scope(organisation, "user_impersonation")]
 
-        def acquire() -> Any:
+        def acquire() -> tuple[Any, str]:
+            store = _store(cache)
             app = self._app(store)
             accounts = app.get_accounts()
             if not accounts:
-                return None
-            return app.acquire_token_silent_with_error(
+                return None, cache
+            result = app.acquire_token_silent_with_error(
                 scopes, account=accounts[0], force_refresh=demand.fresh, claims_challenge=demand.claims
             )
+            return result, store.serialize() if store.has_state_changed else cache
 
-        result = await self._run(acquire)
+        result, now = await self._run(acquire)
         if result is None:
             raise SignInRequired("You are not signed in to Dynamics any more. Please connect again.")
-        return self._token(result), store.serialize() if store.has_state_changed else cache
+        return self._token(result), now
 
     # Signing in
 
@@ -253,7 +184,7 @@ class Entra:
         """Redeem the code that the redirect brought. Raises SignInError for a foreign or repeated answer."""
 
         def finish() -> SignedIn:
-            store = msal.SerializableTokenCache()
+            store = _store()
             try:
                 result = self._app(store).acquire_token_by_auth_code_flow(dict(flow), dict(query))
             except (ValueError, RuntimeError):  # the latter: another nonce
@@ -266,7 +197,7 @@ class Entra:
         """Exchange a token that the person's client gave to this application (Teams sign-in) for Dataverse's."""
 
         def exchange() -> SignedIn:
-            store = msal.SerializableTokenCache()
+            store = _store()
             scopes = [_scope(organisation, "user_impersonation")]
             return self._signed_in(self._app(store).acquire_token_on_behalf_of(assertion, scopes), store)
 
@@ -288,7 +219,7 @@ class Entra:
         """Wait until the person has signed in on the other device, or the code expires."""
 
         def finish() -> SignedIn:
-            store = msal.SerializableTokenCache()
+            store = _store()
             app = self._public_app(store)
             return self._signed_in(app.acquire_token_by_device_flow(dict(device.flow)), store)
 
@@ -296,17 +227,24 @@ class Entra:
 
     # Within
 
-    def _app(self, store: msal.TokenCache | None = None) -> Any:
+    def _app(self, store: Any = None) -> Any:
+        import msal
+
         if self._credential is None:
             return self._public_app(store)
         credential = self._credential
         secret = credential.value if isinstance(credential, Secret) else credential.for_msal()
         return msal.ConfidentialClientApplication(client_credential=secret, **self._options(store))
 
-    def _public_app(self, store: msal.TokenCache | None = None) -> Any:
+    def _public_app(self, store: Any = None) -> Any:
+        import msal
+
         return msal.PublicClientApplication(**self._options(store))
 
-    def _options(self, store: msal.TokenCache | None) -> dict[str, Any]:
+    def _options(self, store: Any) -> dict[str, Any]:
+        from .sign_in_http import SignInHttp
+
+        self._http = self._http or SignInHttp(verify=self._verify)
         return {
             "client_id": self.client_id,
             "authority": self.authority,
@@ -317,8 +255,14 @@ class Entra:
         }
 
     async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.to_thread(self._called, call, *arguments)
+
+    def _called(self, call: Callable[..., T], *arguments: Any) -> T:
+        import msal
+        import requests
+
         try:
-            return await asyncio.to_thread(call, *arguments)
+            return call(*arguments)
         except requests.RequestException as exc:
             raise unreachable(exc, self.host) from None
         except msal.exceptions.MsalServiceError:
@@ -352,55 +296,17 @@ class Entra:
         )
 
 
+def _store(cache: str = "") -> Any:
+    """MSAL's cache of tokens, empty or as it was kept."""
+    import msal
+
+    store = msal.SerializableTokenCache()
+    if cache:
+        store.deserialize(cache)
+    return store
+
+
 def _scope(organisation: str, permission: str) -> str:
     """A permission on an organisation, whatever stands behind the host in its address."""
     parts = urlsplit(organisation)
     return f"{parts.scheme}://{parts.netloc}/{permission}"
-
-
-def application_auth(
-    organisation: str,
-    *,
-    tenant: str = "",
-    client_id: str = "",
-    secret: str = "",
-    certificate: Path | None = None,
-    authority_host: str | None = None,
-) -> TokenAuth | None:
-    """The application's sign-in from settings as `AZURE_…` name them; None where none is set.
-
-    A client id without tenant, secret and certificate names a user-assigned managed identity; nothing at all, on a
-    machine that offers one (`IDENTITY_ENDPOINT`), means its own.
-    """
-    if secret or certificate or tenant:
-        credential = Certificate(certificate) if certificate else Secret(secret) if secret else None
-        entra = Entra(tenant=tenant, client_id=client_id, credential=credential, authority_host=authority_host)
-        return entra.application(organisation)
-    if client_id or os.environ.get("IDENTITY_ENDPOINT"):
-        return managed_identity(organisation, client_id=client_id or None)
-    return None
-
-
-def managed_identity(organisation: str, *, client_id: str | None = None) -> TokenAuth:
-    """The tokens of the machine's own identity (Azure), or of a user-assigned one by its client id."""
-    identity = (
-        msal.UserAssignedManagedIdentity(client_id=client_id) if client_id else msal.SystemAssignedManagedIdentity()
-    )
-    client: Any = None
-
-    def acquire(demand: Demand) -> Any:
-        nonlocal client
-        if client is None or (demand.fresh and not demand.claims):
-            client = msal.ManagedIdentityClient(identity, http_client=_Http(), client_capabilities=["cp1"])
-        return client.acquire_token_for_client(resource=organisation, claims_challenge=demand.claims)
-
-    async def source(demand: Demand) -> Token:
-        try:
-            result = await asyncio.to_thread(acquire, demand)
-        except requests.RequestException as exc:
-            raise unreachable(exc, "the managed identity endpoint") from None
-        if "access_token" not in result:
-            raise refused(result, "the managed identity endpoint")
-        return Token(result["access_token"], float(result.get("expires_in") or 0))
-
-    return TokenAuth(source)

@@ -12,9 +12,10 @@ import jwt
 import pytest
 from aiohttp import web
 
+from crm.application_sign_in import managed_identity
 from crm.auth import Application, Delegated, Demand, Token, TokenAuth
 from crm.client import Dataverse
-from crm.entra import Certificate, Entra, Secret, SignedIn, managed_identity
+from crm.entra import Certificate, Entra, Secret, SignedIn
 from crm.errors import (
     CertificateProblem,
     ConfigurationError,
