@@ -28,7 +28,6 @@ AT_ONCE: Final = timedelta(minutes=30)
 """A change that waited longer is offered, not made: the person may have thought better of it."""
 
 _LOOK: Final = 10.0
-"""Seconds between two looks at commands that a process had taken which died since."""
 
 Forget = Callable[[], Awaitable[None]]
 Run = Callable[[Command, Forget], Awaitable[None]]
@@ -44,9 +43,19 @@ class SignInFlow:
     """Built by the dispatcher."""
 
     def __init__(
-        self, sign_in: SignIn, state: State, delivery: Delivery, run: Run, changes: Changes, note: Note
+        self,
+        sign_in: SignIn,
+        state: State,
+        delivery: Delivery,
+        run: Run,
+        changes: Changes,
+        note: Note,
+        *,
+        look: float = _LOOK,
     ) -> None:
+        """`look`: seconds between two looks at commands that a process had taken which died since."""
         self._sign_in, self._delivery, self._run, self._changes, self._note = sign_in, delivery, run, changes, note
+        self._look = look
         self._waiting = WaitingCommands(state)
 
     @property
@@ -136,7 +145,7 @@ class SignInFlow:
 
     async def _take_over(self) -> None:
         while True:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(self._look)
             try:
                 for person in await self._waiting.abandoned():
                     await self._run_waiting(person)

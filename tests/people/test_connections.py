@@ -20,10 +20,10 @@ from commands.connections import MOST_LINKS, Asked, Connections
 from commands.delivery import Delivery
 from commands.errors import UserError
 from commands.request import Place, Principal, Request, Typed
-from commands.sign_in_flow import SignInFlow
+from commands.sign_in_flow import Forget, SignInFlow
 from commands.signing_in import SignIn, named
 from commands.state import TABLES, State
-from commands.waiting import MOST, Waited, WaitingCommands
+from commands.waiting import MOST, Command, Waited, WaitingCommands
 from crm.auth import Demand
 from crm.entra import Entra, Secret, SignedIn
 from crm.errors import SignInError, SignInRequired
@@ -69,20 +69,26 @@ class House:
     processes: list[SignIn]
 
 
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenId]:
+    made = OpenId(tmp_path_factory.mktemp("provider"))
+    made.add_client("app", secret="s3cret", redirects=(f"{PUBLIC}/auth/callback",))
+    with made:
+        yield made
+
+
 @pytest.fixture
-def house(tmp_path: Path, states: list[State], monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    provider = OpenId(tmp_path)
-    provider.add_client("app", secret="s3cret", redirects=(f"{PUBLIC}/auth/callback",))
-    with provider:
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(provider.ca_file))
+async def house(provider: OpenId, states: list[State], monkeypatch: pytest.MonkeyPatch) -> House:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(provider.ca_file))
+    await provider.control(reset=True)
 
-        def process(state: State) -> SignIn:
-            entra = Entra(
-                tenant=provider.tenant, client_id="app", credential=Secret("s3cret"), authority_host=provider.host
-            )
-            return SignIn(Connections(state), entra, organisation=ORG, public_url=PUBLIC, keeps_tokens=True)
+    def process(state: State) -> SignIn:
+        entra = Entra(
+            tenant=provider.tenant, client_id="app", credential=Secret("s3cret"), authority_host=provider.host
+        )
+        return SignIn(Connections(state), entra, organisation=ORG, public_url=PUBLIC, keeps_tokens=True)
 
-        yield House(provider, [process(state) for state in states])
+    return House(provider, [process(state) for state in states])
 
 
 async def through(house: House, process: SignIn, principal: Principal, person: str) -> dict[str, str]:
@@ -253,6 +259,29 @@ async def test_a_process_that_ends_amid_what_waited_loses_none_of_it(states: lis
     later = WaitingCommands(states[1], claim=timedelta(0))
     assert await later.abandoned() == [SLACK.key]
     assert [w.command.ask async for w in later.take(SLACK.key)] == [first.command.ask]
+
+
+async def test_what_a_dead_process_had_taken_is_done_by_one_that_runs(house: House, states: list[State]) -> None:
+    asked = Request(ask=Typed("case show 1"), principal=SLACK, place=PLACE, key="1")
+    await WaitingCommands(states[0]).keep(asked)
+    async with contextlib.aclosing(WaitingCommands(states[0]).take(SLACK.key)) as taking:
+        await anext(taking)  # and then it dies
+    done = asyncio.get_running_loop().create_future()
+
+    async def run(command: Command, forget: Forget) -> None:
+        await forget()
+        done.set_result(command)
+
+    delivery = Delivery(states[1], {})
+    flow = SignInFlow(house.processes[1], states[1], delivery, run, _nothing, _unnoted, look=0.02)
+    await flow.resume()
+    try:
+        await asyncio.sleep(0)
+        async with states[1].engine.begin() as db:
+            await db.execute(sa.text("UPDATE waiting_commands SET claimed = '2020-01-01'"))
+        assert (await asyncio.wait_for(done, 60)).ask == asked.ask
+    finally:
+        await delivery.stop()
 
 
 async def test_what_cannot_be_decrypted_any_more_stops_nothing_else(states: list[State]) -> None:
