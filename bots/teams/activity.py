@@ -14,6 +14,8 @@ Json = Mapping[str, Any]
 PERSONAL: Final = "personal"
 GROUP: Final = "groupChat"
 CHANNEL: Final = "channel"
+_OF_TWO: Final = "@unq.gbl.spaces"
+"""Ends the id of a chat that is named after the two who are in it."""
 
 _EMPTY: Final[Json] = {}
 _TAGGED = re.compile(r"<at\b[^>]*>(.*?)</at>", re.IGNORECASE | re.DOTALL)
@@ -98,7 +100,7 @@ def parse(raw: Any) -> Activity:
         raise BadActivity("the activity names no sender or no conversation")
     tenant = _text(_object(data, "tenant"), "id") or _text(conversation, "tenantId")
     client = _client_info(raw)
-    alone = (_text(conversation, "conversationType") or PERSONAL) == PERSONAL
+    scope = _scope(conversation, bot.id)
     targeted = _object(raw, "recipient").get("isTargeted") is True
     return Activity(
         type=kind,
@@ -111,7 +113,7 @@ def parse(raw: Any) -> Activity:
         reference=Reference(
             service_url=_text(raw, "serviceUrl"),
             conversation=_text(conversation, "id"),
-            kind=_text(conversation, "conversationType") or PERSONAL,
+            kind=scope,
             tenant=tenant,
             bot=bot.id,
             user=sender.id,
@@ -122,11 +124,19 @@ def parse(raw: Any) -> Activity:
         timezone=_text(_object(raw, "localTimezone"), "name")
         or _text(raw, "localTimezone")
         or _text(client, "timezone"),
-        addressed=alone or targeted or bool(_names_of(raw, bot.id)),
+        addressed=scope == PERSONAL or targeted or bool(_names_of(raw, bot.id)),
         targeted=targeted,
         team=_text(_object(data, "team"), "id"),
         raw=raw,
     )
+
+
+def _scope(conversation: Json, bot: str) -> str:
+    """The kind of a conversation. A chat of two people calls itself personal too, though somebody else reads along:
+    from there come actions on messages, links and searches."""
+    kind, name = _text(conversation, "conversationType") or PERSONAL, _text(conversation, "id")
+    of_people = kind == PERSONAL and name.endswith(_OF_TWO) and bot.rpartition(":")[2] not in name
+    return GROUP if of_people else kind
 
 
 def spoken(raw: Json, bot: str) -> str:

@@ -242,7 +242,7 @@ class TeamsFace:
         if gesture.activity.addressed:
             # Alone with the bot nobody talks about a case; among others what is no command may be a note on it.
             message = None if gesture.personal else requests.message(gesture.activity, gesture.where)
-            await self._say(gesture, Typed(gesture.activity.text, message))
+            await self._say(gesture, Typed(requests.words(gesture.activity), message))
         else:
             await self._overhear(gesture, Happened.WRITTEN)
 

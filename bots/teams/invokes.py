@@ -16,7 +16,7 @@ from commands.request import Ask, FromMessage, Place, PlaceKind, Pressed, Princi
 
 from . import answers, requests
 from .activity import Activity
-from .adaptive import refreshing, render
+from .adaptive import refreshing, render, shows
 from .answers import CLOSED
 from .delivery import Delivery
 from .drawing import Drawing, for_all
@@ -139,7 +139,7 @@ class Invokes:
         reply = await self._dispatcher.dispatch(gesture.request(ask))
         if gesture.personal:
             return await self._execute_alone(gesture, ask, reply)
-        return await self._execute_among_others(gesture, reply)
+        return await self._execute_among_others(gesture, ask, reply)
 
     async def _execute_alone(self, gesture: Gesture, ask: Pressed | Submitted, reply: Reply) -> Answer:
         """In a personal chat, what a form becomes takes the form's place; other answers follow as messages."""
@@ -156,7 +156,7 @@ class Invokes:
             reply = replace(reply, replace=False)
         return await self._post(gesture, reply)
 
-    async def _execute_among_others(self, gesture: Gesture, reply: Reply) -> Answer:
+    async def _execute_among_others(self, gesture: Gesture, ask: Pressed | Submitted, reply: Reply) -> Answer:
         """In a shared conversation the answer to a press is seen by the person alone, in the place of the card."""
         if reply.pending:
             return answers.said(_title(reply))  # a view of one person's cannot be replaced later
@@ -164,6 +164,10 @@ class Invokes:
             return await self._post(gesture, reply)
         if reply.stub is not None:
             await self._tell_all(gesture, reply)
+        card, asks = gesture.activity.reply_to, reply.card is not None and reply.card.kind is CardKind.SIGN_IN
+        if self._delivery.is_private(card) and not asks and (reply.replace or isinstance(ask, Submitted)):
+            # Its only reader shall not find the former card there again, like a form that has been sent.
+            self._sending.behind(self._delivery.update(gesture.turn, card, gesture.where, gesture.who, reply))
         return self._in_place(gesture, reply)
 
     async def _post(self, gesture: Gesture, reply: Reply) -> Answer:
@@ -178,7 +182,7 @@ class Invokes:
 
     async def _refresh(self, gesture: Gesture, ask: Pressed | Submitted | None) -> Answer:
         """A fresh view for one reader; whoever may not see the record keeps the card that everyone sees."""
-        if isinstance(ask, Pressed) and ask.press.do is Do.RUN:
+        if isinstance(ask, Pressed) and shows(ask.press):
             reply = await self._dispatcher.dispatch(gesture.request(ask))
             if reply.card is not None and reply.card.kind is CardKind.RECORD and not reply.pending:
                 return answers.shown(self._drawing.card(reply.card, gesture.where, gesture.who))
@@ -254,7 +258,7 @@ class Invokes:
     async def _installed(self, gesture: Gesture, ask: Pressed | Submitted | None) -> Answer:
         """The person let the bot in just now: the others are told what they could not be told before."""
         if not isinstance(ask, Pressed):
-            return CLOSED
+            return self._dialog(gesture, Reply(card=self._dispatcher.stale()))
         reply = await self._dispatcher.dispatch(gesture.request(ask))
         reply = replace(reply, stub=reply.card.public() if reply.card else None)
         if reply.stub is not None:

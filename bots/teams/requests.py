@@ -23,6 +23,7 @@ CHANGES: Final = frozenset({"messageUpdate", "messageDelete"})
 """Activities about an earlier message; their id is that message's."""
 
 _KINDS: Final = {CHANNEL: PlaceKind.CHANNEL, GROUP: PlaceKind.GROUP}
+_SLASH: Final = re.compile(r"^/(?:crm\b)?\s*", re.IGNORECASE)
 _FILE = re.compile(r"<(?:attachment|img)\b", re.IGNORECASE)
 
 
@@ -148,6 +149,11 @@ def quote(payload: Json, where: Place) -> Quote:
         in_thread=bool(payload.get("replyToId")) and payload.get("replyToId") != payload.get("id"),
         missing=missing,
     )
+
+
+def words(activity: Activity) -> str:
+    """What somebody asks; a command may begin with a slash, as in Slack."""
+    return _SLASH.sub("", activity.text)
 
 
 def message(activity: Activity, where: Place) -> Message:

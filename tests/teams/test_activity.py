@@ -46,6 +46,19 @@ def test_only_the_bots_own_mention_goes_and_only_once(text, entities, heard):
     assert parse(raw(text, entities=entities)).text == heard
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a:1chat", "personal"),
+        (f"19:ada_{BOT.removeprefix('28:')}@unq.gbl.spaces", "personal"),
+        ("19:ada_ben@unq.gbl.spaces", "groupChat"),
+    ],
+)
+def test_a_chat_of_two_people_is_not_the_bots_own(name, kind):
+    read = parse(raw(conversation={"id": name, "conversationType": "personal"}))
+    assert (read.kind, read.addressed) == (kind, kind == "personal")
+
+
 def test_who_and_where():
     read = parse(
         raw(

@@ -2,8 +2,9 @@
 
 import pytest
 
+from bots.playground.teams_world import Conversation
 from commands.press import Do, Press
-from commands.request import FromMessage, Visibility
+from commands.request import FromMessage, PlaceKind, Reply, Visibility
 
 from .conftest import SEAL, post, says
 from .samples import CARDS, FORM, RECORD, STUB
@@ -86,6 +87,34 @@ async def test_a_message_where_the_bot_is_no_member(teams, script):
     script.reply = says(card=RECORD)
     await teams.submit_dialog({}, "Add the app and tell them")
     assert "CAS-01042" in teams.transcript("leadership", "chiara")
+
+
+async def test_a_message_between_two_people(face, teams, script):
+    anna, ben = teams.world.person("anna"), teams.world.person("ben")
+    chat = Conversation(
+        id="19:anna_ben@unq.gbl.spaces", kind="personal", name="Ben", members=[anna.teams, ben.teams], bot=False
+    )
+    teams.world.conversations[chat.id] = chat
+    message = await post(teams, "The printer is on fire", chat.id, "ben")
+    script.reply = says(form=FORM)
+    await teams.compose_fetch_task(message)
+    request = script.asked[0]
+    assert request.place.kind is PlaceKind.GROUP
+    script.reply = says(card=RECORD, stub=STUB)
+    await teams.submit_dialog({}, "Create")
+    assert "not a member" in teams.text(teams.dialog())
+    # What comes late does not take that chat for the one with the bot.
+    for _ in range(2):
+        assert await face.deliver(request.place, request.principal, Reply(card=RECORD))
+    assert "Printer on fire" in teams.transcript("personal")
+    assert teams.last(chat.id) is None
+
+
+async def test_an_old_button_that_adds_the_app_is_explained(teams):
+    data = {"press": "x" * 50, "msteams": {"justInTimeInstall": True}}
+    value = {"commandId": "createCase", "data": data}
+    answer = await teams.invoke("composeExtension/submitAction", value, conversation="channel")
+    assert "too old" in str(answer.json)
 
 
 async def test_create_case_from_nothing_is_explained(teams):

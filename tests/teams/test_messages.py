@@ -29,6 +29,12 @@ async def test_words_in_a_personal_chat(teams, script):
     assert "You said lead list" in teams.transcript("personal")
 
 
+@pytest.mark.parametrize("typed", ["lead list", "/lead list", "/crm lead list", "/CRM  lead list", "/ lead list"])
+async def test_a_slash_before_a_command_means_nothing(teams, script, typed):
+    await teams.message(typed)
+    assert script.asked[0].ask == Typed("lead list")
+
+
 async def test_a_mention_in_a_thread_is_answered_there_and_privately(teams, script):
     root = await post(teams, "Anybody?")
     await teams.message("lead list", conversation="channel", reply_to=root)

@@ -3,10 +3,10 @@
 import pytest
 
 from bots.teams.times import Times
-from commands.press import Do
+from commands.press import Do, Press
 from commands.request import Pressed, Reply, Submitted, Visibility
 
-from .conftest import says
+from .conftest import SEAL, says
 from .samples import CARDS, FORM, RECORD, STUB
 
 pytestmark = pytest.mark.usefixtures("face")
@@ -108,6 +108,15 @@ async def test_refresh_gives_each_reader_their_own_view(teams, script):
     assert {a.ask.press.do for a in script.asked[1:]} == {Do.RUN}
 
 
+@pytest.mark.parametrize("do", [Do.RUN, Do.FORM, Do.SHARE, Do.SUBMIT])
+async def test_a_refresh_changes_nothing_whatever_it_asks_for(teams, script, do):
+    data = {"press": SEAL.seal(Press(do=do, verb="case resolve", args={"record": "1"}))}
+    for more in ({"trigger": "automatic"}, {"trigger": "manual"}):
+        value = {"action": {"type": "Action.Execute", "verb": "refresh", "data": data}, **more}
+        assert (await teams.invoke("adaptiveCard/action", value)).json["statusCode"] == 404
+    assert script.asked == []
+
+
 async def test_a_form_in_a_chat_with_its_problem_and_its_end(teams, script):
     script.reply = says(form=FORM)
     await teams.message("case create")
@@ -125,6 +134,23 @@ async def test_a_form_in_a_chat_with_its_problem_and_its_end(teams, script):
     await teams.execute(shown, "Create", {"Title": "Printer on fire"})
     assert "Printer on fire" in teams.text(shown)
     assert "Too short." not in teams.text(shown)
+
+
+async def test_a_form_in_a_channel_is_seen_by_one_and_ends_for_good(teams, script):
+    script.reply = says(form=FORM)
+    await teams.message("case create", conversation="channel")
+    shown = teams.last("channel")
+    assert shown.to == "29:1anna"
+    script.reply = says(card=CARDS["sign-in"])
+    await teams.execute(shown, "Create", {"Title": "Printer on fire"})
+    assert "Connect to Dynamics" in teams.text(shown)
+    shown.views.clear()  # seen again: it waits for the person who has signed in
+    assert "Open a case" in teams.text(shown)
+    script.reply = says(card=RECORD)
+    await teams.execute(shown, "Create", {"Title": "Printer on fire"})
+    await teams.until(lambda: shown.edited)
+    shown.views.clear()
+    assert "Owner" in teams.text(shown)
 
 
 async def test_a_form_that_is_put_away_is_gone(teams, script):
