@@ -13,9 +13,9 @@ from urllib.parse import quote as encode
 
 from .catalog import Table
 from .errors import BAD_COOKIE, DataverseError, bad_request
+from .fetching import MAX_PAGE, where
 from .operands import Scope, Sql
 from .options import parse_names
-from .read import MAX_PAGE, where
 from .render import fetch_names, render_rows, selected_columns
 from .session import Session
 from .store import quote

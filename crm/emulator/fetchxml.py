@@ -6,12 +6,12 @@ from xml.etree.ElementTree import Element
 
 from .catalog import Table
 from .errors import BAD_COOKIE, DataverseError, bad_request
+from .fetching import MAX_PAGE
 from .fetchxml_elements import bad_xml, flag, number, parse
 from .fetchxml_entity import Fetch, read_entity
 from .joined import AGGREGATE_ROWS, Output, column_output, logical_column, render, start
 from .operands import Sql
 from .paging import inner_cookie, outer_cookie, read_inner
-from .read import MAX_PAGE
 from .render import etag, readable_columns
 from .session import Session
 from .sorting import SortKey, after, order_by

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 from .errors import not_implemented
 from .fetchxml_elements import bad_xml
 from .joined import Statement, logical_column
-from .odata import Literal
+from .odata_tree import Literal
 from .operands import OPERATORS, Operand, Scope, Sql, compare_value, join, literal_of, negate
 from .queryfunctions import function_condition
 from .store import quote

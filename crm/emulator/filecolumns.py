@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from . import uploads
 from .catalog import Column, Table
 from .errors import DataverseError, bad_request, no_segment
-from .read import get_row
+from .fetching import get_row
 from .session import Session
 from .wire import Request, Response, json_response, no_content
 from .write import fetch_row, modify

@@ -8,11 +8,13 @@ from typing import Any
 
 from .catalog import Table
 from .errors import bad_request, not_implemented
+from .fetching import MAX_PAGE
 from .joined import AGGREGATE_ROWS, Output, Statement, aggregate_output, check_alias, column_output, render, start
-from .odata import Path, parse_filter
+from .odata import parse_filter
+from .odata_tree import Path
 from .operands import Sql, operand
 from .options import parse_count
-from .read import MAX_PAGE, check_options
+from .read import check_options
 from .session import Session
 from .sql import condition
 from .wire import Request, Response, json_response, split_outside

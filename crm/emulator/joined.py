@@ -8,7 +8,7 @@ from typing import Any
 
 from .catalog import CHOICES, Column, Table
 from .errors import AGGREGATE_LIMIT, NO_ATTRIBUTE, TOO_MANY_LINKS, DataverseError, bad_request
-from .odata import Path
+from .odata_tree import Path
 from .operands import Operand, Scope, Sql, join, operand
 from .render import FORMATTED, LOGICAL_NAME, primary_names
 from .session import Session

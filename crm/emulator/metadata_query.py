@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import bad_request
-from .odata import Compare, Junction, Literal, Node, Not, Path, parse_filter
+from .odata import parse_filter
+from .odata_tree import Compare, Junction, Literal, Node, Not, Path
 from .options import Expand, parse_expand, parse_names
 from .wire import Request
 

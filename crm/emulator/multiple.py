@@ -7,12 +7,12 @@ from typing import Any
 
 from .catalog import Table
 from .errors import bad_payload, bad_request, not_found, not_implemented
-from .odata import Path
+from .fetching import where
+from .odata_tree import Path
 from .operands import Operand, Scope, Sql, join, operand
 from .options import parse_key
 from .payload import find_row, key_record
 from .queryfunctions import function_condition
-from .read import where
 from .registry import Call, Registry
 from .session import Session
 from .wire import Response, json_response, no_content, parse_path

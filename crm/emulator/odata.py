@@ -5,155 +5,24 @@ Grammar: docs.oasis-open.org/odata/odata/v4.0 (ABNF), cut to what Dataverse answ
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 from typing import Literal as Lit
 
 from .errors import DataverseError, bad_request, not_implemented
+from .odata_tokens import MAX_DEPTH, Token, array, shorten, tokens
+from .odata_tree import Compare, Junction, Lambda, Literal, Node, Not, Path, QueryFunction, TextMatch
 from .values import parse_date, parse_instant
-from .wire import split_outside
 
 CRM = "Microsoft.Dynamics.CRM."
-MAX_TOKENS, MAX_DEPTH = 20_000, 60
 COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le"})
-Kind = Lit["string", "number", "boolean", "null", "guid", "instant", "date", "enum"]
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """A constant. A guid is lower-case text, an instant seconds since 1970, a date `YYYY-MM-DD`."""
-
-    value: Any
-    kind: Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """A property, through navigation properties: `primarycontactid/fullname`."""
-
-    parts: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return "/".join(self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    op: str
-    left: "Path | Literal"
-    right: "Path | Literal"
-
-
-@dataclass(frozen=True, slots=True)
-class Junction:
-    """`and` or `or` of two or more."""
-
-    op: Lit["and", "or"]
-    items: "tuple[Node, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    item: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class TextMatch:
-    """`contains`, `startswith` or `endswith`."""
-
-    function: str
-    path: Path
-    pattern: str
-
-
-@dataclass(frozen=True, slots=True)
-class QueryFunction:
-    """A Dataverse query function, by its bare name, with its parameters as Python values."""
-
-    name: str
-    path: Path
-    values: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Lambda:
-    """`collection/any(v: body)` or `all`; `any()` has no body."""
-
-    collection: Path
-    quantifier: Lit["any", "all"]
-    variable: str
-    body: "Node | None"
-
-
-Node = Compare | Junction | Not | TextMatch | QueryFunction | Lambda | Path
-_TOKEN = re.compile(
-    r"""\s*(?:
-      (?P<string>'(?:''|[^'])*')
-    | (?P<guid>[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![\w-]))
-    | (?P<instant>\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)
-    | (?P<date>\d{4}-\d\d-\d\d(?![\w-]))
-    | (?P<number>-?(?:\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w]))
-    | (?P<alias>@\w+)
-    | (?P<word>[^\W\d][\w.]*)
-    | (?P<mark>[()\[\],/:=])
-    )""",
-    re.VERBOSE | re.IGNORECASE,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    start: int
-    end: int
-
-
-def _tokens(text: str) -> list[_Token]:
-    found: list[_Token] = []
-    position = 0
-    end = len(text.rstrip())
-    while position < end:
-        match = _TOKEN.match(text, position)
-        if match is None or match.lastgroup is None:
-            raise bad_request(f"Syntax error at position {position} in '{shorten(text)}'.")
-        kind = match.lastgroup
-        if kind == "mark" and match[kind] == "[":
-            value, stop = _array(text, match.start(kind))
-            found.append(_Token("array", value, match.start(kind), stop))
-            position = stop
-        else:
-            found.append(_Token(kind, match[kind], match.start(kind), match.end()))
-            position = match.end()
-        if len(found) > MAX_TOKENS:
-            raise bad_request(f"The query is too long: more than {MAX_TOKENS} words.")
-    return found
-
-
-def _array(text: str, start: int) -> tuple[str, int]:
-    """The JSON text of an array that begins here, and where it ends; single-quoted items are accepted."""
-    try:
-        _, stop = json.JSONDecoder().raw_decode(text, start)
-        return text[start:stop], stop
-    except (ValueError, RecursionError):
-        pass
-    match = re.compile(r"\[\s*('(?:''|[^'])*'\s*(,\s*'(?:''|[^'])*'\s*)*)?\]").match(text, start)
-    if match is None:
-        raise bad_request(f"Syntax error at position {start} in '{shorten(text)}': an array was expected.")
-    items = [item.strip()[1:-1].replace("''", "'") for item in split_outside(match[0][1:-1], ",") if item.strip()]
-    return json.dumps(items), match.end()
-
-
-def shorten(text: str) -> str:
-    return text if len(text) <= 200 else text[:200] + "…"
 
 
 class _Parser:
     def __init__(self, text: str, aliases: Mapping[str, str]) -> None:
         self.text = text
         self.aliases = aliases
-        self.tokens = _tokens(text)
+        self.tokens = tokens(text)
         self.index = 0
         self.depth = 0
 
@@ -161,7 +30,7 @@ class _Parser:
         at = self.tokens[self.index].start if self.index < len(self.tokens) else len(self.text)
         return bad_request(f"Syntax error at position {at} in '{shorten(self.text)}'.{' ' + detail if detail else ''}")
 
-    def peek(self, offset: int = 0) -> _Token | None:
+    def peek(self, offset: int = 0) -> Token | None:
         index = self.index + offset
         return self.tokens[index] if index < len(self.tokens) else None
 
@@ -173,7 +42,7 @@ class _Parser:
         token = self.peek()
         return token.text if token is not None and token.kind == "word" else None
 
-    def take(self) -> _Token:
+    def take(self) -> Token:
         token = self.peek()
         if token is None:
             raise self.error("The expression ends too early.")
@@ -439,7 +308,7 @@ def parse_parameter(text: str, aliases: Mapping[str, str]) -> Any:
         except (ValueError, RecursionError):
             raise bad_request(f"The parameter value '{shorten(text)}' is not valid JSON.") from None
     if text.startswith("["):
-        value, stop = _array(text, 0)
+        value, stop = array(text, 0)
         if text[stop:].strip():
             raise bad_request(f"The parameter value '{shorten(text)}' is not valid.")
         return json.loads(value)
@@ -451,11 +320,3 @@ def _double_quoted(text: str) -> str:
     if '"' in text:
         return text
     return re.sub(r"'((?:''|[^'])*)'", lambda found: json.dumps(found[1].replace("''", "'")), text)
-
-
-def conjunction(nodes: Sequence[Node | None]) -> Node | None:
-    """All of these, or None when there are none."""
-    present = tuple(node for node in nodes if node is not None)
-    if not present:
-        return None
-    return present[0] if len(present) == 1 else Junction("and", present)

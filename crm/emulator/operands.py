@@ -8,7 +8,7 @@ from typing import Any
 
 from .catalog import NUMBERS, Column, Table
 from .errors import bad_request
-from .odata import Literal, Path
+from .odata_tree import Literal, Path
 from .session import Session
 from .store import quote
 from .text import fold

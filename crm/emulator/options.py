@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import QUERY, DataverseError, bad_request, not_implemented
-from .odata import Literal, Node, Path, parse_filter, parse_literal, shorten
+from .odata import parse_filter, parse_literal
+from .odata_tokens import shorten
+from .odata_tree import Literal, Node, Path
 from .values import parse_guid
 from .wire import pairs, split_outside
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from .catalog import Collection, Column, Table
 from .errors import DataverseError, bad_payload, bad_request, not_found
-from .odata import Literal
+from .odata_tree import Literal
 from .operands import comparable_value
 from .options import parse_key
 from .session import Row, Session

@@ -9,7 +9,7 @@ index. A column is kept from being used as an index by a `+` before its name (sq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from .odata import Compare, Junction, Literal, Node, Path, QueryFunction, TextMatch
+from .odata_tree import Compare, Junction, Literal, Node, Path, QueryFunction, TextMatch
 from .operands import Scope, Sql, join
 from .options import Order
 from .sql import condition

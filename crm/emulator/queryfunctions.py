@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .errors import bad_request, not_implemented
-from .odata import Literal
+from .odata_tree import Literal
 from .operands import Operand, Sql, any_of, compare_value, join, negate, value_of
 from .periods import period
 from .session import Session

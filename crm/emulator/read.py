@@ -1,29 +1,23 @@
 """Lists, counts and single rows: `$select $filter $orderby $top $count $expand`, pages, links to the next one."""
-# ruff: noqa: S608 - names in SQL come from the schema through quote(); values are always parameters
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote as encode
 
-from .catalog import Collection, Column, Table
-from .errors import bad_request, not_found, not_implemented
-from .odata import Node, parse_filter
-from .operands import Scope, Sql, join, unknown_property
+from .catalog import Table
+from .errors import bad_request, not_implemented
+from .expand import expand_columns, expanded, projection
+from .fetching import MAX_PAGE, count_rows, get_row, next_link, select_page, where
+from .odata import parse_filter
+from .odata_tree import Node
+from .operands import Scope, Sql
 from .options import Expand, Order, parse_count, parse_expand, parse_names, parse_orderby
 from .paging import Cookie, inner_cookie, outer_cookie, read_outer
 from .plan import choose
-from .render import etag, fetch_names, render_rows, selected_columns, target_of
+from .render import etag, fetch_names, selected_columns
 from .session import Row, Session
-from .sorting import SortKey, after, order_by, sort_keys, without_index
-from .sql import condition, related
-from .store import quote
+from .sorting import sort_keys, without_index
 from .wire import Prefer, Request, Response, json_response
 
-MAX_PAGE = 5000
-_OWNERS = frozenset({"ownerid", "owningbusinessunit"})
-"""What decides whether a row may be read; a selection may leave out either."""
 _OPTIONS = frozenset(
     {"$select", "$filter", "$orderby", "$top", "$count", "$expand", "$apply", "$skiptoken", "$deltatoken"}
 )
@@ -84,17 +78,6 @@ def parse_list(request: Request) -> ListQuery:
     )
 
 
-def where(scope: Scope, node: Node | None, *more: Sql) -> Sql:
-    """The caller's filter, what the caller may read, and further conditions, as one."""
-    items = [*more]
-    if node is not None:
-        items.append(condition(scope, node))
-    allowed = scope.session.security.readable(scope.session, scope.table, scope.alias)
-    if allowed is not None:
-        items.append(Sql(allowed[0], tuple(allowed[1])))
-    return join("AND", items)
-
-
 def list_rows(session: Session, table: Table, request: Request, *more: Sql, path: str | None = None) -> Response:
     """Answer `GET set` (or a row's collection, narrowed by `more` on alias `t`)."""
     query = parse_list(request)
@@ -142,13 +125,6 @@ def read_list(
     return document
 
 
-def projection(select: Sequence[str] | None, expands: Sequence[Expand]) -> str:
-    """What `@odata.context` says of the columns: `(name,primarycontactid(fullname))`; empty for all of them."""
-    parts = [*(select or ()), *(f"{e.name}{projection(e.select, e.expand) or '()'}" for e in expands if not e.ref)]
-    parts += [f"{e.name}/$ref()" for e in expands if e.ref]
-    return f"({','.join(parts)})" if parts else ""
-
-
 def _add_count(document: dict[str, Any], scope: Scope, kept: Sql, query: ListQuery, prefer: Prefer) -> None:
     total = -1
     exceeded = False
@@ -159,189 +135,6 @@ def _add_count(document: dict[str, Any], scope: Scope, kept: Sql, query: ListQue
         document["@Microsoft.Dynamics.CRM.totalrecordcount"] = total
     if prefer.annotates("Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"):
         document["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"] = exceeded
-
-
-def count_rows(scope: Scope, kept: Sql) -> tuple[int, bool]:
-    """How many rows match, up to 5000, and whether there are more."""
-    source = f"SELECT 1 FROM {quote(scope.table.logical_name)} t WHERE {kept.text} LIMIT {MAX_PAGE + 1}"
-    found: int = scope.session.tx.execute(f"SELECT count(*) FROM ({source})", kept.values).fetchone()[0]
-    return min(found, MAX_PAGE), found > MAX_PAGE
-
-
-def select_page(
-    scope: Scope,
-    names: Sequence[str],
-    kept: Sql,
-    keys: Sequence[SortKey],
-    last: Sequence[Any] | None,
-    limit: int,
-) -> tuple[list[Row], list[tuple[Any, ...]]]:
-    """The rows of one page and each row's sort values."""
-    if last is not None:
-        kept = join("AND", [kept, after(keys, last)])
-    order = order_by(keys)
-    listed = ", ".join(f"t.{quote(name)}" for name in names)
-    sorted_by = ", ".join(key.sql.text for key in keys)
-    sort_values = tuple(value for key in keys for value in key.sql.values)
-    found = scope.session.tx.execute(
-        f"SELECT {listed}, {sorted_by} FROM {quote(scope.table.logical_name)} t "
-        f"WHERE {kept.text} ORDER BY {order.text} LIMIT ?",
-        (*sort_values, *kept.values, *order.values, limit),
-    ).fetchall()
-    width = len(names)
-    return [dict(zip(names, row[:width], strict=True)) for row in found], [row[width:] for row in found]
-
-
-def next_link(session: Session, path: str, request: Request, cookie: str) -> str:
-    """The absolute link to the next page: the same query with the place to go on from."""
-    kept = [(name, value) for name, value in request.query.items() if name != "$skiptoken"]
-    options = [f"{name}={encode(value, safe='')}" for name, value in (*kept, ("$skiptoken", cookie))]
-    return f"{session.base}/{path}?{'&'.join(options)}"
-
-
-def expand_columns(table: Table, columns: Sequence[Column], expands: Sequence[Expand]) -> list[Column]:
-    """The selected columns and the lookups that expanding needs."""
-    found = {column.name: column for column in columns}
-    for expand in expands:
-        if expand.name in table.navigation:
-            column = table.navigation[expand.name][0]
-            found.setdefault(column.name, column)
-    return list(found.values())
-
-
-def expanded(
-    session: Session,
-    table: Table,
-    rows: Sequence[Row],
-    columns: Sequence[Column],
-    expands: Sequence[Expand],
-    prefer: Prefer,
-    *,
-    depth: int = 0,
-) -> list[dict[str, Any]]:
-    """The rows as JSON, related rows included.
-
-    Raises: DataverseError 400.
-    """
-    records = render_rows(session, rows, columns, prefer)
-    for expand in expands:
-        if expand.name in table.navigation:
-            _expand_lookup(session, table, rows, records, expand, prefer, depth)
-        elif expand.name in table.collections:
-            _expand_collection(session, table, rows, records, expand, prefer, depth)
-        else:
-            raise unknown_property(expand.name, table)
-    return records
-
-
-def _expand_lookup(
-    session: Session,
-    table: Table,
-    rows: Sequence[Row],
-    records: Sequence[dict[str, Any]],
-    expand: Expand,
-    prefer: Prefer,
-    depth: int,
-) -> None:
-    column, targets = table.navigation[expand.name]
-    if expand.filter is not None or expand.orderby or expand.top is not None:
-        raise bad_request(f"$filter, $orderby and $top cannot be used on the single-valued '{expand.name}'.")
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for logical_name in targets:
-        target = session.table(logical_name)
-        ids = sorted({row[column.name] for row in rows if row[column.name] and target_of(column, row) == logical_name})
-        if not ids and len(targets) > 1:
-            continue
-        for key, record in _related_records(session, target, ids, expand, prefer, depth).items():
-            found[logical_name, key] = record
-    for row, record in zip(rows, records, strict=True):
-        value = row[column.name]
-        related_record = found.get((target_of(column, row), value)) if value else None
-        if expand.ref and related_record is not None:
-            target = session.table(target_of(column, row))
-            record[expand.name] = {"@odata.id": session.url(target, value)}
-        else:
-            record[expand.name] = related_record
-
-
-def _related_records(
-    session: Session, target: Table, ids: Sequence[str], expand: Expand, prefer: Prefer, depth: int
-) -> dict[str, dict[str, Any]]:
-    columns = selected_columns(target, expand.select)
-    names = fetch_names(target, expand_columns(target, columns, expand.expand), prefer)
-    scope = Scope(session, target, "t")
-    among = Sql(f"t.{quote(target.primary_id)} IN (SELECT value FROM json_each(?))", (json.dumps(ids),))
-    kept = where(scope, None, among)
-    rows, _ = select_page(scope, names, kept, sort_keys(scope, ()), None, len(ids))
-    records = expanded(session, target, rows, columns, expand.expand, prefer, depth=depth + 1)
-    return {row[target.primary_id]: record for row, record in zip(rows, records, strict=True)}
-
-
-def _expand_collection(
-    session: Session,
-    table: Table,
-    rows: Sequence[Row],
-    records: Sequence[dict[str, Any]],
-    expand: Expand,
-    prefer: Prefer,
-    depth: int,
-) -> None:
-    collection = table.collections[expand.name]
-    if expand.ref:
-        raise bad_request("Expand with $ref is only supported on lookup type navigation property.")
-    if depth and (expand.orderby or expand.top is not None):
-        raise bad_request("$orderby and $top are not supported in a nested $expand of a collection.")
-    if collection.intersect and depth:
-        raise bad_request("A many-to-many collection cannot be expanded inside another $expand.")
-    target = session.table(collection.table)
-    columns = selected_columns(target, expand.select)
-    names = fetch_names(target, expand_columns(target, columns, expand.expand), prefer)
-    size = min(prefer.max_page_size or MAX_PAGE, MAX_PAGE) if expand.top is None else min(expand.top, MAX_PAGE)
-    for row, record in zip(rows, records, strict=True):
-        key = row[table.primary_id]
-        scope, kept = collection_scope(session, table, key, collection, expand.filter)
-        keys = sort_keys(scope, expand.orderby)
-        found, places = select_page(scope, names, kept, keys, None, size + 1)
-        more = len(found) > size
-        found, places = found[:size], places[:size]
-        record[expand.name] = expanded(session, target, found, columns, expand.expand, prefer, depth=depth + 1)
-        if expand.top is None and (more or not depth):
-            record[f"{expand.name}@odata.nextLink"] = _collection_link(session, table, key, expand, keys, places)
-
-
-def _collection_link(
-    session: Session,
-    table: Table,
-    key: str,
-    expand: Expand,
-    keys: Sequence[SortKey],
-    places: Sequence[tuple[Any, ...]],
-) -> str:
-    """A link to what follows in the collection; present even when nothing does, as Dataverse has it."""
-    options = {}
-    if expand.select:
-        options["$select"] = ",".join(expand.select)
-    if expand.orderby:
-        options["$orderby"] = ",".join(f"{o.path}{' desc' if o.descending else ''}" for o in expand.orderby)
-    if expand.filter_text:
-        options["$filter"] = expand.filter_text
-    request = Request(method="GET", path="", query=options)
-    path = f"{table.entity_set}({key})/{expand.name}"
-    if not places:
-        return f"{session.base}/{path}"
-    return next_link(session, path, request, outer_cookie(inner_cookie(keys, 1, places[0], places[-1]), 2))
-
-
-def collection_scope(
-    session: Session, table: Table, key: str, collection: Collection, node: Node | None = None
-) -> tuple[Scope, Sql]:
-    """The rows of one row's collection: a scope on alias `t` and the condition that keeps them."""
-    target = session.table(collection.table)
-    scope = Scope(session, target, "t")
-    owner = Scope(session, table, "o", counter=scope.counter)
-    source = related(owner, collection.name, target, "t")
-    text = source.split(" WHERE ", 1)[1].replace(f"o.{quote(table.primary_id)}", "?", 1)
-    return scope, where(scope, node, Sql(text, (key,)))
 
 
 def read_one(session: Session, table: Table, key: str, request: Request) -> Response:
@@ -377,32 +170,3 @@ def read_record(
     record = expanded(session, table, [row], columns, expands, request.prefer)[0]
     context = table.entity_set + projection(select, expands) + "/$entity"
     return {"@odata.context": session.context(context), **record}, row
-
-
-def get_row(session: Session, table: Table, key: str, names: Sequence[str]) -> Row:
-    """One row that the caller may read.
-
-    Raises: DataverseError 403, 404.
-    """
-    found = session.tx.execute(
-        f"SELECT {', '.join(map(quote, names))} FROM {quote(table.logical_name)} WHERE {quote(table.primary_id)} = ?",
-        (key,),
-    ).fetchone()
-    if found is None:
-        raise not_found(table.logical_name, key)
-    row = dict(zip(names, found, strict=True))
-    session.security.authorise(
-        session, table, "read", row if row.keys() >= _OWNERS else _owned(session, table, key, row)
-    )
-    return row
-
-
-def _owned(session: Session, table: Table, key: str, row: Row) -> Row:
-    if "ownerid" not in table.columns or table.ownership != "user":
-        return row
-    names = [name for name in ("ownerid", "ownerid__t", "owningbusinessunit") if name.split("__")[0] in table.columns]
-    found = session.tx.execute(
-        f"SELECT {', '.join(map(quote, names))} FROM {quote(table.logical_name)} WHERE {quote(table.primary_id)} = ?",
-        (key,),
-    ).fetchone()
-    return {**row, **dict(zip(names, found, strict=True))}

@@ -7,23 +7,16 @@ from .calls import call_bound, refuse_unqualified
 from .catalog import Collection, Column, Table
 from .delta import list_changes
 from .errors import DUPLICATE_RECORD, QUERY, VERSION_MISMATCH, DataverseError, bad_request, no_segment, not_found
+from .fetching import collection_scope, count_rows, get_row, where
 from .fetchxml import run_fetchxml
 from .filecolumns import answer_file
 from .grouping import run_apply
-from .odata import CRM, Literal, parse_filter
+from .odata import CRM, parse_filter
+from .odata_tree import Literal
 from .operands import Scope, unknown_property
 from .options import parse_key
 from .payload import find_row, key_record, resolve_reference
-from .read import (
-    check_options,
-    collection_scope,
-    count_rows,
-    get_row,
-    list_rows,
-    read_one,
-    read_record,
-    where,
-)
+from .read import check_options, list_rows, read_one, read_record
 from .registry import Registry
 from .render import etag, fetch_names
 from .session import Session

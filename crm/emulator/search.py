@@ -11,9 +11,10 @@ import orjson
 
 from .catalog import Column, Table
 from .errors import DataverseError, bad_request, not_implemented
-from .odata import Node, parse_filter
+from .fetching import where
+from .odata import parse_filter
+from .odata_tree import Node
 from .operands import Scope, Sql, join
-from .read import where
 from .registry import Call, Registry
 from .session import Session
 from .store import quote

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from .catalog import NUMBERS, Column, Table
 from .errors import bad_request, not_implemented
-from .odata import Compare, Junction, Lambda, Literal, Node, Not, Path, QueryFunction, TextMatch
+from .odata_tree import Compare, Junction, Lambda, Literal, Node, Not, Path, QueryFunction, TextMatch
 from .operands import (
     GUIDS,
     OPERATORS,

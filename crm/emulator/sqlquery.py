@@ -12,10 +12,10 @@ from sqlglot import exp
 
 from .catalog import Table
 from .errors import DataverseError, bad_request, not_implemented
+from .fetching import MAX_PAGE, next_link
 from .joined import Output, Statement, aggregate_output, column_output, logical_column, render, start
-from .odata import Literal
+from .odata_tree import Literal
 from .operands import Operand, Scope, Sql, any_of, comparable_value, compare_value, join, literal_of, negate
-from .read import MAX_PAGE, next_link
 from .session import Session
 from .text import fold, like_glob
 from .wire import Request, Response, json_response
