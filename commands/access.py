@@ -10,13 +10,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy.exc import SQLAlchemyError
 
 from crm.errors import CrmError, Forbidden, SignInRequired
+from crm.records import Ref
 
 from .answering import REFUSALS, Refused
 from .audit import DENIED, Audit
-from .context import Context
+from .context import Context, Memory
 from .environments import FIELD, Environment, Environments
 from .errors import UserError
 from .fields import Reading
+from .following import ThreadMemory, case_here
 from .jobs import Jobs
 from .operation import Operation
 from .policy import Policy
@@ -166,6 +168,15 @@ class Access:
 
         return note
 
+    def memory(self, principal: Principal, place: Place, environment: Environment) -> Memory:
+        """What this person was shown here of this environment, and the case that a thread is about."""
+        shown = self._state.memory(principal, place, environment.known_as)
+        return ThreadMemory(shown, self._threads, place, environment.known_as)
+
+    async def case_here(self, place: Place, environment: Environment) -> Ref | None:
+        """The case that this thread follows."""
+        return await case_here(self._threads, place, environment.known_as)
+
     async def context(
         self,
         principal: Principal,
@@ -194,7 +205,7 @@ class Access:
             if alone
             else await (people.session(principal) if user_id == "me" else people.session_of(user_id)),
             now=_now(principal),
-            memory=self._state.memory(principal, place, environment.known_as),
+            memory=self.memory(principal, place, environment),
             links=self._state.links(environment.known_as),
             threads=self._threads,
             reminders=JournalledReminders(self._jobs, principal, place, key, environment.name) if face else None,

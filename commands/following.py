@@ -9,9 +9,10 @@ from pydantic import TypeAdapter
 
 from crm.records import Ref
 
+from .context import Memory, Shown
 from .request import Place, PlaceKind, Principal
 from .state import TABLES, UNNAMED, State, drop_older, record_key
-from .threads import Following
+from .threads import Following, Threads
 
 _FOLLOWING: Final[TypeAdapter[Following]] = TypeAdapter(Following)
 
@@ -33,6 +34,30 @@ _OF_A_PERSON: Final = frozenset({"user", "response_url", "response_until"})
 """Parts of a place's address that belong to whoever asked there."""
 MARKS_LAST = timedelta(days=30)
 """How long a change counts as told; Dataverse tries again for hours at most."""
+
+
+async def case_here(threads: Threads | None, place: Place, known_as: frozenset[str] = UNNAMED) -> Ref | None:
+    """The case that this thread follows, if it is of the environment of these names."""
+    following = await threads.followed(place) if threads else None
+    return following.case if following and following.env in known_as else None
+
+
+class ThreadMemory:
+    """`commands.context.Memory`: in a thread that follows a case, `it` is that case until something else is shown."""
+
+    def __init__(self, shown: Memory, threads: Threads | None, place: Place, known_as: frozenset[str]) -> None:
+        self._shown, self._threads, self._place, self._known_as = shown, threads, place, known_as
+
+    async def last(self, table: str | None = None) -> Ref | None:
+        """See `Memory.last`."""
+        if found := await self._shown.last(table):
+            return found
+        case = await case_here(self._threads, self._place, self._known_as)
+        return case if case and table in (None, case.table) else None
+
+    async def recent(self, limit: int = 10) -> list[Shown]:
+        """See `Memory.recent`."""
+        return await self._shown.recent(limit)
 
 
 class FollowedThreads:

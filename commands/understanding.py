@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from crm.errors import CrmError
+from crm.tables import CASE
 
 from . import forms
 from .access import Access, reading
@@ -60,7 +61,16 @@ class Understanding:
                 environment, said = meant, await self._meant(text, meant, request)
         if isinstance(said, Parsed):
             _refuse_what_only_buttons_say(said)
+            said = await self._of_the_thread(said, environment, request)
         return environment, said
+
+    async def _of_the_thread(self, said: Parsed, environment: Environment, request: Request) -> Parsed:
+        """In a thread that follows a case, what names no case is about that one."""
+        operation = said.operation
+        if operation.table is not CASE or "record" not in operation.parameters or "record" in said.args:
+            return said
+        case = await self._access.case_here(request.place, environment)
+        return replace(said, args={"record": str(case.id), **said.args}) if case else said
 
     async def _meant(self, text: str, environment: Environment, request: Request) -> Meaning:
         vocabulary = MetadataVocabulary(environment.dataverse.metadata)
@@ -68,7 +78,7 @@ class Understanding:
         if isinstance(said, Problem) and said.operation and await self.learn(said.operation, environment):
             said = parse(text, reading(request.principal), vocabulary)  # now it knows the organisation's columns
         if isinstance(said, OfLast):
-            last = await self._state.memory(request.principal, request.place, environment.known_as).last()
+            last = await self._access.memory(request.principal, request.place, environment).last()
             return of_last(said, last.table if last else "", vocabulary)
         return said
 

@@ -115,6 +115,32 @@ async def test_what_is_said_by_mention_is_followed_when_it_is_edited_and_deleted
     await slack.until(is_noted, deadline=60)
 
 
+async def test_in_a_cases_thread_a_mention_is_about_that_case(bot: Bot) -> None:
+    """Also for whoever was never shown it, in whatever words leave it out."""
+    slack, title = bot.slack, f"Valve {uuid.uuid4().hex[:6]} sticks"
+    root = await case_of(bot, title)
+
+    async def answer(words: str) -> str:
+        before = len(slack.messages("C1", "U5", thread=root))
+        await slack.say(f"@crm {words}", user="U5", channel="C1", thread=root)
+        said = await slack.until(
+            lambda: next((m for m in slack.messages("C1", "U5", thread=root)[before:] if m.to == "U5"), None), 60
+        )
+        return slack.text(said)
+
+    assert title in await answer("it")
+    assert "Note added" in await answer("case note it shut it off")
+    assert title in await answer("case show")
+    assert "Adventure" in await answer("account show 'Adventure Works'")  # what was shown last is "it" from now on …
+    assert "Adventure" in await answer("it")
+    await answer("case resolve resolution='It was dirty.'")  # … but a case is still this one
+
+    async def resolved() -> bool:
+        return [r["statecode"] for r in await rows(bot, f"incidents?$filter=title eq '{title}'")] == [1]
+
+    await slack.until(resolved, 60)
+
+
 async def test_a_reply_is_journalled_before_it_is_acknowledged(bot: Bot) -> None:
     """Dataverse is away when it is said; nothing but the journal knows of it when Slack is told that it was heard."""
     slack = bot.slack
