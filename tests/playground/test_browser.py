@@ -90,6 +90,10 @@ async def test_slack_message_menu_thread_home_and_other_eyes(page: Page) -> None
     await page.locator("#me").select_option("Ben Carter")
     await page.get_by_role("button", name="support", exact=True).click()
     await expect(page.locator("#messages")).to_contain_text("label printer")
+    await page.get_by_role("button", name="sales", exact=True).click()
+    await page.locator("#me").select_option("Maria Campbell")  # a customer, in one shared channel only
+    await expect(page.get_by_role("heading", level=1)).to_have_text("#fabrikam-shared")
+    await expect(page.locator("#messages")).not_to_contain_text("Forecast call")
     await page.set_viewport_size({"width": 375, "height": 700})  # a telephone
     await expect(page.locator("#main-box")).to_be_in_viewport(ratio=1)
 

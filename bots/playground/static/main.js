@@ -73,6 +73,7 @@ async function fetched() {
     if (response.status === 404 && place !== first[platform].place) { Object.assign(app, first[platform], { thread: "" }); again = true; continue; }
     if (!response.ok) break;
     const state = await response.json();
+    if (place !== "home" && !state.rooms.some((room) => room.id === place)) { app.go({ place: state.rooms[0].id }); continue; } // another person's
     if (app.state && app.state.run !== state.run) restarted();
     app.state = state;
     draw();
