@@ -7,14 +7,18 @@ Nothing is dropped: a word that is no value joins the title, or is a problem wit
 text; linear in its length.
 """
 
+from itertools import pairwise
 from typing import Final
 
 from .errors import BadInput, UnknownCommand, UserError
 from .fields import ColumnsMark, Named
 from .filters import FilterMark
 from .language import markup, references
-from .language.arguments import PREPOSITIONS, nearest, read_arguments, said_last
+from .language.arguments import PREPOSITIONS, read_arguments
+from .language.listing import described
+from .language.names import nearest
 from .language.phrases import Phrases, Said, leading, phrases
+from .language.pointing import said_last
 from .language.quotes import quote
 from .language.reading import Reading, Unreadable, shown
 from .language.results import HelpAsked, Meaning, Menu, OfLast, Parsed, Problem, Result, Vocabulary
@@ -43,6 +47,8 @@ _MENU: Final = frozenset(
     {"", "menu", "start", "hi", "hello", "hey", "hallo", "привет", "crm", "commands", "what can you do?"}
 )
 
+_BEFORE_LISTED: Final = frozenset({"show", "list", "find", "get", "give", "display", "me", "all", "the", "my"})
+"""Words before what says which records are meant."""
 _NAMES: Final = (references.Form.NAME, references.Form.ME, references.Form.MENTION)
 """What does not tell by its shape that a record is meant."""
 
@@ -61,11 +67,11 @@ def parse(text: str, reading: Reading | None = None, vocabulary: Vocabulary | No
         return Menu()
     if first and first[0] in _HELP:
         return _help(text[leading(text)[0][1] :].strip(), known)
-    if first[:1] == ["how"] and len(first) > 2 and (asked := _how_to(text, known)):
+    if first[:1] == ["how"] and len(first) > 2 and first[1] != "many" and (asked := _how_to(text, known)):
         return asked
     said = known.match(text)
     if said is None:
-        return _unknown(text, first, known)
+        return _listed(text, known, vocabulary) or _unknown(text, first, known)
     rest = text[said.end :].strip()
     if meant := _as_verb(text, said, rest, known, vocabulary):
         return meant
@@ -146,6 +152,19 @@ def _ways_near(noun: Noun, word: str, known: Phrases) -> tuple[str, ...]:
         way: canonical for verb, canonical in verbs.items() for way in VERBS.get(verb, ()) if way not in verbs
     }
     return tuple(dict.fromkeys(ways[way] for way in nearest(word, ways)))
+
+
+def _listed(text: str, known: Phrases, vocabulary: Vocabulary | None) -> Parsed | Problem | None:
+    """`top 5 opportunities by value`, `my hot leads`: what is before the plural says which of them."""
+    words = leading(text)
+    led = next((n for n, (word, _) in enumerate(words) if word not in _BEFORE_LISTED), 0)
+    mine = "mine" if any(word == "my" for word, _ in words[:led]) else ""
+    for (_, begin), (word, end) in pairwise(words[led:]):
+        form = named(word)
+        listing = known.verb(form.noun, "list") if form and form.many else None
+        if listing and (said := described(listing, text[words[led - 1][1] if led else 0 : begin], vocabulary)):
+            return read_arguments(listing, " ".join(filter(None, (mine, said, text[end:].strip()))), vocabulary)
+    return None
 
 
 def _as_verb(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from crm.errors import UnknownColumn
 from crm.metadata import Metadata
 from crm.payload import find_column
+from crm.tables import Kind
 
 
 class MetadataVocabulary:
@@ -23,6 +24,19 @@ class MetadataVocabulary:
         except UnknownColumn:
             return None
         return found.logical, found.label()
+
+    def choice(self, table: str, label: str) -> tuple[str, str] | None:
+        """(logical name, label) of the only choice of a table, its states left out, that is called so."""
+        info = self._metadata.known(table)
+        found = [
+            (column.logical, said)
+            for column in (info.columns.values() if info else ())
+            if column.kind is Kind.CHOICE and column.creatable and column.logical not in ("statecode", "statuscode")
+            for choice in column.choices
+            for said in dict.fromkeys(choice.labels.values())
+            if said.casefold() == label.casefold()
+        ]
+        return found[0] if len({column for column, _ in found}) == 1 else None
 
     def names(self, table: str) -> Iterable[str]:
         """Logical names and labels of a table's columns."""

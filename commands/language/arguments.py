@@ -1,21 +1,20 @@
 """What stands behind the verb -> text by field name."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
-from rapidfuzz import fuzz, process, utils
-
 from commands import filters
-from commands.errors import BadInput, UserError
+from commands.errors import BadInput
 from commands.fields import ColumnsMark, RawMark
-from commands.nouns import NounForm, named
+from commands.nouns import named
 from commands.operation import Operation, Parameter
 from crm.tables import Kind
 
 from . import markup, people
-from .quotes import quote
+from .doubts import Doubt, left_over, torn, unknown
+from .filter_prose import formal
+from .names import Names, condition, names, squash
+from .pointing import said_last
 from .reading import Unreadable, shown
 from .results import Parsed, Problem, Vocabulary
 from .tokens import Pair, Word, items, take_raw
@@ -26,7 +25,6 @@ _SEVERAL_WORDS: Final = frozenset({Kind.TEXT, Kind.MULTILINE, Kind.LOOKUP, Kind.
 _MAYBE_SEVERAL: Final = frozenset({Kind.MONEY, Kind.DATE, Kind.DATETIME, Kind.CHOICE, Kind.INTEGER, Kind.DECIMAL})
 """Kinds whose values may have several words: in doubt where the title has been given before (`value=12 boxes`)."""
 PREPOSITIONS: Final = frozenset({"to", "on", "for", "of", "as"})
-_POINTING: Final = frozenset({"it", "this", "that", "last"})
 _LEADING: Final = frozenset({"where", "for", "of", "from", "with", "about"})
 """Words that only lead to the conditions of a list."""
 _BEFORE_NAME: Final = frozenset({"for", "called", "named"})
@@ -35,69 +33,6 @@ _NAME: Final = "name"
 _WHOLE_NAMES: Final = frozenset({"name", "fullname"})
 _CLEAR: Final = "clear"
 """The field of an update that names the fields to empty."""
-_SURE: Final = 70.0
-"""Similarity, 0 to 100, from which a name is offered as what was meant."""
-
-
-class _Doubt(Exception):
-    """Something in the arguments that the person must mend."""
-
-    def __init__(self, sentence: str, remedy: str, key: str = "") -> None:
-        super().__init__(sentence)
-        self.error: UserError = BadInput(sentence, remedy, problems={key: f"{sentence} {remedy}"} if key else None)
-
-
-@lru_cache(maxsize=4096)
-def squash(name: str) -> str:
-    """A name without what people write differently: `Job Title`, `job_title`, `jobtitle`."""
-    return "".join(c for c in name.casefold() if c.isalnum())
-
-
-@lru_cache(maxsize=1024)
-def names(operation: type[Operation]) -> dict[str, Parameter]:
-    """The operation's fields by every squashed name; the user's words before logical names of other fields."""
-    found: dict[str, Parameter] = {}
-    parameters = [p for p in operation.parameters.values() if not p.marked(ColumnsMark)]
-    for p in parameters:
-        found.setdefault(squash(p.name), p)
-    for p in parameters:
-        for name in p.names:
-            found.setdefault(squash(name), p)
-    return found
-
-
-def nearest(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """The names that a word was probably meant to be, likeliest first."""
-    found = process.extract(
-        word[:60], list(known), scorer=fuzz.WRatio, processor=utils.default_process, limit=limit, score_cutoff=_SURE
-    )
-    return [name for name, _, _ in found]
-
-
-def said_last(words: Sequence[str]) -> tuple[int, NounForm | None]:
-    """How many of the first words mean the record shown last, and its kind where they say that.
-
-    `it` one, `this one` two, `the last case` three; none: 0.
-    """
-    folded = [word.casefold().rstrip(":,") for word in words[:3]]
-    begin = 1 if folded[:2] == ["the", "last"] else 0
-    if not folded[begin:] or folded[begin] not in _POINTING:
-        return 0, None
-    following = folded[begin + 1] if folded[begin] != "it" and len(folded) > begin + 1 else ""
-    form = named(following)
-    if following == "one" or (form and not form.many):
-        return begin + 2, form
-    return begin + 1, None
-
-
-class _Names:
-    """Membership by squashed name, for functions that ask with `in`."""
-
-    def __init__(self, known: Iterable[str]) -> None:
-        self.known = frozenset(known)
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and squash(name) in self.known
 
 
 def read_arguments(operation: type[Operation], text: str, vocabulary: Vocabulary | None) -> Parsed | Problem:
@@ -111,7 +46,7 @@ def read_arguments(operation: type[Operation], text: str, vocabulary: Vocabulary
             filling.everything(text)
     except Unreadable as e:
         return Problem(error=BadInput(str(e)), operation=operation, args=filling.args)
-    except _Doubt as e:
+    except Doubt as e:
         return Problem(error=e.error, operation=operation, args=filling.args)
     return Parsed(operation=operation, args=filling.args, columns=filling.columns)
 
@@ -138,15 +73,16 @@ class _Filling:
 
     def listing(self, text: str, conditions: str) -> None:
         """Conditions in the friendly language, and the list's own fields (`sort=`, `top=`, raw `filter=`)."""
-        own = _Names(self._names)
-        raw = _Names(name for name, p in self._names.items() if p.marked(RawMark))
+        own = Names(self._names)
+        raw = Names(name for name, p in self._names.items() if p.marked(RawMark))
         put = self._named
-        text = filters.extract(take_raw(markup.targets(text), raw, own, put), own, put)
+        text = formal(take_raw(markup.targets(text), raw, own, put), lambda word: condition(self.operation, word))
+        text = filters.extract(text, own, put)
         first, _, rest = text.partition(" ")
         if rest.strip() and first.casefold() in _LEADING:
             text = rest.strip()
         if text and conditions in self.args:
-            raise _Doubt(f"There are conditions twice: {shown(text)} too.", f"Write all of them in {conditions}=.")
+            raise Doubt(f"There are conditions twice: {shown(text)} too.", f"Write all of them in {conditions}=.")
         if text:
             self.args[conditions] = markup.escape(text)
 
@@ -159,7 +95,7 @@ class _Filling:
                 if before:
                     doubtful = _SEVERAL_WORDS | _MAYBE_SEVERAL if words else _SEVERAL_WORDS
                     if not item.breaks and not before[0].quoted and before[1] in doubtful:
-                        raise self._torn(before[0], item)
+                        raise torn(self.operation, before[0], item)
                     before = None
                 words.append(item)
             else:
@@ -196,13 +132,13 @@ class _Filling:
             if column := self._column(key):
                 del words[len(words) - back :]
                 if column in self.columns:
-                    raise _Doubt(f"{key} is given twice.", "Write it once.", column)
+                    raise Doubt(f"{key} is given twice.", "Write it once.", column)
                 self.columns[column] = markup.targets(pair.value)
                 return None
         if squash(pair.key) in _WHOLE_NAMES and self._takes_person:
             words.append(Word(pair.value, pair.start, 0, quoted=True))
             return Kind.TEXT
-        raise self._unknown(pair)
+        raise unknown(self.operation, pair, self.vocabulary)
 
     def _parameter(self, key: str) -> Parameter | None:
         if found := self._names.get(squash(key)):
@@ -231,7 +167,7 @@ class _Filling:
 
     def _put(self, parameter: Parameter, value: str, key: str) -> None:
         if parameter.name in self.args:
-            raise _Doubt(f"{key} is given twice.", "Write it once.", parameter.name)
+            raise Doubt(f"{key} is given twice.", "Write it once.", parameter.name)
         self.args[parameter.name] = value
 
     def _words(self, words: list[Word]) -> None:
@@ -242,7 +178,7 @@ class _Filling:
                 self._person(words)
                 return
         if not wanted:
-            raise self._left_over(words)
+            raise left_over(self.operation, self.args, words)
         for name in wanted[:-1]:
             words = self._without_preposition(name, words)
             first, words = words[0], words[1:]
@@ -266,7 +202,7 @@ class _Filling:
         if count > 1:
             if form and table and form.noun.table != table.logical:
                 said = " ".join(w.text for w in words[:count])
-                raise _Doubt(f"{shown(said)} is not what {self.operation.verb} is for.", "Name the record.", name)
+                raise Doubt(f"{shown(said)} is not what {self.operation.verb} is for.", "Name the record.", name)
             return [Word("it", words[0].start, words[0].breaks), *words[count:]]
         form = named(words[0].text)
         fits = form and (not table or form.noun.table == table.logical)
@@ -290,7 +226,7 @@ class _Filling:
         words = self._without_company(words)
         text = _joined(words, Kind.TEXT).replace("\n", " ")
         if "first_name" in self.args and "last_name" in self.args:
-            raise self._left_over(words)
+            raise left_over(self.operation, self.args, words)
         if "first_name" in self.args or "last_name" in self.args:
             self.args["last_name" if "first_name" in self.args else "first_name"] = text
             return
@@ -306,43 +242,9 @@ class _Filling:
         if not at or company is None:
             return words[begin:]
         if company.name in self.args:
-            raise self._left_over(words[at:])
+            raise left_over(self.operation, self.args, words[at:])
         self.args[company.name] = _joined(words[at + 1 :], company.kind).replace("\n", " ")
         return words[begin:at]
-
-    def _torn(self, pair: Pair, word: Word) -> _Doubt:
-        """A word after an unquoted text: part of it, or not?"""
-        both = f"{pair.key}={quote(f'{pair.value} {word.text}')}"
-        remedy = f"If it does, write {both}; if not, put it before the names."
-        return _Doubt(f"Does {shown(word.text, 30)} belong to {pair.key}?", remedy, self._field(pair.key))
-
-    def _left_over(self, words: list[Word]) -> _Doubt:
-        text = shown(" ".join(w.text for w in words), 40)
-        filled = next((n for n in (*self.operation.words, "last_name") if n in self.args), "")
-        if filled:
-            return _Doubt(
-                f"{filled} is given already, so I do not know where {text} belongs.", "Use name=value.", filled
-            )
-        near = nearest(words[0].text, (p.name for p in self.operation.parameters.values()))
-        hint = f"Did you mean {near[0]}=…?" if near else f"Write name=value, like: {self.operation.example}"
-        return _Doubt(f"I do not know where {text} belongs.", hint)
-
-    def _unknown(self, pair: Pair) -> _Doubt:
-        own = [p.name for p in self.operation.parameters.values() if not p.marked(ColumnsMark)]
-        table = self.operation.table.logical if self.operation.table else ""
-        others = self.vocabulary.names(table) if self.vocabulary and table else ()
-        near = nearest(pair.key, (*own, *others)) or nearest(pair.key, self._names)
-        near = list(dict.fromkeys(self._names[squash(n)].name if squash(n) in self._names else n for n in near))
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known names: {', '.join(own[:8])}."
-        return _Doubt(
-            f"{self.operation.verb} has no field {shown(pair.key, 40)}.",
-            f"{hint} If it is text, put it in quotes.",
-            pair.key,
-        )
-
-    def _field(self, key: str) -> str:
-        parameter = self._names.get(squash(key))
-        return parameter.name if parameter else key
 
 
 def _takes_lines(parameter: Parameter) -> bool:

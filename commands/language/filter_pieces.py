@@ -22,6 +22,8 @@ _RUN = re.compile(r"(?:[^\s(),]|\([^\s()]*\))+")
 _RUN_WITH_COMMAS = re.compile(r"(?:[^\s()]|\([^\s()]*\))+")
 _WORD = re.compile(r"(?:[^\s()]|\([^\s()]*\))+")
 _SPACE = re.compile(r"\s*")
+_FROM_TO = re.compile(r"\.\.[^\s.]")
+_PERCENT = re.compile(r"\d[\d.]* ?%(?=[\s),]|$)")
 _THOUSANDS = re.compile(r"[^\d\s(),]{0,3}\d{1,3}(?:,\d{3})+(?:\.\d+)?(?=[\s)]|$)")
 
 
@@ -119,9 +121,12 @@ def _bare(text: str, pos: int, lists: bool) -> int:
     limit = min(len(text), pos + 80)
     found = (_RUN if lists else _RUN_WITH_COMMAS).match(text, pos)
     ends = [found.end() if found else pos + 1]
-    patterns = (dates.PHRASE, _THOUSANDS) if lists else (dates.PHRASE, money.PHRASE)
+    patterns = (dates.PHRASE, _THOUSANDS, _PERCENT) if lists else (dates.PHRASE, money.PHRASE, money.NUMBER)
     ends += [found.end() for pattern in patterns if (found := pattern.match(text, pos, limit))]
-    return max(ends)
+    end = max(ends)
+    if lists and _FROM_TO.match(text, end):
+        return _bare(text, end + 2, False)  # `1 Nov..15 Nov`
+    return end
 
 
 def _compared(key: str, op: Op, values: list[tuple[str, bool]], start: int, end: int) -> Iterator[Token]:

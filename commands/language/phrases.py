@@ -22,6 +22,8 @@ _POLITE: Final = (
     ("let", "me"),
     ("what", "are"),
     ("which", "are"),
+    ("how", "many"),
+    *((word,) for word in ("which", "what")),
     *((word,) for word in ("let's", "please", "pls", "plz", "kindly", "just", "bitte", "пожалуйста")),
 )
 _LONGEST: Final = 6

@@ -18,6 +18,10 @@ class Vocabulary(Protocol):
         """(logical name, label) of the column that a word names in a table (by logical name)."""
         ...
 
+    def choice(self, table: str, label: str) -> tuple[str, str] | None:
+        """(logical name, label) of the only choice of a table that is called so."""
+        ...
+
     def names(self, table: str) -> Iterable[str]:
         """Logical names and labels of a table's columns, for did-you-mean."""
         ...

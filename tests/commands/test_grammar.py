@@ -275,6 +275,9 @@ class Columns:
         found = known.get(word.casefold())
         return (found, word) if found and table == "incident" else None
 
+    def choice(self, table: str, label: str) -> tuple[str, str] | None:
+        return ("prioritycode", "High") if (table, label) == ("incident", "high") else None
+
     def names(self, table: str) -> Iterable[str]:
         return ["new_region", "Region"] if table == "incident" else []
 

@@ -88,7 +88,7 @@ def test_the_toolkits_names_for_an_id(tool: str, name: str) -> None:
         ("opportunity create New website account=Contoso", "opportunity create", {"name": "New website", "customer": "Contoso"}),
         ("create new opportunity New website", "opportunity create", {"name": "New website"}),
         ("lead create name='Jane Smith' city=Berlin", "lead create", {"first_name": "Jane", "last_name": "Smith", "city": "Berlin"}),
-        ("list cases for Contoso", "case list", {"where": "Contoso"}),
+        ("list cases for Contoso", "case list", {"where": 'customer~"Contoso"'}),
         ("show all my open tickets", "case list", {"where": "mine open"}),
         ("add it priority=high", None, {}),
         ("open CAS-01042", "case get", {"record": "CAS-01042"}),
