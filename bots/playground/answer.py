@@ -56,7 +56,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One line of the wire drawer; bodies are parsed JSON where they are JSON. Secrets never get in."""
+    """One line of the wire drawer; bodies are parsed JSON where they are JSON. Secrets never get in.
+
+    `at` is when it began, seconds since 1970.
+    """
 
     at: float
     direction: str
@@ -78,7 +81,7 @@ class Wire:
         self.count += 1
         self.exchanges.append(
             Exchange(
-                at=time.time(),
+                at=time.time() - seconds,
                 direction=direction,
                 label=label,
                 status=status,

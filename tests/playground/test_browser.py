@@ -180,6 +180,8 @@ async def test_teams_from_a_message_to_a_submitted_dialog(page: Page) -> None:
     await expect(card).to_contain_text("closed by Anna Weber")
     await box.fill("hello again")
     await box.press("Enter")
+    await expect(card).to_contain_text("hello again")
+    await expect(card).to_have_class(re.compile("bot"))
     await card.get_by_role("button", name="More options", exact=True).press("Enter")
     await expect(page.get_by_role("menuitem", name="Close later")).to_be_focused()
     await page.keyboard.press("Enter")

@@ -35,10 +35,14 @@ async function load() {
     seen = exchange.n;
     const good = exchange.status >= 200 && exchange.status < 300 && exchange.answer?.ok !== false;
     const fromBot = exchange.direction.startsWith("bot");
-    list.append(h("li", {}, h("details", {},
+    const line = h("li", {}, h("details", {},
       h("summary", {}, time(exchange.at), h("span", { class: `way ${fromBot ? "out" : "in"}` }, exchange.direction), h("b", {}, exchange.label),
         h("span", { class: good ? "good" : "bad" }, exchange.status || "no answer", exchange.answer?.ok === false ? ` ${exchange.answer.error}` : ""), h("small", {}, `${exchange.ms} ms`)),
-      h("div", { class: "pair" }, h("div", {}, h("h3", {}, "Request"), h("pre", {}, pretty(exchange.request))), h("div", {}, h("h3", {}, "Answer"), h("pre", {}, pretty(exchange.answer)))))));
+      h("div", { class: "pair" }, h("div", {}, h("h3", {}, "Request"), h("pre", {}, pretty(exchange.request))), h("div", {}, h("h3", {}, "Answer"), h("pre", {}, pretty(exchange.answer))))));
+    line.at = exchange.at;
+    // recorded when it ends, shown where it began: before what the bot asked in between
+    const before = [...list.children].findLast((other) => other.at <= exchange.at);
+    if (before) before.after(line); else list.prepend(line);
   }
   while (list.children.length > 300) list.firstChild.remove();
   if (atEnd) list.scrollTop = list.scrollHeight;
