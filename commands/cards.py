@@ -223,6 +223,8 @@ class Form:
     more: Press | None = None
     """Shown as *More fields*: sent with the values typed so far, answered by a longer form."""
     more_label: str = "More fields"
+    again: Press | None = None
+    """Opens it as it is now, where it cannot be shown at once; set on its way out."""
     badge: str = ""
 
     def with_problems(self, values: dict[str, str], problems: dict[str, str], problem: str = "") -> "Form":

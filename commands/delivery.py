@@ -10,6 +10,7 @@ from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from .cards import Action, Card, CardKind
+from .press import Do
 from .receipt import Receipt
 from .request import DeliveryFailed, Faces, Place, Principal, Reply, Request
 from .state import State, parse_record
@@ -41,7 +42,10 @@ class Delivery:
         if reply.form:
             form = reply.form
             more = await self._state.keep(form.more) if form.more else None
-            reply = replace(reply, form=replace(form, submit=await self._state.keep(form.submit), more=more))
+            values = {i.name: i.value for i in form.inputs if i.value}
+            again = replace(form.submit, do=Do.FORM, args={**form.submit.args, **values})
+            submit, again = await self._state.keep(form.submit), await self._state.keep(again)
+            reply = replace(reply, form=replace(form, submit=submit, more=more, again=again))
         return reply
 
     async def of_work(self, work: Work, reply: Reply) -> None:

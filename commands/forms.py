@@ -66,7 +66,7 @@ async def form(operation: type[Operation], args: Mapping[str, str], ctx: Context
     if len(shown) < len(inputs):
         args_more = {**fixed, **was, _ALL: "yes"}
         more = Press(do=Do.FORM, verb=operation.verb, args=args_more, key=ctx.key, etag=etag, owner=ctx.principal.key)
-    return Form(
+    asked = Form(
         title=_title(operation),
         intro=_intro(operation, inputs),
         submit=press,
@@ -74,6 +74,7 @@ async def form(operation: type[Operation], args: Mapping[str, str], ctx: Context
         inputs=tuple(shown),
         more=more,
     )
+    return operation.shaped(asked, args)
 
 
 def _intro(operation: type[Operation], inputs: Sequence[Input]) -> str:

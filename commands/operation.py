@@ -6,7 +6,7 @@ declaration fails when its module is imported, with a sentence that contains the
 
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
@@ -19,6 +19,7 @@ from crm.tables import Column, Kind, Table
 from .fields import Text
 
 if TYPE_CHECKING:
+    from .cards import Form
     from .context import Context
     from .request import Reply
 
@@ -166,6 +167,11 @@ class Operation(BaseModel):
     def summary(cls) -> str:
         """The first line of the docstring."""
         return (cls.__doc__ or "").strip().splitlines()[0]
+
+    @classmethod
+    def shaped(cls, form: "Form", args: Mapping[str, str]) -> "Form":  # noqa: ARG003  (for whoever overrides it)
+        """Its form, filled from `args`, as this operation asks it."""
+        return form
 
     async def run(self, ctx: "Context") -> "Reply":
         """Do it and answer. Everything it needs comes from `ctx`; it may be run again after a crash.

@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 
 RESPONSE_USES = 5
 REMEMBERED = 10_000
-CARRIED = 700
-"""Characters of what was typed that fit into a button beside the rest of its press."""
 _NOT_THERE = frozenset(
     {
         *("not_in_channel", "channel_not_found", "is_archived", "user_not_in_channel", "restricted_action"),
@@ -230,11 +228,7 @@ class Delivery:
 
 def invitation(form: Form) -> Card:
     """A form where no modal can be opened (the trigger has expired, or there was none): a button that opens it."""
-    values, room = {}, CARRIED
-    for asked in form.inputs:
-        if asked.value and (room := room - len(asked.name) - len(asked.value)) > 0:
-            values[asked.name] = asked.value
-    press = replace(form.submit, do=Do.FORM, args={**form.submit.args, **values})
+    press = form.again or replace(form.submit, do=Do.FORM)
     return Card(
         kind=CardKind.NOTICE,
         title=form.title,

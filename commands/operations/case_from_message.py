@@ -3,6 +3,7 @@
 The message's own key is the intent key, so that two people at once, or a platform that retries, make one case.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC
 from typing import Annotated, Final
@@ -85,6 +86,16 @@ class CaptureCase(
     def bare(self) -> bool:
         """Nothing but the message: what the case says is still to be made of it."""
         return self.quote is not None and self.args().keys() <= {"quote", "env"}
+
+    @classmethod
+    def shaped(cls, form: Form, args: Mapping[str, str]) -> Form:
+        """With what there is of the message to choose from, and what could not be read of it."""
+        if "quote" not in args:
+            return form
+        quote = _quote(args["quote"])
+        inputs = [shaped for field in form.inputs if (shaped := _shaped(field, quote))]
+        missing = " ".join(quote.missing)
+        return replace(form, title="Create case", submit_label="Create", inputs=tuple(inputs), intro=missing)
 
     async def run(self, ctx: Context) -> Reply:
         """One request makes the case with its transcript; files and queue follow. Harmless to repeat."""
@@ -181,8 +192,7 @@ async def begin(ctx: Context) -> Reply:
     begun = await _begun(ctx)
     if isinstance(begun, Reply):
         return begun
-    quote, args = begun
-    return Reply(form=await _form(ctx, quote, args))
+    return Reply(form=await forms.form(CaptureCase, begun, ctx))
 
 
 async def complete(ctx: Context) -> CaptureCase:
@@ -193,14 +203,13 @@ async def complete(ctx: Context) -> CaptureCase:
     begun = await _begun(ctx)
     if isinstance(begun, Reply):
         raise Question(begun)
-    _, args = begun
-    if "customer" not in args and "contact" not in args:
-        raise Question(Reply(card=_ask_customer(ctx, args)))
-    return CaptureCase.read(args)
+    if "customer" not in begun and "contact" not in begun:
+        raise Question(Reply(card=_ask_customer(ctx, begun)))
+    return CaptureCase.read(begun)
 
 
-async def _begun(ctx: Context) -> tuple[Quote, dict[str, str]] | Reply:
-    """The message and what follows from it, or the case that it is already."""
+async def _begun(ctx: Context) -> dict[str, str] | Reply:
+    """What follows from the message for its case, or the case that it is already."""
     quote = ctx.quote
     if quote is None:
         raise UserError("There is no message here to make a case from.", "Pick Create case in a message's menu.")
@@ -211,7 +220,7 @@ async def _begun(ctx: Context) -> tuple[Quote, dict[str, str]] | Reply:
         guessed = replace(guessed, case=await _read(ctx, linked, seen))
     if guessed.case:
         return await _exists(ctx, seen, guessed.case)
-    return quote, _prefill(ctx, quote, guessed, seen.info)
+    return _prefill(ctx, quote, guessed, seen.info)
 
 
 async def _read(ctx: Context, ref: Ref, seen: Look) -> Row | None:
@@ -266,13 +275,6 @@ def _prefill(ctx: Context, quote: Quote, guessed: Guess, info: TableInfo) -> dic
         "quote": _QUOTE.dump_json(quote).decode(),
     }
     return {name: text for name, text in args.items() if text}
-
-
-async def _form(ctx: Context, quote: Quote, args: dict[str, str]) -> Form:
-    form = await forms.form(CaptureCase, args, ctx)
-    inputs = [shaped for field in form.inputs if (shaped := _shaped(field, quote))]
-    missing = " ".join(quote.missing)
-    return replace(form, title="Create case", submit_label="Create", inputs=tuple(inputs), intro=missing)
 
 
 def _shaped(field: Input, quote: Quote) -> Input | None:

@@ -115,6 +115,33 @@ async def test_what_is_said_by_mention_is_followed_when_it_is_edited_and_deleted
     await slack.until(is_noted, deadline=60)
 
 
+async def test_the_form_of_a_thread_is_the_same_behind_a_button(bot: Bot) -> None:
+    """A mention opens no view of its own, so that a button does: with what was filled in, and a choice of what goes."""
+    slack, title = bot.slack, f"Boiler {uuid.uuid4().hex[:6]} hums"
+    root = await slack.say(f"{title}\n{'All night long. ' * 150}", user="U2", channel="C1", files={"hum.txt": b"Hmm"})
+    await slack.say("@crm create case", user="U5", channel="C1", thread=root)
+    offered = await slack.until(
+        lambda: next((m for m in slack.messages("C1", "U5", thread=root) if m.to == "U5"), None), 60
+    )
+    await slack.click(offered, "Open the form", user="U5")
+    view = await slack.until(lambda: (v := slack.view("U5")) and v.body["callback_id"] == "form" and v, 60)
+    asked = {b["block_id"]: b["element"] for b in view.blocks if b["type"] == "input"}
+    assert asked["title"]["initial_value"] == title
+    assert [o["value"] for o in asked["take"]["options"]] == ["message", "thread"]
+    assert [o["text"]["text"] for o in asked["files"]["initial_options"]] == ["hum.txt"]
+    assert "message's own menu" not in slack.text(view)
+    before = len(view.blocks)
+    await slack.click(view, "More fields", user="U5")
+    more = await slack.until(lambda: (v := slack.view("U5")) and len(v.blocks) > before and v, 60)
+    again = {b["block_id"]: b["element"] for b in more.blocks if b["type"] == "input"}
+    assert (again["take"], again["files"]["options"]) == (asked["take"], asked["files"]["options"])
+    found = (await slack.suggest(more, "Customer", "contoso ltd", user="U5")).json["options"][0]
+    assert (await slack.submit(more, {"Customer": found}, user="U5")).json == {"response_action": "clear"}
+    await slack.until(lambda: "ticket" in root.reactions or any(m.bot_id for m in slack.messages("C1", "U3", root)), 60)
+    [case] = await rows(bot, f"incidents?$filter=title eq '{title}'&$expand=Incident_Annotation($select=filename)")
+    assert "hum.txt" in str(case["Incident_Annotation"])
+
+
 async def test_in_a_cases_thread_a_mention_is_about_that_case(bot: Bot) -> None:
     """Also for whoever was never shown it, in whatever words leave it out."""
     slack, title = bot.slack, f"Valve {uuid.uuid4().hex[:6]} sticks"
