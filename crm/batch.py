@@ -16,20 +16,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import orjson
-from multidict import CIMultiDict, CIMultiDictProxy
 
-from .answers import error_from, parsed
-from .definitions import Names
-from .errors import BadAnswer, CrmError, NotCarriedOut
+from .errors import CrmError
 from .metadata import Metadata
 from .query import Query
-from .records import Json, Page, Ref, Row, page_of, row_of
-from .transport import Answer
+from .records import Json, Page, Ref, Row
 
-_CRLF = b"\r\n"
+CRLF = b"\r\n"
 LIMIT = 1000
 ANNOTATED = 'odata.include-annotations="*"'
 
@@ -207,7 +203,7 @@ class Encoder:
                 lines.append(f"--{inner}".encode())
                 lines += await self._part(part, content_id=True)
             lines += [f"--{inner}--".encode(), b""]
-        return _CRLF.join([*lines, f"--{self.boundary}--".encode(), b""])
+        return CRLF.join([*lines, f"--{self.boundary}--".encode(), b""])
 
     async def _part(self, part: Part, *, content_id: bool = False) -> list[bytes]:
         names = await self._metadata.names(part.table)
@@ -228,98 +224,3 @@ class Encoder:
         lines += ["", f"{part.method} {url} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), ""]
         body = b"" if part.payload is None else orjson.dumps(dict(part.payload))
         return [*(line.encode() for line in lines), body]
-
-
-async def decode(batch: Batch, answer: Answer, host: str, metadata: Metadata) -> dict[Part, Result]:
-    """Results by part."""
-    answers = _split(answer.body, answer.headers.get("Content-Type", ""), host)
-    results: dict[Part, Result] = {}
-    position = 0
-    for item in batch.items:
-        parts = item.parts if isinstance(item, ChangeSet) else [item]
-        if position >= len(answers):
-            skipped = NotCarriedOut("An earlier request of the same batch failed, so this one was not carried out.")
-            results.update(dict.fromkeys(parts, Result(error=skipped)))
-            continue
-        failed = answers[position].status >= 400 and isinstance(item, ChangeSet)
-        if failed:
-            error = error_from(answers[position], host, table=None)
-            results.update(dict.fromkeys(parts, Result(error=error)))
-            position += 1
-            continue
-        for part in parts:
-            if position >= len(answers):
-                raise BadAnswer(f"{host} answered only a part of a change set.", outcome_unknown=True)
-            results[part] = await _result(part, answers[position], host, metadata)
-            position += 1
-    return results
-
-
-async def _result(part: Part, answer: Answer, host: str, metadata: Metadata) -> Result:
-    if answer.status >= 400:
-        return Result(error=error_from(answer, host, table=part.table))
-    names = await metadata.names(part.table)
-    try:
-        return _success(part, answer, host, names)
-    except (BadAnswer, AttributeError, KeyError, TypeError, ValueError):
-        problem = f"{host} answered a part of the batch with something else."
-        return Result(error=BadAnswer(problem, table=part.table, outcome_unknown=part.method != "GET"))
-
-
-def _success(part: Part, answer: Answer, host: str, names: Names) -> Result:
-    if part.action:
-        return Result(answer=parsed(answer, host))
-    if part.method == "POST":
-        location = answer.headers.get("OData-EntityId") or answer.headers.get("Location") or ""
-        return Result(Ref(part.table, UUID(location.rpartition("(")[2].rstrip(")"))))
-    if part.method != "GET":
-        return Result()
-    data = parsed(answer, host)
-    if part.ref:
-        return Result(row_of(part.table, names.primary_id, data))
-    return Result(page_of(part.table, names.primary_id, data))
-
-
-def _boundary(content_type: str) -> bytes | None:
-    for parameter in content_type.split(";")[1:]:
-        name, _, value = parameter.strip().partition("=")
-        if name.lower() == "boundary":
-            return value.strip('"').encode()
-    return None
-
-
-def _split(body: bytes, content_type: str, host: str) -> list[Answer]:
-    """The HTTP answers inside a multipart body, change sets flattened."""
-    boundary = _boundary(content_type)
-    if boundary is None:
-        raise BadAnswer(f"{host} did not answer the batch with a batch.")
-    answers: list[Answer] = []
-    for chunk in (_CRLF + body).split(_CRLF + b"--" + boundary)[1:]:
-        if chunk.startswith(b"--"):
-            break
-        head, _, content = chunk.lstrip(_CRLF).partition(_CRLF * 2)
-        headers = _headers(head)
-        kind = headers.get("Content-Type", "")
-        if kind.startswith("multipart/mixed"):
-            answers += _split(content, kind, host)
-        else:
-            answers.append(_inner(content, host))
-    return answers
-
-
-def _inner(content: bytes, host: str) -> Answer:
-    head, _, body = content.partition(_CRLF * 2)
-    line, _, rest = head.partition(_CRLF)
-    words = line.split(None, 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
-        raise BadAnswer(f"{host} answered the batch with something that is not HTTP.", outcome_unknown=True)
-    return Answer(int(words[1]), CIMultiDictProxy(_headers(rest)), body.strip())
-
-
-def _headers(head: bytes) -> CIMultiDict[str]:
-    headers: CIMultiDict[str] = CIMultiDict()
-    for line in head.decode("utf-8", "replace").split("\r\n"):
-        name, colon, value = line.partition(":")
-        if colon:
-            headers.add(name.strip(), value.strip())
-    return headers

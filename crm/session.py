@@ -10,7 +10,8 @@ import orjson
 from . import notes
 from .address import API
 from .auth import Caller, Impersonated
-from .batch import ANNOTATED, Batch, Encoder, Part, Result, decode, paged
+from .batch import ANNOTATED, Batch, Encoder, Part, Result, paged
+from .batch_answers import decode
 from .comparison import lookup_columns, same_values, scalar_columns
 from .definitions import Names
 from .errors import BadAnswer, CrmError, DuplicateId, DuplicateKey, NotFound

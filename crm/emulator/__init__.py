@@ -22,6 +22,6 @@ from .faults import Fault
 from .protection import Limits
 from .server import Emulator, run
 from .steps import Webhook
-from .store import StoreError
+from .store_claim import StoreError
 
 __all__ = ["Emulator", "Fault", "Limits", "StoreError", "Webhook", "run"]

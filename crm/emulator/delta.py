@@ -18,7 +18,7 @@ from .operands import Scope, Sql
 from .options import parse_names
 from .render import fetch_names, render_rows, selected_columns
 from .session import Session
-from .store import quote
+from .sqlite_tables import quote
 from .values import EPOCH
 from .wire import Request, Response, json_response
 

@@ -14,7 +14,7 @@ from .paging import inner_cookie, outer_cookie
 from .render import fetch_names, render_rows, selected_columns, target_of
 from .session import Row, Session
 from .sorting import SortKey, sort_keys
-from .store import quote
+from .sqlite_tables import quote
 from .wire import Prefer, Request
 
 

@@ -12,7 +12,7 @@ from .operands import Scope, Sql, join
 from .session import Row, Session
 from .sorting import SortKey, after, order_by
 from .sql import condition, related
-from .store import quote
+from .sqlite_tables import quote
 from .wire import Request
 
 MAX_PAGE = 5000

@@ -15,7 +15,7 @@ from .paging import inner_cookie, outer_cookie, read_inner
 from .render import etag, readable_columns
 from .session import Session
 from .sorting import SortKey, after, order_by
-from .store import quote
+from .sqlite_tables import quote
 from .wire import Request, Response, json_response
 
 SIMPLE_PAGING_LIMIT = 50_000

@@ -9,7 +9,7 @@ from .joined import Statement, logical_column
 from .odata_tree import Literal
 from .operands import OPERATORS, Operand, Scope, Sql, compare_value, join, literal_of, negate
 from .queryfunctions import function_condition
-from .store import quote
+from .sqlite_tables import quote
 from .text import fold, like_glob
 
 _COMPARE = {

@@ -7,7 +7,7 @@ from .errors import bad_request
 from .organization import ORGANIZATION_ID
 from .registry import Call, Registry
 from .session import Session
-from .store import quote
+from .sqlite_tables import quote
 from .wire import Response, json_response
 
 

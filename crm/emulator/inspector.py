@@ -18,7 +18,8 @@ from .markup import HEADERS, STYLE, link, page, sheet, soft, tag, text
 from .organization import ADMIN_ID, ROOT_UNIT_ID
 from .render import FORMATTED, LOGICAL_NAME, fetch_names, readable_columns, render_rows
 from .session import Caller, Session
-from .store import Transaction, quote
+from .sqlite_tables import quote
+from .store import Transaction
 from .text import fold
 from .values import parse_guid
 from .wire import Prefer

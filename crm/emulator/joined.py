@@ -12,7 +12,7 @@ from .odata_tree import Path
 from .operands import Operand, Scope, Sql, join, operand
 from .render import FORMATTED, LOGICAL_NAME, primary_names
 from .session import Session
-from .store import quote
+from .sqlite_tables import quote
 from .values import formatted, to_wire
 from .wire import Prefer
 

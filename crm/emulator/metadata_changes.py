@@ -12,7 +12,8 @@ from . import metadata_versions as versions
 from .catalog import Catalog, Table
 from .errors import bad_payload, bad_request, not_implemented
 from .metadata_labels import Document
-from .metadata_shapes import column_document, key_document, many_to_many, navigations, one_to_many, table_document
+from .metadata_relationship_shapes import many_to_many, one_to_many
+from .metadata_shapes import column_document, key_document, navigations, table_document
 from .registry import Call
 from .session import Session
 from .wire import Response, json_response

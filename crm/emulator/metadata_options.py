@@ -17,7 +17,7 @@ from .metadata_labels import read_label
 from .metadata_tables import save_column
 from .registry import Call, Registry
 from .session import Session
-from .store import quote
+from .sqlite_tables import quote
 from .wire import Response, json_response, no_content
 
 _FIRST_CUSTOM_VALUE = 100_000_000

@@ -9,13 +9,14 @@ from typing import Any
 
 from . import metadata_versions as versions
 from . import write
-from .catalog import Collection, Column, Option, Table, dump_table, read_table
+from .catalog import Collection, Column, Option, Table
+from .catalog_json import dump_table, read_table
 from .errors import NOT_SUPPORTED, DataverseError, bad_payload, bad_request
 from .metadata_columns import changed_column, custom_only, other_name, read_column, schema_name
 from .metadata_labels import BASE_LANGUAGE, Document, read_label
 from .organization import register_messages
 from .session import Session
-from .store import quote, twins
+from .sqlite_tables import quote, twins
 
 DUPLICATE_NAME = "0x80044153"
 DEPENDENCY = "0x8004f01f"

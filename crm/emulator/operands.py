@@ -10,7 +10,7 @@ from .catalog import NUMBERS, Column, Table
 from .errors import bad_request
 from .odata_tree import Literal, Path
 from .session import Session
-from .store import quote
+from .sqlite_tables import quote
 from .text import fold
 from .values import instant_text, parse_guid, parse_instant
 

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .catalog import Catalog, Table
+from .sqlite_tables import ACTIVITY_VIEW, create_activity_view, create_table, is_stored, quote, twins
 from .steps import message_rows
-from .store import ACTIVITY_VIEW, Transaction, create_activity_view, create_table, is_stored, quote, twins
+from .store import Transaction
 from .text import fold
 from .usersettings import ensure_settings
 

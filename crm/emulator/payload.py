@@ -12,7 +12,7 @@ from .odata_tree import Literal
 from .operands import comparable_value
 from .options import parse_key
 from .session import Row, Session
-from .store import quote, twins
+from .sqlite_tables import quote, twins
 from .text import fold
 from .values import to_storage
 from .wire import parse_path

@@ -13,7 +13,7 @@ from .odata_tree import Compare, Junction, Literal, Node, Path, QueryFunction, T
 from .operands import Scope, Sql, join
 from .options import Order
 from .sql import condition
-from .store import quote
+from .sqlite_tables import quote
 
 FEW = 2000
 """About the square root of (page of 50 x 100,000 rows): where both ways cost the same."""

@@ -9,7 +9,7 @@ from .catalog import Column, Table
 from .errors import bad_request
 from .operands import unknown_property
 from .session import Row, Session
-from .store import quote
+from .sqlite_tables import quote
 from .values import formatted, to_wire
 from .wire import Prefer
 

@@ -21,7 +21,8 @@ from .privileges import ACTS_FOR_OTHERS, DEPTH, privilege_id, privilege_name, ri
 from .registry import Call, Registry
 from .security import check_token
 from .session import Caller, Row, Session
-from .store import Transaction, quote
+from .sqlite_tables import quote
+from .store import Transaction
 from .values import parse_guid
 from .wire import Response, json_response
 

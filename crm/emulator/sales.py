@@ -16,7 +16,7 @@ from .registry import Call, Registry
 from .render import readable_columns
 from .serverset import new_id
 from .session import Row, Session
-from .store import quote
+from .sqlite_tables import quote
 from .text import fold
 from .values import to_storage, to_wire
 from .wire import Response, json_response

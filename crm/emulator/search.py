@@ -17,7 +17,7 @@ from .odata_tree import Node
 from .operands import Scope, Sql, join
 from .registry import Call, Registry
 from .session import Session
-from .store import quote
+from .sqlite_tables import quote
 from .text import fold
 from .values import to_wire
 from .wire import Response, json_response

@@ -18,7 +18,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from . import seeds
-from .catalog import Catalog, load_standard
+from .catalog import Catalog
+from .catalog_json import load_standard
 from .certificate import self_signed
 from .control import Control, guard_unsigned
 from .errors import DataverseError, no_segment

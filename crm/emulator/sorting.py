@@ -9,7 +9,7 @@ from .errors import bad_request
 from .operands import FALSE, Operand, Scope, Sql, join, operand
 from .options import Order
 from .session import Session
-from .store import quote
+from .sqlite_tables import quote
 from .text import fold
 
 

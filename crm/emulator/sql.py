@@ -26,7 +26,7 @@ from .operands import (
     unknown_property,
 )
 from .queryfunctions import function_condition
-from .store import quote
+from .sqlite_tables import quote
 from .text import fold, like_glob
 
 _MIRROR = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge", "eq": "eq", "ne": "ne"}

@@ -5,26 +5,28 @@ for delta links), `_autonumber`, `_file` and `_chunk` (file contents, also of up
 a twin `name__f` with the folded text, which filters, sorts and indexes use, so that the file stays readable with
 any SQLite tool. Instants are whole seconds since 1970, a polymorphic lookup keeps its target table in `name__t`.
 """
-# ruff: noqa: S608 - names in SQL come from the schema through quote(); values are always parameters
 
 import asyncio
 import math
-import os
 import sqlite3
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import orjson
 
-from .catalog import Catalog, Column, Table, dump_table, load_standard, overlay, read_table
+from .catalog import Catalog, Table
+from .catalog_json import dump_table, load_standard, overlay, read_table
 from .errors import SQL_TIMEOUT, DataverseError, bad_request
-from .indexes import Index
+from .sqlite_tables import (
+    create_activity_view,
+    create_table,
+    quote,
+)
+from .store_claim import StoreError, claim
 from .text import fold
 
 T = TypeVar("T")
@@ -33,12 +35,7 @@ READ_SECONDS = 120.0
 """How long a read may take before it is given up: Dataverse's own limit for a message."""
 _LIMITS = ("parser stack overflow", "too large (maximum depth", "tables in a join", "pattern too complex", "too many")
 """What SQLite says of statements beyond its limits (sqlite.org/limits.html)."""
-ACTIVITY_VIEW = "activitypointer"
 FORMAT = 1
-_SQL_TYPES = {
-    "integer": "INTEGER", "bigint": "INTEGER", "boolean": "INTEGER", "picklist": "INTEGER", "state": "INTEGER",
-    "status": "INTEGER", "datetime": "INTEGER", "decimal": "REAL", "double": "REAL", "money": "REAL",
-}  # fmt: skip
 _SYSTEM_TABLES = """
 CREATE TABLE IF NOT EXISTS _meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _catalog (logical_name TEXT PRIMARY KEY, definition TEXT NOT NULL) WITHOUT ROWID;
@@ -47,10 +44,6 @@ CREATE TABLE IF NOT EXISTS _autonumber (table_name TEXT, column_name TEXT, next 
 CREATE TABLE IF NOT EXISTS _file (id TEXT PRIMARY KEY, name TEXT NOT NULL, mime TEXT NOT NULL, size INTEGER NOT NULL, owner TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _chunk (file TEXT, number INTEGER, label TEXT, bytes BLOB NOT NULL, PRIMARY KEY (file, number));
 """  # noqa: E501
-
-
-class StoreError(Exception):
-    """The database file cannot be used; the message is a sentence for the person who started the server."""
 
 
 class Transaction:
@@ -120,90 +113,6 @@ class Transaction:
         self.catalog = self.catalog.without_table(logical_name)
 
 
-@lru_cache(maxsize=16384)
-def quote(name: str) -> str:
-    """An SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def twins(column: Column) -> list[str]:
-    """The SQLite columns that hold one Dataverse column."""
-    if column.type == "string":
-        return [column.name, f"{column.name}__f"]
-    if column.type == "lookup" and column.polymorphic:
-        return [column.name, f"{column.name}__t"]
-    return [column.name]
-
-
-def create_activity_view(connection: sqlite3.Connection, catalog: Catalog) -> None:
-    """`activitypointers` shows every activity, whatever its table (as Dataverse has it)."""
-    pointer = catalog.get(ACTIVITY_VIEW)
-    activities = [table for table in catalog if table.is_activity and table.logical_name != ACTIVITY_VIEW]
-    if pointer is None or not activities:
-        return
-    names = [(column.name, name) for column in pointer.columns.values() if is_stored(column) for name in twins(column)]
-    selects = []
-    for table in activities:
-        present = {name for column in table.columns.values() if is_stored(column) for name in twins(column)}
-        listed = []
-        for column, name in names:
-            if name in present:
-                listed.append(quote(name))
-            elif name.endswith("__t") and column in present:
-                listed.append(f"'{next(iter(table.columns[column].targets), '')}' AS {quote(name)}")
-            else:
-                listed.append(f"NULL AS {quote(name)}")
-        selects.append(f"SELECT {', '.join(listed)} FROM {quote(table.logical_name)}")
-    connection.execute(f"DROP VIEW IF EXISTS {quote(ACTIVITY_VIEW)}")
-    connection.execute(f"CREATE VIEW {quote(ACTIVITY_VIEW)} AS {' UNION ALL '.join(selects)}")
-
-
-def is_stored(column: Column) -> bool:
-    return column.type != "virtual"
-
-
-def _definitions(table: Table) -> list[str]:
-    found = []
-    for column in table.columns.values():
-        if not is_stored(column):
-            continue
-        if column.name == table.primary_id:
-            found.append(f"{quote(column.name)} TEXT NOT NULL PRIMARY KEY")
-            continue
-        for name in twins(column):
-            kind = _SQL_TYPES.get(column.type, "TEXT")
-            found.append(f"{quote(name)} {kind}")
-    return found
-
-
-def _index_statement(table: Table, index: Index) -> str:
-    condition = " AND ".join(f"{quote(name)} IS NOT NULL" for name in index.present)
-    name = quote(f"_ix_{table.logical_name}_{index.name}")
-    return (
-        f"CREATE {'UNIQUE ' if index.unique else ''}INDEX IF NOT EXISTS {name} "
-        f"ON {quote(table.logical_name)} ({', '.join(map(quote, index.columns))})"
-        f"{f' WHERE {condition}' if condition else ''}"
-    )
-
-
-def create_table(connection: sqlite3.Connection, table: Table) -> None:
-    """Create or extend the SQLite table to match the schema. Columns that left the schema stay unread."""
-    if table.logical_name == ACTIVITY_VIEW:
-        return
-    name = quote(table.logical_name)
-    definitions = _definitions(table)
-    present = {row[1] for row in connection.execute(f"PRAGMA table_info({name})")}
-    if not present:
-        connection.execute(f"CREATE TABLE {name} ({', '.join(definitions)})")
-    else:
-        for definition in definitions:
-            column = definition.split(" ")[0].strip('"')
-            if column not in present:
-                connection.execute(f"ALTER TABLE {name} ADD COLUMN {definition}")
-    for index in table.indexes:
-        connection.execute(_index_statement(table, index))
-
-
 class Store:
     """The database. `await open()`, then `read` and `write` run a function in the right thread.
 
@@ -235,7 +144,7 @@ class Store:
         loop = asyncio.get_running_loop()
         try:
             if not self.memory:
-                self._lock = _claim(self.path)
+                self._lock = claim(self.path)
             await loop.run_in_executor(self._writer, self._prepare)
         except BaseException:
             await self.close()
@@ -347,41 +256,3 @@ class Store:
                 f"{self.path} cannot be used as the emulator's database: {error}. "
                 "Give the path of a file that the emulator made, or of a new one."
             ) from error
-
-
-def _claim(path: Path) -> BinaryIO:
-    """Make this process the file's only user, until it ends in whatever way.
-
-    Raises: StoreError.
-    """
-    if path.is_dir():
-        raise StoreError(f"{path} is a folder; give the path of a database file.")
-    if path.exists() and not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
-        raise StoreError(f"{path} is read-only. Make it writable, or give another file.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        held = Path(f"{path}.lock").open("ab+")  # noqa: SIM115 - it is held for as long as the store is open
-    except OSError as error:
-        raise StoreError(f"{path} cannot be opened for writing: {error.strerror}. Give another file.") from error
-    if not _lock(held):
-        held.close()
-        raise StoreError(
-            f"{path} is already in use by another emulator. Stop that one, or start this one with another file."
-        )
-    return held
-
-
-def _lock(held: BinaryIO) -> bool:
-    """Take the operating system's lock, which dies with the process."""
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(held.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        else:
-            import fcntl
-
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -13,7 +13,7 @@ from .catalog import Table
 from .errors import DataverseError
 from .registry import Registry
 from .session import Change, Row, Session
-from .store import quote
+from .sqlite_tables import quote
 
 PRICING_LOCKED = "0x80043b15"
 

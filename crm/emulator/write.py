@@ -18,7 +18,7 @@ from .errors import (
 from .payload import Payload, Target, read_payload, with_twins
 from .serverset import complete, new_id, require, set_state, stamp, stamp_new
 from .session import Change, Row, Session
-from .store import ACTIVITY_VIEW, is_stored, quote, twins
+from .sqlite_tables import ACTIVITY_VIEW, is_stored, quote, twins
 
 MAX_DEPTH = 16
 Preset = Mapping[str, Target | Any]

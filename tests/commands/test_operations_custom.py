@@ -20,7 +20,7 @@ from commands.view import View
 from commands.views import VIEWS
 from crm.client import Dataverse
 from crm.emulator import Emulator
-from crm.emulator.catalog import load_standard
+from crm.emulator.catalog_json import load_standard
 
 from .organisation import Desk
 
