@@ -1,4 +1,4 @@
-# Everything sets itself up on first use; Python 3.11+ and Node are all that must be installed by hand.
+# Everything sets itself up on first use. Python 3.11+ must be installed by hand, and Node 18+ for the tests.
 SHELL := /bin/bash
 # The first of these that really runs (a pyenv shim may exist and not run) and is new enough.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
