@@ -125,6 +125,8 @@ class Dispatcher:
             done, _ = await asyncio.wait({task}, timeout=self._window + _GRACE)
             reply = task.result() if done else _unfinished(task, receipt)
             left = bool(done) and not reply.pending
+            if receipt.stage in (Stage.WRITING, Stage.ASKING) and not reply.pending:
+                reply = replace(reply, unkept=True)
         finally:
             if not receipt.left.done() and not (left and request.sent):
                 receipt.left.set_result(left)

@@ -21,7 +21,7 @@ from .cards import Card, CardKind
 from .engine import Engine, EngineError
 from .errors import NotAccepted, UserError
 from .explain import explain
-from .receipt import RECEIPT, Receipt, Stage
+from .receipt import RECEIPT, Receipt, Stage, came_to
 from .request import Reply
 from .work import ATTEMPTS, Answer, Attempt, Outcome, Work, job_id
 from .workflows import End
@@ -85,23 +85,23 @@ class Jobs:
         where the journal does not say in time whether it has it.
         """
         started = time.monotonic()
-        receipt = RECEIPT.get()
-        if receipt:
-            receipt.stage = Stage.WRITING
+        came_to(Stage.WRITING)
         job, known, ended = await self._in_time(work.key)
+        if known:
+            came_to(Stage.JOURNALLED)
         if ended or (known and repeatable):
             # Whoever asks again sees the answer again; everyone else has seen what was meant for them.
             return replace(ended.reply, stub=None) if ended and not repeatable else Reply()
         slot = self._slots.get(job)
         if slot is None:
             slot = self._slots[job] = _Slot(asyncio.get_running_loop().create_future())
-        if receipt:
+        if receipt := RECEIPT.get():
             slot.receipts.append(receipt)
-            receipt.owed, receipt.stage = True, Stage.ASKING
+            receipt.owed = True
         if not known:
+            came_to(Stage.ASKING)
             await self._begin(job, work, _JOURNAL - (time.monotonic() - started))
-        if receipt:
-            receipt.stage = Stage.JOURNALLED
+            came_to(Stage.JOURNALLED)
         left = window - (time.monotonic() - started)
         waiting: set[asyncio.Future[Answer]] = {slot.answer}
         # Where another process of ours executes it, that one delivers the answer, and a second copy would be ours.

@@ -206,6 +206,9 @@ class Reply:
     """A reaction to put on the message that was asked about, by Slack's name (`ticket`)."""
     whose: str = ""
     """`Principal.key` of the person as whom journalled work made it; empty for what nobody else can join."""
+    unkept: bool = False
+    """A change was asked for, and this says that it is in no journal, or perhaps in none: nobody says so again. A face
+    whose platform comes again acknowledges once this has left, and not before."""
 
 
 class Face(Protocol):

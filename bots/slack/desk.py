@@ -55,9 +55,12 @@ class Desk:
         """Deliver behind the acknowledgement, and say in `sent` whether it arrived."""
 
         async def sending() -> None:
-            arrived = await self._deliver(place, principal, reply)
-            if sent and not sent.done():
-                sent.set_result(arrived)
+            arrived = False
+            try:
+                arrived = await self._deliver(place, principal, reply)
+            finally:
+                if sent and not sent.done():
+                    sent.set_result(arrived)
 
         self.tasks.start(sending(), "deliver an answer in Slack")
 

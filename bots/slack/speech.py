@@ -22,7 +22,7 @@ _OPENERS = frozenset({"", "case", "case create", "create case", "case new", "new
 _SPEECH = frozenset({None, "", "file_share", "thread_broadcast"})
 """Message subtypes that are somebody speaking."""
 _TOLD = 0.5
-"""Seconds, of those that Slack waits, in which an answer that is in no journal may leave before the acknowledgement."""
+"""Seconds, of those that Slack waits, in which an answer that changes nothing may leave before the acknowledgement."""
 _HAPPENED = {
     "": Happened.WRITTEN,
     "file_share": Happened.WRITTEN,
@@ -129,7 +129,7 @@ class Speech:
         reply = await desk.ask(ask, principal, where, f"{origin.key}:{said or body.get('event_id') or ''}", sent=sent)
         desk.send(where, principal, reply, sent)
         if not reply.pending:  # nobody else would tell it: if we die before it has left, Slack shall come again
-            await asyncio.wait({sent}, timeout=_TOLD)
+            await asyncio.wait({sent}, timeout=None if reply.unkept else _TOLD)
 
     async def _bot(self, body: Body, origin: Origin) -> str:
         """The id by which we are mentioned there; the event's own until Slack has told whose token ours is."""

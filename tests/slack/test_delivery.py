@@ -231,6 +231,28 @@ async def test_an_event_that_takes_long_is_not_acknowledged_late(slack: FakeSlac
     assert len(script.asked) == 1
 
 
+@pytest.mark.usefixtures("face")
+async def test_a_refused_change_is_acknowledged_once_that_has_been_said(slack: FakeSlack, script: Script) -> None:
+    """If the process dies before, Slack comes again: nobody types in vain, and hears nothing."""
+    script.reply = lambda _: Reply(card=NOTICE, unkept=True)
+    slack.fail("chat.postMessage", retry_after=4)
+    direct = slack.place("dm", "U1").id
+    speech = {
+        "type": "message",
+        "channel": direct,
+        "channel_type": "im",
+        "user": "U1",
+        "text": "lead create",
+        "ts": "1.2",
+    }
+    first = await slack.event(speech)
+    assert (first.status, slack.last("dm", "U1")) == (503, None)
+    assert first.delivery
+    await slack.until(lambda: slack.last("dm", "U1"))
+    assert (await slack.redeliver(first.delivery, number=1)).status == 200
+    assert len(script.asked) == 1
+
+
 async def test_after_a_restart_an_answer_still_finds_its_person(
     slack: FakeSlack, script: Script, engine: AsyncEngine
 ) -> None:
