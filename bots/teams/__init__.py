@@ -30,5 +30,6 @@ The rest of the room: `port.py` alone knows botbuilder; `tokens.py` checks who c
 `drawing.py` whole messages; `invokes.py` answers gestures; `delivery.py` places replies, `sending.py` sees to it that
 they arrive; `waiting.py` knows which card waits for which answer, `exchanges.py` who exchanges a token;
 `conversations.py` who sent the bot away, `standing.py` and `readers.py` who somebody is and who reads along;
-`extension.py` searches and unfurls; `graph.py` reads threads and files; `times.py` says how long all of them wait.
+`extension.py` searches and unfurls; `graph.py` reads threads and files, `quoting.py` the message that becomes a case;
+`times.py` says how long all of them wait.
 """

@@ -39,6 +39,7 @@ from .graph import Graph
 from .invokes import Gesture, Invokes
 from .memory import Once
 from .port import Answer, Port, Turn
+from .quoting import Quoting
 from .readers import Readers
 from .sending import Sending
 from .settings import TeamsSettings
@@ -51,6 +52,8 @@ BODY_LIMIT: Final = 512 * 1024
 """Bytes of a request; Teams sends at most about 250 kB."""
 SENDING: Final = 5.0
 """Seconds that the answer to a message may take within its request; what takes longer goes on behind it."""
+UNKEPT: Final = 12.0
+"""The same where nobody would say it again; the Bot Framework waits 15 seconds."""
 
 _OF_PEOPLE: Final = frozenset({"message", "invoke", "messageUpdate", "messageDelete"})
 
@@ -108,8 +111,9 @@ class TeamsFace:
         )
         self._sending = Sending(self._delivery, self._conversations, retries=times.retries)
         extension = Extension(dispatcher, window=times.lookup)
+        quoting = Quoting(self.thread, patience=times.graph)
         self._invokes = Invokes(
-            dispatcher, drawing, self._delivery, self._sending, extension, self._sign_in, patience=times.call
+            dispatcher, drawing, self._delivery, self._sending, extension, self._sign_in, quoting, patience=times.call
         )
         self._once: Once[Answer] = Once()
 
@@ -196,7 +200,7 @@ class TeamsFace:
     async def _with_group(self, place: Place) -> Place:
         """The place with the Entra group of its team, which Teams does not send with every gesture."""
         team = place.address.get("team")
-        if not team or place.address.get("group"):
+        if not team or place.address.get("group") or not self._settings.app_id:  # without one there is no Graph
             return place
         try:
             group = await self._connector.team(place.address.get("service_url", ""), team)
@@ -260,7 +264,7 @@ class TeamsFace:
         await self._send(gesture, reply)
 
     async def _send(self, gesture: Gesture, reply: Reply) -> None:
-        await self._sending.send(gesture, reply, within=SENDING)
+        await self._sending.send(gesture, reply, within=UNKEPT if reply.unkept else SENDING)
 
 
 def _change(activity: Activity) -> Happened:

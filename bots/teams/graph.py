@@ -28,9 +28,9 @@ REPLIES: Final = 200
 LARGEST: Final = 50 * 1024 * 1024
 """Bytes of a file that is taken along."""
 GRANT: Final = "An administrator can allow it: see “Threads and files” in docs/teams.md."
-NO_FILES: Final = f"Files and pictures were not taken along: Teams gives them to this app only with permission. {GRANT}"
+NO_FILES: Final = f"Files and pictures do not come along: Teams gives them to this app only with permission. {GRANT}"
 NOT_GIVEN: Final = f"Teams gives it to this app only with permission. {GRANT}"
-NO_THREAD: Final = f"The other messages of the thread were not taken along. {GRANT}"
+NO_THREAD: Final = f"The other messages of the thread do not come along. {GRANT}"
 
 log = logging.getLogger(__name__)
 

@@ -24,6 +24,7 @@ from .elements import run, runs, submit
 from .extension import Extension
 from .forms import pressed, read_dataset, render_form, submission
 from .port import Answer, Turn
+from .quoting import Quoting
 from .sending import Sending
 from .signin import SignIn
 
@@ -77,12 +78,13 @@ class Invokes:
         sending: Sending,
         extension: Extension,
         sign_in: SignIn,
+        quoting: Quoting,
         *,
         patience: float,
     ) -> None:
         """`patience`: seconds that a call to Teams may take before an invoke is answered without it."""
         self._dispatcher, self._drawing, self._delivery, self._sending = dispatcher, drawing, delivery, sending
-        self._seal, self._patience = dispatcher.seal, patience
+        self._seal, self._quoting, self._patience = dispatcher.seal, quoting, patience
         self.routes: Mapping[str, Handler] = {
             "adaptiveCard/action": self._execute,
             "application/search": self._typeahead,
@@ -231,9 +233,9 @@ class Invokes:
 
     async def _open_on_message(self, gesture: Gesture) -> Answer:
         payload = gesture.value.get("messagePayload")
-        if gesture.value.get("commandId") != "createCase" or not isinstance(payload, Mapping):
+        if gesture.value.get("commandId") != "createCase" or not isinstance(payload, Mapping) or not payload.get("id"):
             return answers.dialog_note("Pick “Create case” in the menu of a message.")
-        ask = FromMessage(requests.quote(payload, gesture.where))
+        ask = FromMessage(await self._quoting.quote(payload, gesture.where))
         reply = await self._dispatcher.dispatch(gesture.request(ask))
         installed = True
         if reply.stub is not None and not gesture.personal:

@@ -24,7 +24,9 @@ CHANGES: Final = frozenset({"messageUpdate", "messageDelete"})
 
 _KINDS: Final = {CHANNEL: PlaceKind.CHANNEL, GROUP: PlaceKind.GROUP}
 _SLASH: Final = re.compile(r"^/(?:crm\b)?\s*", re.IGNORECASE)
-_FILE = re.compile(r"<(?:attachment|img)\b", re.IGNORECASE)
+_EMBEDDED = re.compile(r'<(?:img|attachment)\b(?:[^<>]*?\bid="([^"<>]*)")?', re.IGNORECASE)
+_NO_FILES: Final = ("application/vnd.microsoft.", "messageReference")
+"""Begin the content types of attachments that are cards and quoted messages."""
 
 
 def principal(activity: Activity) -> Principal:
@@ -133,11 +135,9 @@ def quote(payload: Json, where: Place) -> Quote:
     """The message behind a message-extension action (`messagePayload`)."""
     body = _mapping(payload.get("body"))
     content = str(body.get("content") or "")
-    has_files = bool(payload.get("attachments")) or bool(_FILE.search(content))
     text = plain(content) if str(body.get("contentType") or "html") == "html" else tidy(content)
     if subject := str(payload.get("subject") or "").strip():
         text = f"{subject}\n\n{text}".strip()
-    missing = ("The files and pictures on the message have not been read yet.",) if has_files else ()
     return Quote(
         message=Message(
             key=message_key(where, str(payload.get("id") or "")),
@@ -147,8 +147,17 @@ def quote(payload: Json, where: Place) -> Quote:
             permalink=permalink(payload.get("linkToMessage")),
         ),
         in_thread=bool(payload.get("replyToId")) and payload.get("replyToId") != payload.get("id"),
-        missing=missing,
     )
+
+
+def has_files(payload: Json) -> bool:
+    """Whether there are files or pictures on the message behind an action; Teams sends neither them nor their names."""
+    attachments = payload.get("attachments")
+    attached = [item for item in attachments if isinstance(item, Mapping)] if isinstance(attachments, list) else []
+    others = {str(a.get("id")) for a in attached if str(a.get("contentType") or "").startswith(_NO_FILES)}
+    named = [str(a.get("id")) for a in attached]
+    named += _EMBEDDED.findall(str(_mapping(payload.get("body")).get("content") or ""))
+    return any(name not in others for name in named)
 
 
 def words(activity: Activity) -> str:

@@ -14,6 +14,8 @@ class Times:
     """A search, or the record behind a link, may take."""
     exchange: float = 4.0
     """Access to Dynamics may take from a single sign-on token."""
+    graph: float = 1.0
+    """The form for a message may wait for what Microsoft Graph says of it."""
     retries: tuple[float, ...] = (2.0, 10.0, 30.0)
     """Between tries to send an answer that Teams did not take."""
     reread: float = 60.0

@@ -1,5 +1,6 @@
 """Threads and files through Microsoft Graph: with the right, without it, and with a Graph that misbehaves."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,10 +11,13 @@ from aiohttp.test_utils import TestServer
 
 from bots.playground.teams_server import FakeTeams
 from bots.teams.credentials import AppTokens
-from bots.teams.graph import Graph
+from bots.teams.graph import NO_FILES, NO_THREAD, Graph
+from bots.teams.quoting import TOO_SLOW
+from bots.teams.times import Times
 from commands.request import DeliveryFailed, Message, Person, Place, PlaceKind, QuotedFile
 
-from .conftest import APP, PASSWORD, settings_for
+from .conftest import APP, PASSWORD, post, says, settings_for
+from .samples import FORM
 
 TEAM, CHANNEL = "team-1", "19:support@thread.tacv2"
 
@@ -38,6 +42,8 @@ class FakeGraph:
         self.replies = [chat_message(n, f"reply {n}") for n in (3, 2)]
         self.elsewhere = ""
         self.garbled = False
+        self.open = asyncio.Event()
+        self.open.set()
         app = web.Application()
         app.router.add_get("/v1.0/{tail:.*}", self.answer)
         self.server = TestServer(app)
@@ -47,6 +53,7 @@ class FakeGraph:
         self.calls.append((path, request.headers.get("Authorization", "")))
         if self.refuse:
             return web.json_response({"error": {"code": "Forbidden"}}, status=self.refuse)
+        await self.open.wait()
         if self.garbled:
             return web.Response(text="<html>Sorry</html>", content_type="text/html")
         if path.endswith("/replies"):
@@ -62,7 +69,8 @@ class FakeGraph:
             {"id": "c1", "contentType": "application/vnd.microsoft.card.adaptive"},
         ]
         pictures = [{"id": "h/1", "contentType": "image/png"}]
-        return web.json_response(chat_message(1, "root", attachments=files, hostedContents=pictures))
+        own = {"id": path.rpartition("/")[2]}
+        return web.json_response(chat_message(1, "root", attachments=files, hostedContents=pictures) | own)
 
 
 @pytest.fixture
@@ -162,3 +170,65 @@ async def test_a_file_that_is_too_large_is_left(teams, session, fake):
     with pytest.raises(DeliveryFailed, match="it is too large"):
         await graph.download(place(), QuotedFile(id="1", name="a.txt", source={"url": "https://x/"}))
     assert fake.calls
+
+
+FILES = {"attachments": [{"id": "f1", "contentType": "reference"}]}
+QUOTED = {
+    "attachments": [{"id": "q1", "contentType": "messageReference"}],
+    "body": {"contentType": "html", "content": '<attachment id="q1"></attachment>Look'},
+}
+PICTURE = {"body": {"contentType": "html", "content": '<p>Look <img src="https://x/1" alt="smoke"></p>'}}
+
+
+@pytest.fixture
+async def opened(teams, script, process, fake):
+    """Picks “Create case” on a message with these details; gives the quote and the bytes of its files."""
+
+    async def opened(conversation: str, details: dict[str, Any], *, reply: bool = False, wait: float = 30):
+        script.reply = says(form=FORM)
+        url = str(fake.server.make_url("")).rstrip("/")
+        async with process(graph_url=url, times=Times(graph=wait)) as face:
+            said = await post(teams, "It burns", conversation)
+            if reply:
+                said = await post(teams, "It still burns", conversation, reply_to=said)
+            value = {"commandId": "createCase", "messagePayload": teams.world.payload(said) | details}
+            answer = await teams.invoke("composeExtension/fetchTask", value, conversation=conversation, reply_to=said)
+            assert answer.error == ""
+            request = script.asked[-1]
+            quote = request.ask.quote
+            return quote, [await face.download(request.place, file) for file in quote.message.files]
+
+    return opened
+
+
+@pytest.mark.parametrize("details", [FILES, PICTURE], ids=["a file", "a picture"])
+@pytest.mark.parametrize("conversation", ["channel", "group"])
+async def test_the_form_offers_the_files_of_its_message(opened, details, conversation):
+    quote, files = await opened(conversation, details)
+    assert files == [b"bytes of the file"] * 2
+    assert quote.in_thread is (conversation == "channel")  # which has replies
+    assert quote.missing == ()
+
+
+@pytest.mark.parametrize(
+    ("details", "reply", "missing"),
+    [(FILES, False, {NO_FILES}), (FILES, True, {NO_FILES, NO_THREAD}), ({}, True, {NO_THREAD}), ({}, False, set())],
+)
+async def test_the_form_says_what_may_not_come_along_and_nothing_more(opened, fake, details, reply, missing):
+    fake.refuse = 403
+    quote, _ = await opened("channel", details, reply=reply)
+    assert set(quote.missing) == missing
+    assert quote.in_thread is reply
+
+
+async def test_a_form_does_not_wait_for_a_slow_graph(opened, fake):
+    fake.open.clear()
+    quote, files = await opened("channel", FILES, wait=0.1)
+    assert (quote.missing, files) == ((TOO_SLOW,), [])
+    fake.open.set()
+
+
+async def test_a_quoted_message_is_no_file(opened, fake):
+    quote, _ = await opened("group", QUOTED)
+    assert quote.missing == ()
+    assert fake.calls == []
