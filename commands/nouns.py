@@ -88,6 +88,11 @@ def forms(noun: Noun) -> tuple[str, ...]:
     return tuple(dict.fromkeys((noun.word, noun.plural, *noun.singulars, *noun.plurals)))
 
 
+def one(word: str) -> str:
+    """With its article: `an order`."""
+    return f"{'an' if word[:1] in 'aeiou' else 'a'} {word}"
+
+
 def of_table(logical: str) -> Noun | None:
     """The noun for a table's rows."""
     return next((noun for noun in NOUNS.values() if noun.table == logical), None)

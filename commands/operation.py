@@ -149,8 +149,11 @@ class Operation(BaseModel):
     ) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         cls.verb, cls.slug, cls.example, cls.also = verb, slug, example, also
-        cls.effect = effect if effect is not None else cls.effect
-        cls.table = table if table is not None else cls.table
+        # What is not said is left to inheritance: of several bases, the first that says it.
+        if effect is not None:
+            cls.effect = effect
+        if table is not None:
+            cls.table = table
         if words is not None:
             cls.words = (words,) if isinstance(words, str) else words
         cls.parameters = {name: _parameter(name, info) for name, info in cls.model_fields.items()}

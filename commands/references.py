@@ -21,6 +21,7 @@ from .errors import BadInput, Question
 from .fields import Form, Named
 from .finding import Candidate, find, is_called, nearest, plain_text
 from .language.references import reference
+from .nouns import one
 from .operation import CATALOG
 from .press import Do, Press
 from .record_cards import look
@@ -222,8 +223,7 @@ def _noun(table: str) -> str:
 
 def _nouns(tables: Iterable[str]) -> str:
     """`an account or a contact`."""
-    words = [_noun(table) for table in tables]
-    return " or ".join(f"{'an' if word[:1] in 'aeiou' else 'a'} {word}" for word in words)
+    return " or ".join(one(_noun(table)) for table in tables)
 
 
 def _example(table: str) -> str:

@@ -7,7 +7,7 @@ from commands.operation import Accepts
 from crm.tables import ACCOUNT
 
 from .lists import List, Search
-from .records import Create, Get, Update, Writes
+from .records import Create, Get, OneRecord, Update, Writes
 
 
 class Account(Writes):
@@ -59,6 +59,13 @@ class Account(Writes):
     """Who looks after it: a name, an e-mail address or me."""
 
 
+class OneAccount(OneRecord):
+    """Says which account."""
+
+    record: Annotated[Reference, ACCOUNT.id, Accepts("account", "account_id", "id")]
+    """Which account: its name, number, id or address in Dynamics, or it."""
+
+
 class CreateAccount(
     Create,
     Account,
@@ -72,6 +79,7 @@ class CreateAccount(
 
 
 class UpdateAccount(
+    OneAccount,
     Update,
     Account,
     verb="account update",
@@ -81,15 +89,9 @@ class UpdateAccount(
 ):
     """Change an account."""
 
-    record: Annotated[Reference, ACCOUNT.id, Accepts("account", "account_id", "id")]
-    """Which account: its name, number, id or address in Dynamics, or it."""
 
-
-class GetAccount(Get, verb="account get", table=ACCOUNT, example="account show 'Contoso'", words="record"):
+class GetAccount(OneAccount, Get, verb="account get", table=ACCOUNT, example="account show 'Contoso'", words="record"):
     """Show an account."""
-
-    record: Annotated[Reference, ACCOUNT.id, Accepts("account", "account_id", "id")]
-    """Which account: its name, number, id or address in Dynamics, or it."""
 
 
 class ListAccounts(List, verb="account list", table=ACCOUNT, example="account list city=Berlin mine", words="where"):

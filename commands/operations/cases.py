@@ -13,7 +13,7 @@ from crm.tables import CASE
 from .customers import CustomerOf
 from .lifecycle import Act, SetState
 from .lists import List, Search
-from .records import Create, Get, Update, Writes
+from .records import Create, Get, OneRecord, Update, Writes
 
 
 class Case(CustomerOf, Writes):
@@ -49,6 +49,13 @@ class Case(CustomerOf, Writes):
     """Who looks after it: a name, an e-mail address or me."""
 
 
+class OneCase(OneRecord):
+    """Says which case."""
+
+    record: Annotated[Reference, CASE.id, Accepts("case", "case_id", "id", "number")]
+    """Which case: its number, title, id or address in Dynamics, or it."""
+
+
 class CreateCase(
     Create,
     Case,
@@ -62,21 +69,16 @@ class CreateCase(
 
 
 class UpdateCase(
-    Update, Case, verb="case update", table=CASE, example="case update CAS-01002 priority=low", words="record"
+    OneCase, Update, Case, verb="case update", table=CASE, example="case update CAS-01002 priority=low", words="record"
 ):
     """Change a case."""
 
-    record: Annotated[Reference, CASE.id, Accepts("case", "case_id", "id", "number")]
-    """Which case: its number, title, id or address in Dynamics, or it."""
     status: Annotated[ChoiceWord | None, CASE.status] = None
     """Status reason, like waiting for details."""
 
 
-class GetCase(Get, verb="case get", table=CASE, example="case show CAS-01001", words="record"):
+class GetCase(OneCase, Get, verb="case get", table=CASE, example="case show CAS-01001", words="record"):
     """Show a case."""
-
-    record: Annotated[Reference, CASE.id, Accepts("case", "case_id", "id", "number")]
-    """Which case: its number, title, id or address in Dynamics, or it."""
 
 
 class ListCases(List, verb="case list", table=CASE, example="case list open priority=high mine", words="where"):
@@ -88,6 +90,7 @@ class SearchCases(Search, verb="case search", table=CASE, example="case search p
 
 
 class ResolveCase(
+    OneCase,
     Act,
     verb="case resolve",
     table=CASE,
@@ -100,8 +103,6 @@ class ResolveCase(
     done = "Case resolved."
     makes = (CASE_RESOLUTION,)
 
-    record: Annotated[Reference, CASE.id, Accepts("case", "case_id", "id", "number")]
-    """Which case: its number, title, id or address in Dynamics, or it."""
     resolution: Annotated[Text, Accepts("how", "subject")]
     """What solved it, in one line."""
     minutes: Annotated[Integer | None, Accepts("time", "timespent")] = None
@@ -122,21 +123,15 @@ class ResolveCase(
         return (self.resolution,)
 
 
-class ReopenCase(SetState, verb="case reopen", table=CASE, example="case reopen CAS-01011", words="record"):
+class ReopenCase(OneCase, SetState, verb="case reopen", table=CASE, example="case reopen CAS-01011", words="record"):
     """Open a resolved or canceled case again."""
 
     leaves = State.OPEN
     done = "Case reopened."
 
-    record: Annotated[Reference, CASE.id, Accepts("case", "case_id", "id", "number")]
-    """Which case: its number, title, id or address in Dynamics, or it."""
 
-
-class CancelCase(SetState, verb="case cancel", table=CASE, example="case cancel CAS-01008", words="record"):
+class CancelCase(OneCase, SetState, verb="case cancel", table=CASE, example="case cancel CAS-01008", words="record"):
     """Cancel a case that needs no answer."""
 
     leaves = State.CANCELED
     done = "Case canceled."
-
-    record: Annotated[Reference, CASE.id, Accepts("case", "case_id", "id", "number")]
-    """Which case: its number, title, id or address in Dynamics, or it."""

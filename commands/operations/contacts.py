@@ -7,7 +7,7 @@ from commands.operation import Accepts
 from crm.tables import CONTACT
 
 from .lists import List, Search
-from .records import Create, Get, Update, Writes
+from .records import Create, Get, OneRecord, Update, Writes
 
 
 class Contact(Writes):
@@ -49,6 +49,13 @@ class Contact(Writes):
     """Who looks after them: a name, an e-mail address or me."""
 
 
+class OneContact(OneRecord):
+    """Says which contact."""
+
+    record: Annotated[Reference, CONTACT.id, Accepts("contact", "contact_id", "id")]
+    """Which contact: a name, an e-mail address, an id, an address in Dynamics, or it."""
+
+
 class CreateContact(
     Create,
     Contact,
@@ -62,6 +69,7 @@ class CreateContact(
 
 
 class UpdateContact(
+    OneContact,
     Update,
     Contact,
     verb="contact update",
@@ -71,15 +79,11 @@ class UpdateContact(
 ):
     """Change a contact."""
 
-    record: Annotated[Reference, CONTACT.id, Accepts("contact", "contact_id", "id")]
-    """Which contact: a name, an e-mail address, an id, an address in Dynamics, or it."""
 
-
-class GetContact(Get, verb="contact get", table=CONTACT, example="contact show 'Yvonne McKay'", words="record"):
+class GetContact(
+    OneContact, Get, verb="contact get", table=CONTACT, example="contact show 'Yvonne McKay'", words="record"
+):
     """Show a contact."""
-
-    record: Annotated[Reference, CONTACT.id, Accepts("contact", "contact_id", "id")]
-    """Which contact: a name, an e-mail address, an id, an address in Dynamics, or it."""
 
 
 class ListContacts(List, verb="contact list", table=CONTACT, example="contact list company='Contoso'", words="where"):

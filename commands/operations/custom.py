@@ -242,7 +242,6 @@ def _named(columns: Sequence[ColumnInfo]) -> dict[str, ColumnInfo]:
 def _declare(view: View, columns: dict[str, ColumnInfo]) -> None:
     noun, table = view.noun, view.table
     key = table.columns[table.primary_id]
-    article = "an" if noun[0] in "aeiou" else "a"
     fields = dict(_fields(view, columns))
     name = next(iter(fields))
     which = Field(description=f"Which {noun}: its name, id or address in Dynamics, or it.")
@@ -258,10 +257,10 @@ def _declare(view: View, columns: dict[str, ColumnInfo]) -> None:
             **more,
         )
 
-    declare("create", f"Create {article} {noun}.", Create, words=name, example=f"{noun} create 'A {noun}'", **fields)
+    declare("create", f"Create {nouns.one(noun)}.", Create, words=name, example=f"{noun} create 'A {noun}'", **fields)
     example = f"{noun} update {view.sample} {name}='Another {noun}'"
-    declare("update", f"Change {article} {noun}.", Update, words="record", example=example, **record, **fields)
-    declare("get", f"Show {article} {noun}.", Get, words="record", example=f"{noun} show {view.sample}", **record)
+    declare("update", f"Change {nouns.one(noun)}.", Update, words="record", example=example, **record, **fields)
+    declare("get", f"Show {nouns.one(noun)}.", Get, words="record", example=f"{noun} show {view.sample}", **record)
     declare("list", f"List {view.plural}.", List, words="where", example=f"{noun} list open mine")
     declare("search", f"Find {view.plural} by a part of a name.", Search, words="text", example=f"{noun} search a")
 

@@ -8,7 +8,7 @@ from crm.tables import INVOICE
 
 from .lists import List, Search
 from .pricing import Priced
-from .records import Create, Get, Update
+from .records import Create, Get, OneRecord, Update
 
 
 class Invoice(Priced):
@@ -42,6 +42,13 @@ class Invoice(Priced):
     """Who looks after it: a name, an e-mail address or me."""
 
 
+class OneInvoice(OneRecord):
+    """Says which invoice."""
+
+    record: Annotated[Reference, INVOICE.id, Accepts("invoice", "invoice_id", "id", "number")]
+    """Which invoice: its number, name, id or address in Dynamics, or it."""
+
+
 class CreateInvoice(
     Create,
     Invoice,
@@ -55,6 +62,7 @@ class CreateInvoice(
 
 
 class UpdateInvoice(
+    OneInvoice,
     Update,
     Invoice,
     verb="invoice update",
@@ -64,17 +72,12 @@ class UpdateInvoice(
 ):
     """Change an invoice."""
 
-    record: Annotated[Reference, INVOICE.id, Accepts("invoice", "invoice_id", "id", "number")]
-    """Which invoice: its number, name, id or address in Dynamics, or it."""
     status: Annotated[ChoiceWord | None, INVOICE.status] = None
     """Status reason, like billed."""
 
 
-class GetInvoice(Get, verb="invoice get", table=INVOICE, example="invoice show INV-01001", words="record"):
+class GetInvoice(OneInvoice, Get, verb="invoice get", table=INVOICE, example="invoice show INV-01001", words="record"):
     """Show an invoice."""
-
-    record: Annotated[Reference, INVOICE.id, Accepts("invoice", "invoice_id", "id", "number")]
-    """Which invoice: its number, name, id or address in Dynamics, or it."""
 
 
 class ListInvoices(List, verb="invoice list", table=INVOICE, example="invoice list due<30d sort=due", words="where"):

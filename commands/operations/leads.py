@@ -25,7 +25,7 @@ from crm.tables import ACCOUNT, CONTACT, LEAD, OPPORTUNITY
 
 from .lifecycle import Act, SetState
 from .lists import List, Search
-from .records import Create, Get, Update, Writes
+from .records import Create, Get, OneRecord, Update, Writes
 
 
 class Lead(Writes):
@@ -75,6 +75,13 @@ class Lead(Writes):
     """Who looks after it: a name, an e-mail address or me."""
 
 
+class OneLead(OneRecord):
+    """Says which lead."""
+
+    record: Annotated[Reference, LEAD.id, Accepts("lead", "lead_id", "id")]
+    """Which lead: a name, an e-mail address, an id, an address in Dynamics, or it."""
+
+
 class CreateLead(
     Create,
     Lead,
@@ -88,6 +95,7 @@ class CreateLead(
 
 
 class UpdateLead(
+    OneLead,
     Update,
     Lead,
     verb="lead update",
@@ -98,13 +106,12 @@ class UpdateLead(
 ):
     """Change a lead."""
 
-    record: Annotated[Reference, LEAD.id, Accepts("lead", "lead_id", "id")]
-    """Which lead: a name, an e-mail address, an id, an address in Dynamics, or it."""
     status: Annotated[ChoiceWord | None, LEAD.status] = None
     """Status reason: new or contacted."""
 
 
 class GetLead(
+    OneLead,
     Get,
     verb="lead get",
     table=LEAD,
@@ -113,9 +120,6 @@ class GetLead(
     words="record",
 ):
     """Show a lead."""
-
-    record: Annotated[Reference, LEAD.id, Accepts("lead", "lead_id", "id")]
-    """Which lead: a name, an e-mail address, an id, an address in Dynamics, or it."""
 
 
 class ListLeads(
@@ -134,7 +138,7 @@ class SearchLeads(Search, verb="lead search", table=LEAD, example="lead search a
 
 
 class QualifyLead(
-    Act, verb="lead qualify", table=LEAD, example="lead qualify 'Dana Birkby' opportunity=yes", words="record"
+    OneLead, Act, verb="lead qualify", table=LEAD, example="lead qualify 'Dana Birkby' opportunity=yes", words="record"
 ):
     """Turn a lead into an account, a contact and an opportunity."""
 
@@ -142,8 +146,6 @@ class QualifyLead(
     done = "Lead qualified."
     makes = (ACCOUNT.logical, CONTACT.logical, OPPORTUNITY.logical)
 
-    record: Annotated[Reference, LEAD.id, Accepts("lead", "lead_id", "id")]
-    """Which lead: a name, an e-mail address, an id, an address in Dynamics, or it."""
     account: YesNo = True
     """Whether to create an account: yes or no."""
     contact: YesNo = True
@@ -163,15 +165,18 @@ class QualifyLead(
 
 
 class DisqualifyLead(
-    SetState, verb="lead disqualify", table=LEAD, example="lead disqualify 'Marta Kowalska' reason=lost", words="record"
+    OneLead,
+    SetState,
+    verb="lead disqualify",
+    table=LEAD,
+    example="lead disqualify 'Marta Kowalska' reason=lost",
+    words="record",
 ):
     """Close a lead that leads nowhere."""
 
     leaves = State.DISQUALIFIED
     done = "Lead disqualified."
 
-    record: Annotated[Reference, LEAD.id, Accepts("lead", "lead_id", "id")]
-    """Which lead: a name, an e-mail address, an id, an address in Dynamics, or it."""
     reason: ChoiceWord | None = None
     """Why: lost, cannot contact, no longer interested or canceled."""
 
@@ -180,11 +185,10 @@ class DisqualifyLead(
         return self.reason
 
 
-class ReopenLead(SetState, verb="lead reopen", table=LEAD, example="lead reopen 'Marta Kowalska'", words="record"):
+class ReopenLead(
+    OneLead, SetState, verb="lead reopen", table=LEAD, example="lead reopen 'Marta Kowalska'", words="record"
+):
     """Open a disqualified lead again."""
 
     leaves = State.OPEN
     done = "Lead reopened."
-
-    record: Annotated[Reference, LEAD.id, Accepts("lead", "lead_id", "id")]
-    """Which lead: a name, an e-mail address, an id, an address in Dynamics, or it."""

@@ -54,6 +54,8 @@ class List(Record):
         )
         shown = [conditions.column(word).logical for word in _words((self.select or "").strip("'\""))]
         query = await self._query(ctx, seen, conditions, shown)
+        if self.top is not None and self.top < 1:
+            raise BadInput("top must be 1 or more: it says how many rows to show.", f"For example: {self.verb} top=20")
         size = min(self.top or _PAGE, _MOST)
         if self.top:
             query = query.top(size)

@@ -7,7 +7,8 @@ from pydantic import Field
 from commands.cards import Action, Card, CardKind
 from commands.context import Context
 from commands.fields import Memo, Reference
-from commands.operation import Accepts, Effect, Operation
+from commands.nouns import one
+from commands.operation import CATALOG, Accepts, Effect, Operation, Parameter
 from commands.press import Do, Press
 from commands.record_cards import look, record_url
 from commands.request import Reply
@@ -16,7 +17,7 @@ from commands.views import VIEWS
 from crm.batch import Batch
 from crm.errors import DuplicateId, Forbidden, NotFound
 from crm.records import Ref
-from crm.tables import NOTE, Column
+from crm.tables import NOTE
 
 from .records import OneRecord, reads
 
@@ -93,19 +94,14 @@ def look_at(view: View, ref: Ref) -> Action:
     return Action(label=f"Show {view.noun}", press=press)
 
 
-def named(view: View) -> tuple[str, Column, Accepts, str]:
-    """How a declaration for one table speaks of its record: with its article, its key, its names, its help."""
-    noun, key = view.noun, view.table.columns[view.table.primary_id]
-    names = Accepts(noun, "id", *({f"{noun}_id"} - {key.logical}))
-    one = f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-    return one, key, names, f"Which {noun}: its name, number, id or address in Dynamics, or it."
+def named(view: View) -> Parameter:
+    """How people say which record of this table: as they do to see it."""
+    return CATALOG[f"{view.noun} get"].parameters["record"]
 
 
 def join(view: View) -> tuple[type[Operation], type[Operation]]:
     """Declare note and assign for one table."""
-    table, noun = view.table, view.noun
-    one, key, names, which = named(view)
-    sample = view.sample
+    table, noun, sample, which = view.table, view.noun, view.sample, named(view)
 
     class NoteOn(
         Note,
@@ -114,9 +110,9 @@ def join(view: View) -> tuple[type[Operation], type[Operation]]:
         example=f"{noun} note {sample} 'Called back, all is well'",
         words=("record", "text"),
     ):
-        __doc__ = f"Add a note to {one}."
+        __doc__ = f"Add a note to {one(noun)}."
 
-        record: Annotated[Reference, key, names] = Field(description=which)
+        record: Annotated[Reference, which.column, Accepts(*which.names)] = Field(description=which.help)
 
     class AssignTo(
         Assign,
@@ -125,9 +121,9 @@ def join(view: View) -> tuple[type[Operation], type[Operation]]:
         example=f"{noun} assign {sample} 'Anna Weber'",
         words=("record", "to"),
     ):
-        __doc__ = f"Give {one} to another person or team."
+        __doc__ = f"Give {one(noun)} to another person or team."
 
-        record: Annotated[Reference, key, names] = Field(description=which)
+        record: Annotated[Reference, which.column, Accepts(*which.names)] = Field(description=which.help)
         to: Annotated[Reference, table.columns["ownerid"], Accepts("owner", "assignee")] = Field(
             description="Who gets it: a name, an e-mail address or me."
         )

@@ -13,7 +13,7 @@ from crm.tables import OPPORTUNITY
 from .customers import CustomerOf
 from .lifecycle import Act
 from .lists import List, Search
-from .records import Create, Get, Update, Writes
+from .records import Create, Get, OneRecord, Update, Writes
 
 
 class Opportunity(CustomerOf, Writes):
@@ -51,6 +51,13 @@ class Opportunity(CustomerOf, Writes):
     """Who looks after it: a name, an e-mail address or me."""
 
 
+class OneOpportunity(OneRecord):
+    """Says which opportunity."""
+
+    record: Annotated[Reference, OPPORTUNITY.id, Accepts("opportunity", "opportunity_id", "id")]
+    """Which opportunity: its name, id or address in Dynamics, or it."""
+
+
 class CreateOpportunity(
     Create,
     Opportunity,
@@ -67,6 +74,7 @@ class CreateOpportunity(
 
 
 class UpdateOpportunity(
+    OneOpportunity,
     Update,
     Opportunity,
     verb="opportunity update",
@@ -77,19 +85,19 @@ class UpdateOpportunity(
 ):
     """Change an opportunity."""
 
-    record: Annotated[Reference, OPPORTUNITY.id, Accepts("opportunity", "opportunity_id", "id")]
-    """Which opportunity: its name, id or address in Dynamics, or it."""
     status: Annotated[ChoiceWord | None, OPPORTUNITY.status] = None
     """Status reason: in progress or on hold."""
 
 
 class GetOpportunity(
-    Get, verb="opportunity get", table=OPPORTUNITY, example="opportunity show 'Second workshop'", words="record"
+    OneOpportunity,
+    Get,
+    verb="opportunity get",
+    table=OPPORTUNITY,
+    example="opportunity show 'Second workshop'",
+    words="record",
 ):
     """Show an opportunity."""
-
-    record: Annotated[Reference, OPPORTUNITY.id, Accepts("opportunity", "opportunity_id", "id")]
-    """Which opportunity: its name, id or address in Dynamics, or it."""
 
 
 class ListOpportunities(
@@ -109,6 +117,7 @@ class SearchOpportunities(
 
 
 class WinOpportunity(
+    OneOpportunity,
     Act,
     verb="opportunity win",
     table=OPPORTUNITY,
@@ -121,8 +130,6 @@ class WinOpportunity(
     done = "Opportunity won."
     makes = (OPPORTUNITY_CLOSE,)
 
-    record: Annotated[Reference, OPPORTUNITY.id, Accepts("opportunity", "opportunity_id", "id")]
-    """Which opportunity: its name, id or address in Dynamics, or it."""
     revenue: Annotated[Amount | None, Accepts("value", "amount", "actualvalue")] = None
     """What it brought; without it, what was estimated."""
     on: Annotated[PastDay | None, OPPORTUNITY.actual_close, Accepts("closed")] = None
@@ -144,6 +151,7 @@ class WinOpportunity(
 
 
 class LoseOpportunity(
+    OneOpportunity,
     Act,
     verb="opportunity lose",
     table=OPPORTUNITY,
@@ -156,8 +164,6 @@ class LoseOpportunity(
     done = "Opportunity lost."
     makes = (OPPORTUNITY_CLOSE,)
 
-    record: Annotated[Reference, OPPORTUNITY.id, Accepts("opportunity", "opportunity_id", "id")]
-    """Which opportunity: its name, id or address in Dynamics, or it."""
     reason: ChoiceWord | None = None
     """Why: canceled or out-sold."""
     on: Annotated[PastDay | None, OPPORTUNITY.actual_close, Accepts("closed")] = None

@@ -15,7 +15,7 @@ from crm.tables import INVOICE, ORDER
 from .lifecycle import Act
 from .lists import List, Search
 from .pricing import Priced
-from .records import Create, Get, Update, reads
+from .records import Create, Get, OneRecord, Update, reads
 
 
 class Order(Priced):
@@ -49,6 +49,13 @@ class Order(Priced):
     """Who looks after it: a name, an e-mail address or me."""
 
 
+class OneOrder(OneRecord):
+    """Says which order."""
+
+    record: Annotated[Reference, ORDER.id, Accepts("order", "salesorder_id", "order_id", "id", "number")]
+    """Which order: its number, name, id or address in Dynamics, or it."""
+
+
 class CreateOrder(
     Create,
     Order,
@@ -62,6 +69,7 @@ class CreateOrder(
 
 
 class UpdateOrder(
+    OneOrder,
     Update,
     Order,
     verb="order update",
@@ -72,17 +80,12 @@ class UpdateOrder(
 ):
     """Change an order."""
 
-    record: Annotated[Reference, ORDER.id, Accepts("order", "salesorder_id", "order_id", "id", "number")]
-    """Which order: its number, name, id or address in Dynamics, or it."""
     status: Annotated[ChoiceWord | None, ORDER.status] = None
     """Status reason: new or pending."""
 
 
-class GetOrder(Get, verb="order get", table=ORDER, example="order show ORD-01001", words="record"):
+class GetOrder(OneOrder, Get, verb="order get", table=ORDER, example="order show ORD-01001", words="record"):
     """Show an order."""
-
-    record: Annotated[Reference, ORDER.id, Accepts("order", "salesorder_id", "order_id", "id", "number")]
-    """Which order: its number, name, id or address in Dynamics, or it."""
 
 
 class ListOrders(List, verb="order list", table=ORDER, example="order list open customer='Contoso'", words="where"):
@@ -93,15 +96,13 @@ class SearchOrders(Search, verb="order search", table=ORDER, example="order sear
     """Find orders by a part of a name or number."""
 
 
-class FulfilOrder(Act, verb="order fulfil", table=ORDER, example="order fulfil ORD-01004", words="record"):
+class FulfilOrder(OneOrder, Act, verb="order fulfil", table=ORDER, example="order fulfil ORD-01004", words="record"):
     """Mark an order as fulfilled."""
 
     leaves = State.FULFILLED
     done = "Order fulfilled."
     makes = (ORDER_CLOSE,)
 
-    record: Annotated[Reference, ORDER.id, Accepts("order", "salesorder_id", "order_id", "id", "number")]
-    """Which order: its number, name, id or address in Dynamics, or it."""
     how: Annotated[ChoiceWord | None, Accepts("reason")] = None
     """Complete or partial."""
 
@@ -110,15 +111,13 @@ class FulfilOrder(Act, verb="order fulfil", table=ORDER, example="order fulfil O
         return fulfil_order(ref, await self.status(ctx, self.how), subject="Order fulfilled")
 
 
-class CancelOrder(Act, verb="order cancel", table=ORDER, example="order cancel ORD-01005", words="record"):
+class CancelOrder(OneOrder, Act, verb="order cancel", table=ORDER, example="order cancel ORD-01005", words="record"):
     """Cancel an order."""
 
     leaves = State.CANCELED
     done = "Order canceled."
     makes = (ORDER_CLOSE,)
 
-    record: Annotated[Reference, ORDER.id, Accepts("order", "salesorder_id", "order_id", "id", "number")]
-    """Which order: its number, name, id or address in Dynamics, or it."""
     reason: Text | None = None
     """Why, in a few words."""
 
@@ -127,15 +126,12 @@ class CancelOrder(Act, verb="order cancel", table=ORDER, example="order cancel O
         return cancel_order(ref, await self.status(ctx), subject=self.reason or "Order canceled")
 
 
-class InvoiceOrder(Act, verb="order invoice", table=ORDER, example="order invoice ORD-01002", words="record"):
+class InvoiceOrder(OneOrder, Act, verb="order invoice", table=ORDER, example="order invoice ORD-01002", words="record"):
     """Make an invoice from an order."""
 
     leaves = State.INVOICED
     done = "Invoice created from the order."
     makes = (INVOICE.logical,)
-
-    record: Annotated[Reference, ORDER.id, Accepts("order", "salesorder_id", "order_id", "id", "number")]
-    """Which order: its number, name, id or address in Dynamics, or it."""
 
     async def run(self, ctx: Context) -> Reply:
         """One request: the action, and the invoice that it made."""

@@ -9,6 +9,7 @@ from commands.cards import Action, Card, CardKind, Fact, Moment
 from commands.context import Context, Reminders
 from commands.errors import BadInput
 from commands.fields import Instant, Memo, Reference, Text
+from commands.nouns import one
 from commands.operation import Accepts, Effect, Operation
 from commands.press import Do, Press
 from commands.request import Reply
@@ -90,8 +91,7 @@ def _moment(when: datetime, now: datetime) -> datetime:
 
 def join(view: View) -> type[Operation]:
     """Declare `remind` for one table."""
-    table, noun = view.table, view.noun
-    one, key, names, which = named(view)
+    table, noun, which = view.table, view.noun, named(view)
 
     class RemindOf(
         Remind,
@@ -101,9 +101,9 @@ def join(view: View) -> type[Operation]:
         words=("record", "when"),
     ):
         does_also = (f"{noun} get",)
-        __doc__ = f"Be reminded of {one}: it is shown to you again when the time comes."
+        __doc__ = f"Be reminded of {one(noun)}: it is shown to you again when the time comes."
 
-        record: Annotated[Reference, key, names] = Field(description=which)
+        record: Annotated[Reference, which.column, Accepts(*which.names)] = Field(description=which.help)
         when: Annotated[Instant, Accepts("at", "on", "time")] = Field(
             description="When: tomorrow 9am, in 2 hours, next friday. A day alone is its morning."
         )

@@ -1,5 +1,6 @@
 """`crmchat mcp` beside `crmchat serve` on one data folder: two processes, one journal, one that executes it."""
 
+import asyncio
 import signal
 import sqlite3
 import sys
@@ -44,10 +45,18 @@ async def test_an_agents_writes_are_executed_once_by_the_server_beside_it(tmp_pa
             assert status < 300, body
             failed, found = await call(session, SLUG + "GET_ALL_LEADS", orderby="createdon desc", top=10)
             assert not failed
+            # The server dies, and what the agent asks meanwhile is done by its successor.
+            await server.end(signal.SIGKILL)
+            asked = asyncio.create_task(call(session, SLUG + "CREATE_LEAD", lastname="Patient", subject="Waited"))
+            assert not (await call(session, SLUG + "GET_A_LEAD", lead_id=made["id"]))[0], "reading needs no server"
+            assert not asked.done()
+            await server.start()
+            failed, waited = await asked
+            assert not failed, waited
         await server.end(signal.SIGTERM)  # it finishes what it has taken on
         rows = await world.rows()
-        assert (rows["Agent"], rows["Person"]) == (1, 1)
+        assert (rows["Agent"], rows["Person"], rows["Patient"]) == (1, 1, 1)
         assert "Agent" in str(found["rows"])
         ran = executors(tmp_path / "data" / "journal.db")
         assert set(ran) == {"main"}
-        assert ran["main"] >= 3
+        assert ran["main"] >= 4
