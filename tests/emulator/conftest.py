@@ -12,6 +12,13 @@ async def dataverse() -> AsyncIterator[Api]:
         yield client
 
 
+@pytest.fixture(scope="module")
+async def unwritten() -> AsyncIterator[Api]:
+    """A bare organisation that a module's tests share: they only ask, mostly for what is refused."""
+    async with api() as client:
+        yield client
+
+
 @pytest.fixture
 async def firms(dataverse: Api) -> Api:
     """Seven firms with a contact and two tasks each; revenue 0, 10 … 60, industries 1 to 3, the last without a name."""
