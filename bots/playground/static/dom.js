@@ -97,7 +97,7 @@ export function time(seconds) {
   return h("time", { datetime: at.toISOString() }, today ? clock : `${at.toLocaleDateString([], { day: "numeric", month: "short" })}, ${clock}`);
 }
 
-// A menu under a button: arrows move, Escape and a click elsewhere close it.
+// A menu under a button: arrows move, Escape, Tab and a click elsewhere close it.
 export function menu(anchor, items) {
   closeMenus();
   const list = h("div", { class: "menu", role: "menu" });
@@ -115,8 +115,8 @@ export function menu(anchor, items) {
     const at = entries.indexOf(document.activeElement);
     if (event.key === "ArrowDown") entries[(at + 1) % entries.length].focus();
     else if (event.key === "ArrowUp") entries[(at - 1 + entries.length) % entries.length].focus();
-    else if (event.key === "Escape") { closeMenus(); anchor.focus(); } else return;
-    event.preventDefault();
+    else if (["Escape", "Tab"].includes(event.key)) { closeMenus(); anchor.focus(); } else return;
+    if (event.key !== "Tab") event.preventDefault(); // which goes on from the button
   });
   entries[0]?.focus();
   setTimeout(() => document.addEventListener("pointerdown", away), 0);
