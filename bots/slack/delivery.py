@@ -29,10 +29,14 @@ REMEMBERED = 10_000
 _NOT_THERE = frozenset(
     {
         *("not_in_channel", "channel_not_found", "is_archived", "user_not_in_channel", "restricted_action"),
+        *("restricted_action_read_only_channel", "restricted_action_thread_only_channel"),
+        *("restricted_action_non_threadable_channel", "restricted_action_thread_locked", "no_permission"),
         *("missing_scope", "cannot_reply_to_message", "thread_not_found", "invalid_thread_ts", "messages_tab_disabled"),
     }
 )
 """Codes that say: not in this place, but perhaps in the next."""
+_NOT_SO = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
+"""Codes that say: not in this form."""
 
 
 class Delivery:
@@ -80,14 +84,27 @@ class Delivery:
             private = reply.visibility is Visibility.PRIVATE
             if private and await self.show(self._modals.card(card, principal, place), place):
                 return ""
-            if reply.visibility is Visibility.EVERYONE:
-                return await self._public(place, card, replacing=reply.replace)
-            return await self._private(place, principal, card, replacing=reply.replace)
+            shown = render(card, self._seal)
+            try:
+                return await self._message(place, principal, card, shown, reply)
+            except SlackError as error:
+                if error.code not in _NOT_SO:
+                    raise
+                log.warning("Slack refused how a card is laid out (%s): its text alone goes instead", error.code)
+                return await self._message(place, principal, card, replace(shown, blocks=[], clipped=True), reply)
         except NotInstalled as error:
             raise DeliveryFailed(f"{error}; install it again at /slack/install.", again=False) from error
         except SlackError as error:
             sentence = f"Slack did not take the answer ({error.code})."
             raise DeliveryFailed(sentence, again=error.again, retry_after=error.retry_after) from error
+
+    async def _message(self, place: Place, principal: Principal, card: Card, shown: Rendered, reply: Reply) -> str:
+        if reply.visibility is Visibility.EVERYONE:
+            return await self._public(place, shown, replacing=reply.replace)
+        sent = await self._private(place, principal, shown, replacing=reply.replace)
+        if shown.clipped and len(to_text(card)) > len(shown.text):
+            await self.send_whole(place, principal, card)
+        return sent
 
     async def _react(self, place: Place, name: str) -> None:
         ts = place.address.get("message_ts", "")
@@ -119,8 +136,7 @@ class Delivery:
             self._told.popitem(last=False)
         return True
 
-    async def _public(self, place: Place, card: Card, *, replacing: bool) -> str:
-        rendered = render(card, self._seal)
+    async def _public(self, place: Place, rendered: Rendered, *, replacing: bool) -> str:
         try:
             if replacing and (ts := place.address.get("card_ts")):
                 arguments = {k: v for k, v in rendered.message().items() if not k.startswith("unfurl_")}
@@ -141,14 +157,7 @@ class Delivery:
         )
         return str(answer.get("ts") or "")
 
-    async def _private(self, place: Place, principal: Principal, card: Card, *, replacing: bool) -> str:
-        rendered = render(card, self._seal)
-        sent = await self._private_message(place, principal, rendered, replacing=replacing)
-        if rendered.clipped and len(to_text(card)) > len(rendered.text):
-            await self.send_whole(place, principal, card)
-        return sent
-
-    async def _private_message(self, place: Place, principal: Principal, rendered: Rendered, *, replacing: bool) -> str:
+    async def _private(self, place: Place, principal: Principal, rendered: Rendered, *, replacing: bool) -> str:
         where = workspace_at(place)
         if place.kind is PlaceKind.PERSONAL and not place.address.get("response_url"):
             return await self._post(place, rendered)

@@ -73,7 +73,8 @@ class Speech:
 
         async def work() -> None:
             where = event_place(origin, body, thread=str(event.get("thread_ts") or ""))
-            await self._answer(Typed(str(event.get("text") or "")), origin, where, body)
+            words, bot = str(event.get("text") or ""), await self._bot(body, origin)
+            await self._answer(Typed(without_mention(words, bot) if bot else words), origin, where, body)
 
         return await self._once(body, work)
 

@@ -112,6 +112,9 @@ async def test_a_direct_message_is_a_command(slack: FakeSlack, script: Script) -
     shown = await slack.until(lambda: slack.last("dm", "U1"))
     assert "my cases" in slack.text(shown)
     assert script.asked[0].place.kind is PlaceKind.PERSONAL
+    await slack.say("@crm my cases of @ben", user="U1", channel="dm")  # as one says it elsewhere
+    await slack.until(lambda: len(script.asked) == 2)
+    assert script.asked[1].ask == Typed("my cases of <@U2>")
 
 
 async def test_our_own_messages_and_other_bots_are_not_heard(slack: FakeSlack, script: Script) -> None:

@@ -58,6 +58,28 @@ async def test_without_membership_the_answer_goes_to_the_direct_messages(
     assert "It is done." in slack.transcript("dm", "U1")
 
 
+@pytest.mark.parametrize("code", ["restricted_action_read_only_channel", "is_archived", "no_permission"])
+async def test_where_nothing_may_be_posted_the_answer_goes_to_the_direct_messages(
+    face: SlackFace, slack: FakeSlack, code: str
+) -> None:
+    slack.fail("chat.postEphemeral", code)
+    await face.deliver(CHANNEL, ANNA, Reply(card=NOTICE))
+    assert "It is done." in slack.transcript("dm", "U1")
+
+
+@pytest.mark.parametrize("visibility", Visibility)
+async def test_a_card_whose_blocks_slack_refuses_arrives_as_text(
+    face: SlackFace, slack: FakeSlack, visibility: Visibility
+) -> None:
+    """Slack publishes no number for how much one message may hold, so ours may be wrong."""
+    for method in ("chat.postEphemeral", "chat.postMessage"):
+        slack.fail(method, "msg_blocks_too_long")
+    await face.deliver(CHANNEL, ANNA, Reply(card=NOTICE, visibility=visibility))
+    said = slack.last("C1", "U1")
+    assert said
+    assert (said.blocks, "It is done." in said.text) == ([], True)
+
+
 async def test_a_response_url_elsewhere_is_not_posted_to(face: SlackFace, slack: FakeSlack) -> None:
     place = replace(CHANNEL, address={**CHANNEL.address, "response_url": "http://169.254.169.254/latest"})
     await face.deliver(place, ANNA, Reply(card=NOTICE))
