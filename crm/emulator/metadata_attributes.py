@@ -8,6 +8,7 @@ from .catalog import Column, Table
 from .errors import DataverseError, no_segment
 from .metadata_addresses import cast_of, find_column
 from .metadata_answers import allow_only, collection_answer, created_at, merges_labels, property_answer
+from .metadata_column_changes import create_column, delete_column, update_column
 from .metadata_query import Item, read_options
 from .metadata_shapes import (
     CASTS,
@@ -16,7 +17,6 @@ from .metadata_shapes import (
     column_document,
     navigations,
 )
-from .metadata_tables import create_column, delete_column, update_column
 from .odata import CRM
 from .session import Session
 from .wire import Request, Response, Segment, json_response, no_content

@@ -13,8 +13,8 @@ from typing import Any
 
 from .catalog import Column, Option, Table
 from .errors import INVALID_ARGUMENT, DataverseError, bad_payload, bad_request
+from .metadata_column_changes import save_column
 from .metadata_labels import read_label
-from .metadata_tables import save_column
 from .registry import Call, Registry
 from .session import Session
 from .sqlite_tables import quote

@@ -12,10 +12,11 @@ from . import metadata_versions as versions
 from .catalog import Collection, Column, Key, Table, metadata_id
 from .catalog_json import dump_table, read_table
 from .errors import DUPLICATE_KEY, NOT_SUPPORTED, DataverseError, bad_payload, bad_request
+from .metadata_column_changes import drop_column
 from .metadata_columns import changed_column, other_name, schema_name, type_of
 from .metadata_labels import BASE_LANGUAGE, Document, read_label
 from .metadata_relationship_shapes import relationship_id
-from .metadata_tables import DUPLICATE_NAME, drop_column, next_object_type_code, save, with_columns
+from .metadata_tables import DUPLICATE_NAME, next_object_type_code, save, with_columns
 from .session import Session
 from .sqlite_tables import quote, twins
 
