@@ -7,6 +7,7 @@ Nothing is dropped: a word that is no value joins the title, or is a problem wit
 text; linear in its length.
 """
 
+import re
 from itertools import pairwise
 from typing import Final
 
@@ -47,6 +48,7 @@ _MENU: Final = frozenset(
     {"", "menu", "start", "hi", "hello", "hey", "hallo", "привет", "crm", "commands", "what can you do?"}
 )
 
+_MARKED: Final = re.compile(r"mark\s+(?P<what>\S.{0,200})\s+as\s+(?P<how>\w+)", re.IGNORECASE)
 _BEFORE_LISTED: Final = frozenset({"show", "list", "find", "get", "give", "display", "me", "all", "the", "my"})
 """Words before what says which records are meant."""
 _NAMES: Final = (references.Form.NAME, references.Form.ME, references.Form.MENTION)
@@ -221,6 +223,10 @@ def _unknown(text: str, first: list[str], known: Phrases) -> Parsed | OfLast | P
         operation = (known.verb(noun, "get") if noun else None) or search
         if operation:
             return read_arguments(operation, text, None)
+    if (marked := _MARKED.fullmatch(text)) and known.verb_alone(f"mark as {marked['how']}"):
+        return _verb_alone(
+            known.verbs[f"mark as {marked['how'].casefold()}"], marked["what"], f"mark as {marked['how']}"
+        )
     if verb := known.verb_alone(text):
         return _verb_alone(known.verbs[verb[0]], text[verb[1] :].strip(), verb[0])
     if len(first) > 1 and (form := named(first[1])):

@@ -10,14 +10,14 @@ from commands.nouns import named
 from commands.operation import Operation, Parameter
 from crm.tables import Kind
 
-from . import markup, people
+from . import markup, people, references
 from .doubts import Doubt, left_over, torn, unknown
 from .filter_prose import formal
 from .names import Names, condition, names, squash
 from .pointing import said_last
 from .reading import Unreadable, shown
 from .results import Parsed, Problem, Vocabulary
-from .tokens import Pair, Word, items, take_raw
+from .tokens import Pair, Word, items, labelled, take_raw
 
 _ADDRESSES: Final = frozenset({Kind.LOOKUP, Kind.ID, Kind.EMAIL, Kind.PHONE, Kind.URL})
 _SEVERAL_WORDS: Final = frozenset({Kind.TEXT, Kind.MULTILINE, Kind.LOOKUP, Kind.ID, None})
@@ -31,6 +31,11 @@ _BEFORE_NAME: Final = frozenset({"for", "called", "named"})
 _BEFORE_COMPANY: Final = frozenset({"at", "from", "bei", "@"})
 _NAME: Final = "name"
 _WHOLE_NAMES: Final = frozenset({"name", "fullname"})
+_RECORD: Final = "record"
+_SETTING: Final = frozenset({"set", "change", "make"})
+_POLITE: Final = frozenset({"please", "pls", "thanks", "bitte", "now"})
+_TO: Final = frozenset({"to", "=", "is", "as"})
+_AND: Final = frozenset({"and", "und", "et", "&"})
 _CLEAR: Final = "clear"
 """The field of an update that names the fields to empty."""
 
@@ -90,7 +95,7 @@ class _Filling:
         """Words, quoted phrases and pairs."""
         words: list[Word] = []
         before: tuple[Pair, Kind | None] | None = None
-        for item in items(text, self._kind):
+        for item in items(labelled(text, self._named_kind), self._kind):
             if isinstance(item, Word):
                 if before:
                     doubtful = _SEVERAL_WORDS | _MAYBE_SEVERAL if words else _SEVERAL_WORDS
@@ -99,6 +104,8 @@ class _Filling:
                     before = None
                 words.append(item)
             else:
+                if words and not words[-1].quoted and len(words[-1].text) > 1:  # `Printer broken, account=Contoso`
+                    words[-1] = words[-1]._replace(text=words[-1].text.rstrip(",;") or words[-1].text)
                 before = (item, self._pair(item, words))
         if words:
             self._words(words)
@@ -117,6 +124,10 @@ class _Filling:
     def _kind(self, name: str) -> Kind | None:
         found = self._names.get(squash(name))
         return found.kind if found else None
+
+    def _named_kind(self, name: str) -> Kind | None:
+        whole = squash(name) in _WHOLE_NAMES and self._takes_person
+        return self._kind(name) or (Kind.TEXT if whole else None)
 
     def _pair(self, pair: Pair, words: list[Word]) -> Kind | None:
         """Put the value where its name says; the kind of that place."""
@@ -211,6 +222,9 @@ class _Filling:
     def _rest(self, name: str, words: list[Word]) -> None:
         """All the words into one field; lines after the first become the description where there is one to fill."""
         parameter = self.operation.parameters[name]
+        if name == _RECORD and len(words) > 1 and (words[0].quoted or _tells(words[0].text)):
+            self._said_of(words[1:])
+            words = [words[0] if words[0].quoted else words[0]._replace(text=words[0].text.rstrip(":,"))]
         text = _joined(words, parameter.kind)
         if parameter.kind is not Kind.MULTILINE and "\n" in text:
             memo = next(
@@ -222,8 +236,27 @@ class _Filling:
                     self.args[memo.name] = rest.strip("\n")
         self.args[name] = text
 
+    def _said_of(self, words: list[Word]) -> None:
+        """`CAS-01004 set priority to low`: one field of the record in words."""
+        if all(w.text.casefold().rstrip(".!") in _POLITE for w in words):
+            return
+        texts = [w.text for w in words if not w.quoted or w is words[-1]]
+        if texts[0].casefold() in _SETTING:
+            texts = texts[1:]
+        for length in (3, 2, 1):
+            parameter = self._parameter(" ".join(texts[:length])) if len(texts) > length else None
+            value = (
+                texts[length + 1 :]
+                if texts[length : length + 1] and texts[length].casefold() in _TO
+                else texts[length:]
+            )
+            if parameter and value and _CLEAR in self.operation.parameters and _AND.isdisjoint(value):
+                self._put(parameter, _decoded(" ".join(value), parameter.kind), parameter.name)
+                return
+        raise left_over(self.operation, {}, words)
+
     def _person(self, words: list[Word]) -> None:
-        words = self._without_company(words)
+        words = self._without_company(self._without_addresses(words))
         text = _joined(words, Kind.TEXT).replace("\n", " ")
         if "first_name" in self.args and "last_name" in self.args:
             raise left_over(self.operation, self.args, words)
@@ -232,6 +265,23 @@ class _Filling:
             return
         first, last = people.split(text)
         self.args.update({"first_name": first, "last_name": last} if first else {"last_name": last})
+
+    def _without_addresses(self, words: list[Word]) -> list[Word]:
+        """`Jane Smith jane@acme.example +1 206 555 0100`: no name looks so. A company in brackets is asked about."""
+        texts = ["" if w.quoted else _decoded(w.text, Kind.EMAIL) for w in words]
+        if texts[-1].endswith(")") and any(text.startswith("(") for text in texts[1:]):
+            raise left_over(self.operation, {}, words[next(i for i, t in enumerate(texts) if t.startswith("(")) :])
+        kept, *found = people.reached([text or "quoted" for text in texts])
+        for name, text in zip(("email", "phone"), found, strict=True):
+            if text and name in self.operation.parameters:
+                self._put(self.operation.parameters[name], text, name)
+            elif text:
+                return words
+        if len(kept) == len(words) or not kept:
+            return words
+        words = [words[i] for i in kept]
+        last = words[-1]
+        return words if last.quoted else [*words[:-1], last._replace(text=last.text.rstrip(",;") or last.text)]
 
     def _without_company(self, words: list[Word]) -> list[Word]:
         """`for Jane Smith from Acme Corp`: no name has such words in it, so the company is given."""
@@ -245,6 +295,15 @@ class _Filling:
             raise left_over(self.operation, self.args, words[at:])
         self.args[company.name] = _joined(words[at + 1 :], company.kind).replace("\n", " ")
         return words[begin:at]
+
+
+def _tells(text: str) -> bool:
+    """Whether a word tells by its shape that it means a record."""
+    try:
+        form = references.reference(text.rstrip(":,")).form
+    except Unreadable:
+        return False
+    return form not in (references.Form.NAME, references.Form.ME, references.Form.MENTION)
 
 
 def _takes_lines(parameter: Parameter) -> bool:

@@ -135,7 +135,7 @@ def _phrase() -> re.Pattern[str]:
         rf"|\d{{1,2}}(?:st|nd|rd|th|er|\.)?\s+(?:of\s+)?{month}\b\.?(?:,?\s+\d{{4}})?"
         rf"|{month}\b\.?\s+\d{{1,2}}(?:st|nd|rd|th)?(?:,?\s+\d{{4}})?"
         rf"|[^\W\d_]+)"
-        r"(?:\s+(?:(?:at|um|à|в)\s+)?\d{1,2}(?:[:h]\d{2}(?:\s*(?:am|pm|uhr))?|\s*(?:am|pm|uhr|h)))?(?=[\s),]|\.\.|$)",
+        r"(?:\s+(?:at|um|à)\s+\d{1,2}(?=[\s),]|$)|\s+(?:(?:at|um|à|в)\s+)?\d{1,2}(?:[:h]\d{2}(?:\s*(?:am|pm|uhr))?|\s*(?:am|pm|uhr|h)))?(?=[\s),]|\.\.|$)",
         re.IGNORECASE,
     )
 

@@ -39,7 +39,7 @@ _DAY_MONTH = re.compile(
 _MONTH_DAY = re.compile(r"([^\W\d_]+)\.?\s*(\d{1,2})(?:st|nd|rd|th)?,?(?:\s+(\d{4}))?")
 _TIME = re.compile(
     r"(?:^|[\s,T])(?:at\s+|um\s+|à\s+|в\s+)?(?:(?P<h>\d{1,2})[:.h](?P<m>\d{2})(?::(?P<s>\d{2})(?:\.(?P<f>\d{1,6}))?)?"
-    r"|(?P<hour>\d{1,2})(?=\s*(?:[ap]\.?m|uhr|h)))"
+    r"|(?P<hour>\d{1,2})(?=\s*(?:[ap]\.?m|uhr|h))|(?:(?<=at )|(?<=um )|(?<=à ))(?P<plain>[7-9]|1\d|2[0-3])(?=$))"
     r"\s*(?P<half>[ap]\.?m\.?|uhr|h)?\s*(?P<zone>z|utc|[+-]\d{2}:?\d{2})?$",
     re.IGNORECASE,
 )
@@ -134,7 +134,7 @@ def _at(on: date, clock: time, reading: Reading) -> datetime:
 
 
 def _clock(found: re.Match[str]) -> time:
-    hour = int(found["h"] or found["hour"])
+    hour = int(found["h"] or found["hour"] or found["plain"])
     half = (found["half"] or "").replace(".", "").casefold()
     if half in ("am", "pm"):
         if not 1 <= hour <= 12:

@@ -1,5 +1,6 @@
 """A person's name in one piece -> first and last name."""
 
+import re
 from typing import Final
 
 _PARTICLES: Final = frozenset(
@@ -17,3 +18,32 @@ def split(name: str) -> tuple[str, str]:
     words = name.replace(",", " ").split()
     begin = next((i for i, word in enumerate(words) if 0 < i < len(words) - 1 and word in _PARTICLES), len(words) - 1)
     return " ".join(words[:begin]), " ".join(words[begin:])
+
+
+_EMAIL = re.compile(r"[^\s@<>()\[\],;:\"\\]{1,64}@(?:[\w-]{1,63}\.)+[\w-]{2,63}")
+_PHONE = re.compile(r"\+?[\d().\-/]+")
+_DIGITS: Final = 7
+"""From which on figures are a phone number."""
+
+
+def reached(words: list[str]) -> tuple[list[int], str, str]:
+    """Which of the words are a name; the e-mail address and the phone number among them, empty where there is none."""
+    kept: list[int] = []
+    email = phone = ""
+    figures: list[int] = []
+    for at, word in enumerate([*words, ""]):
+        bare = word.strip(",;")
+        if bare and _PHONE.fullmatch(bare):
+            figures.append(at)
+            continue
+        number = " ".join(words[i].strip(",;") for i in figures)
+        if not phone and sum(c.isdigit() for c in number) >= _DIGITS:
+            phone = number
+        else:
+            kept += figures
+        figures = []
+        if not email and _EMAIL.fullmatch(bare):
+            email = bare
+        elif word:
+            kept.append(at)
+    return kept, email, phone

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from crm.tables import Kind
 
 from . import dates, markup, money
-from .quotes import OPENERS, SINGLE, Quotes
+from .quotes import OPENERS, SINGLE, Quotes, quote
 
 _RUN = re.compile(rf"(?:{markup.ATOM.pattern}|\S)+")
 _PLAIN = re.compile(f"[^\\s=:<&{re.escape(''.join(sorted(OPENERS)))}][^\\s=:<&]*(?=\\s|$)(?! *=)")
@@ -22,7 +22,7 @@ _PILED = re.compile("(?:““)+(?=“)|(?:»»)+(?=»)")
 """Pairs that say nothing, before one that may."""
 _SPACE = re.compile(r"[ \n]*")
 _BLANK: Final = ("", " ", "\n")
-_PHONE = re.compile(r"\+?[\d(][\d().\-/]*(?: [\d().\-/]+)*(?=\s|$)")
+_PHONE = re.compile(r"\+?[\d(][\d().\-/]*(?: [\d().\-/]+)*(?: ?(?:ext\.?|x|#) ?\d{1,8})?(?=\s|$)", re.IGNORECASE)
 _PHRASES: Final = {
     Kind.MONEY: money.PHRASE,
     Kind.INTEGER: money.NUMBER,
@@ -153,6 +153,35 @@ def _word(text: str, pos: int, breaks: int) -> tuple[Word, int]:
     run = _RUN.match(text, pos)
     end = run.end() if run else pos + 1
     return Word(text[pos:end], pos, breaks), end
+
+
+_LABEL = re.compile(r"\s*([^\W\d][\w-]*(?: [\w-]+){0,2}): +(?=\S)")
+_BETWEEN_LABELS = re.compile(r"([,;]\s|\n)")
+
+
+def labelled(text: str, kind_of: KindOf) -> str:
+    """`Title: Printer broken, Priority: high` (or a line for each) as pairs; any other text unchanged.
+
+    A single one is text: `Error: cannot log in`.
+    """
+    if ": " not in text or '"' in text:
+        return text
+    pairs: list[list[str]] = []
+    separator = ""
+    for number, piece in enumerate(_BETWEEN_LABELS.split(text)):
+        if number % 2:
+            separator = piece
+            continue
+        found = _LABEL.match(piece)
+        if found and kind_of(found[1]) is not None:
+            pairs.append([found[1], piece[found.end() :]])
+        elif pairs:
+            pairs[-1][1] += separator + piece
+        elif piece.strip():
+            return text
+    if len(pairs) < 2:
+        return text
+    return " ".join(f"{quote(key)}={quote(value.strip())}" for key, value in pairs)
 
 
 _NAME = re.compile(r"\s([^\W\d][\w\-]*)\s*=(?!=)")
