@@ -56,6 +56,15 @@ UNKEPT: Final = 12.0
 """The same where nobody would say it again; the Bot Framework waits 15 seconds."""
 
 _OF_PEOPLE: Final = frozenset({"message", "invoke", "messageUpdate", "messageDelete"})
+_LOOKING: Final = frozenset(
+    {
+        "application/search",
+        "composeExtension/query",
+        "composeExtension/queryLink",
+        "composeExtension/anonymousQueryLink",
+    }
+)
+"""Invokes that come at every keystroke and are harmless to repeat; their answers are too large to be kept."""
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +107,7 @@ class TeamsFace:
             )
         self._connector = Connector(session, settings, tokens)
         self._port = Port(self._connector)
-        self._roster = Roster(self._connector, settings.tenants, unsigned=not settings.app_id)
+        self._roster = Roster(self._connector, settings.tenants, unsigned=not settings.app_id, age=times.standing)
         self._readers = Readers(self._connector, self._roster.read, unsigned=not settings.app_id)
         self._graph = Graph(session, settings, tokens)
         self._conversations = Conversations(state, reread=times.reread)
@@ -127,6 +136,7 @@ class TeamsFace:
         """Lets answers that are under way go out for some seconds."""
         await self._sending.stop(SENDING)
         await self._sign_in.stop()
+        await self._readers.close()
         if self._keys is not None:
             await self._keys.close()
 
@@ -168,8 +178,8 @@ class TeamsFace:
             return await self._port.receive(activity, lambda turn: self._act(turn, activity, basic=basic))
 
         automatic = isinstance(activity.value, Mapping) and activity.value.get("trigger") == "automatic"
-        if automatic or activity.name == "application/search":
-            return await turn()  # cheap, frequent, and harmless to repeat
+        if automatic or activity.name in _LOOKING:
+            return await turn()
         return await self._once.run(f"{activity.type}:{requests.key(activity)}", turn)
 
     async def deliver(self, place: Place, principal: Principal, reply: Reply) -> str:

@@ -14,7 +14,8 @@ from typing import Any, Final
 from commands.request import Place, Standing
 
 from .connector import Connector, ConnectorError
-from .standing import AGE, unknown_there
+from .standing import unknown_there
+from .times import TIMES
 
 PATIENCE: Final = 1.0
 """Seconds that an answer waits for the roster."""
@@ -38,7 +39,7 @@ class Readers:
         until, looking = self._known.get(place.conversation, (0.0, None))
         if looking is None or time.monotonic() > until:
             looking = asyncio.create_task(self._look(place))
-            self._known[place.conversation] = time.monotonic() + AGE, looking
+            self._known[place.conversation] = time.monotonic() + TIMES.standing, looking
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         try:

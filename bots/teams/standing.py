@@ -19,9 +19,8 @@ from commands.request import Principal, Standing
 from .activity import PERSONAL, Activity
 from .connector import Connector, ConnectorError
 from .requests import THREAD
+from .times import TIMES
 
-AGE: Final = 300.0
-"""Seconds for which a person's standing in a conversation is believed."""
 OLD: Final = 24 * 3600.0
 """Seconds for which it serves while Teams does not say it anew."""
 PATIENCE: Final = 1.0
@@ -36,8 +35,14 @@ log = logging.getLogger(__name__)
 class Roster:
     """Standings by person and conversation."""
 
-    def __init__(self, connector: Connector, tenants: frozenset[str], *, unsigned: bool = False) -> None:
-        """`unsigned`: without an app id, on loopback, nobody vouches for anybody: a connector needs no roster."""
+    def __init__(
+        self, connector: Connector, tenants: frozenset[str], *, unsigned: bool = False, age: float = TIMES.standing
+    ) -> None:
+        """`unsigned`: without an app id, on loopback, nobody vouches for anybody: a connector needs no roster.
+
+        `age`: seconds for which a person's standing in a conversation is believed.
+        """
+        self._age = age
         self._connector, self._tenants = connector, frozenset(t.lower() for t in tenants)
         self._silent = Standing.MEMBER if unsigned else Standing.UNKNOWN
         self._known: OrderedDict[tuple[str, str], tuple[float, Standing]] = OrderedDict()
@@ -59,10 +64,10 @@ class Roster:
         if now > until:
             try:
                 standing = await self._asked(activity.reference.service_url, conversation, activity.sender.id)
-                until = now + AGE
+                until = now + self._age
             except (ConnectorError, TimeoutError) as e:
                 log.info("Teams does not say who somebody is: %s", type(e).__name__)
-                if now > until + OLD - AGE:
+                if now > until + OLD - self._age:
                     return self._silent
             self._known[key] = (until, standing)
             while len(self._known) > _KEPT:

@@ -20,6 +20,8 @@ class Times:
     """Between tries to send an answer that Teams did not take."""
     reread: float = 60.0
     """After which a process looks for what others have noted of conversations."""
+    standing: float = 300.0
+    """What a conversation's roster says is believed."""
     keys: float = 30.0
     """Between two look-ups of unknown keys, so that forged tokens cannot make us hammer the issuer."""
 

@@ -64,5 +64,8 @@ async def test_links_unfurl_to_the_public_card(teams, script):
     assert answer.error == ""
     assert "Owner" not in teams.transcript("channel", "ben")
     assert "CAS-01042" in teams.transcript("channel", "ben")
+    script.found = []  # nothing is kept of it here
+    assert (await teams.redeliver(answer.delivery)).json["composeExtension"]["attachments"] == []
+    script.found = [RECORD]
     assert (await teams.query_link("https://example.com")).json["composeExtension"]["attachments"] == []
     assert (await teams.query_link(RECORD.url, anonymous=True)).json["composeExtension"]["attachments"] == []

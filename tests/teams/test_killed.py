@@ -50,7 +50,7 @@ async def test_what_was_to_be_posted_behind_an_invoke_is_posted_by_the_next_proc
         try:
             await server.start()
             await server.ready(session)
-            await teams.message("lead create Jane Killed topic=Pumps company=Before")
+            asked = await teams.message("lead create Jane Killed topic=Pumps company=Before")
             card = await teams.until(lambda: (m := teams.last()) and "Killed" in teams.text(m) and m)
             assert (await teams.press(card, "Edit")).error == ""
             await teams.message("The killed conveyor stands still", user="ben", conversation="channel", mention=False)
@@ -78,6 +78,10 @@ async def test_what_was_to_be_posted_behind_an_invoke_is_posted_by_the_next_proc
 
             await teams.until(lambda: told("personal", "anna", "Afterwards"))
             await teams.until(lambda: told("channel", "chiara", case["ticketnumber"]))
+            # What the former process has answered is not answered again when Teams brings it once more.
+            seen = len(teams.messages("personal"))
+            assert (await teams.redeliver(asked.delivery)).status == 200
+            assert len(teams.messages("personal")) == seen
             assert [r["companyname"] for r in await rows("leads?$filter=lastname eq 'Killed'")] == ["Afterwards"]
             assert len(await rows("incidents?$filter=contains(title,'killed conveyor')")) == 1
         finally:

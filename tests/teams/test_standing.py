@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from bots.playground.teams_server import FakeTeams
+from bots.teams.times import Times
 from commands.request import Standing
 
 pytestmark = pytest.mark.usefixtures("face")
@@ -66,11 +67,10 @@ async def test_what_teams_does_not_say_is_not_assumed(teams, script):
     assert script.asked[-1].principal.standing is Standing.UNKNOWN
 
 
-async def test_what_was_known_serves_while_teams_is_silent(teams, script, face):
+@pytest.mark.parametrize("times", [Times(standing=0)])
+async def test_what_was_known_serves_while_teams_is_silent(teams, script):
     await teams.message("lead list", user="ben")
-    known = face._roster._known
-    for key, (until, standing) in known.items():
-        known[key] = (until - 3600, standing)  # an hour later
     teams.fail("GET member", 500, "ServiceError", times=20)
     await teams.message("lead list", user="ben")
+    assert asked(teams) == 2
     assert [r.principal.standing for r in script.asked] == [Standing.MEMBER, Standing.MEMBER]
