@@ -199,10 +199,13 @@ class Reading:
         return found
 
     async def download(self, file: QuotedFile) -> bytes:
-        """The file's bytes. The token goes to Slack's file hosts only, and never along a redirect."""
+        """The file's bytes. The token goes to Slack's file hosts only, and never along a redirect.
+
+        Raises DeliveryFailed, whose sentence stands behind the file's name.
+        """
         url = file.source.get("url", "")
         if not self._settings.file_allowed(url):
-            raise DeliveryFailed(f"{file.name}: its address is not one of Slack's.", again=False)
+            raise DeliveryFailed("its address is not one of Slack's.", again=False)
         where = Workspace(file.source.get("team", ""), file.source.get("enterprise", ""))
         try:
             headers = {"Authorization": f"Bearer {await self._api.token(where)}"}
@@ -210,25 +213,27 @@ class Reading:
                 url, headers=headers, proxy=proxy_for(url), allow_redirects=False
             ) as answer:
                 if answer.status >= 500 or answer.status == 429:
-                    raise DeliveryFailed(f"{file.name}: Slack does not give the file just now.", again=True)
+                    raise DeliveryFailed("Slack does not give the file just now.", again=True)
+                if answer.status == 404:
+                    raise DeliveryFailed("the file has been deleted.", again=False)
                 # Without the scope Slack answers with its sign-in page.
                 refused = answer.content_type == "text/html" and "html" not in file.mime
                 if answer.status != 200 or refused:
-                    raise DeliveryFailed(f"{file.name}: {_why('missing_scope')}.", again=False)
-                return await _limited(answer, file.name)
+                    raise DeliveryFailed(f"{_why('missing_scope')}.", again=False)
+                return await _limited(answer)
         except (TimeoutError, aiohttp.ClientError) as error:
-            raise DeliveryFailed(f"{file.name}: Slack does not give the file just now.", again=True) from error
+            raise DeliveryFailed("Slack does not give the file just now.", again=True) from error
         except (SlackError, NotInstalled) as error:
-            raise DeliveryFailed(f"{file.name}: the app is not installed any more.", again=False) from error
+            raise DeliveryFailed("the app is not installed any more.", again=False) from error
 
 
-async def _limited(answer: aiohttp.ClientResponse, name: str) -> bytes:
+async def _limited(answer: aiohttp.ClientResponse) -> bytes:
     """The body, as long as it is no larger than what we are ready to hold."""
     read = bytearray()
     async for chunk in answer.content.iter_chunked(CHUNK):
         read += chunk
         if len(read) > FILE_BYTES:
-            raise DeliveryFailed(f"{name}: it is larger than {FILE_BYTES // 1024 // 1024} MB.", again=False)
+            raise DeliveryFailed(f"it is larger than {FILE_BYTES // 1024 // 1024} MB.", again=False)
     return bytes(read)
 
 

@@ -181,8 +181,11 @@ async def test_a_file_is_fetched_from_slack_alone(face: SlackFace, slack: FakeSl
         with pytest.raises(DeliveryFailed, match="not one of Slack's"):
             await face.download(CHANNEL, replace(file, source={**file.source, "url": url}))
     gone = QuotedFile(id="F0", name="gone.txt", source={**file.source, "url": f"{slack.base_url}files-pri/F0/x"})
-    with pytest.raises(DeliveryFailed):
+    with pytest.raises(DeliveryFailed, match=r"^the file has been deleted"):
         await face.download(CHANNEL, gone)
+    slack.missing_scopes |= {"files:read"}
+    with pytest.raises(DeliveryFailed, match=r"^the app lacks a permission"):  # behind the file's name
+        await face.download(CHANNEL, file)
 
 
 @pytest.mark.parametrize(
