@@ -68,7 +68,7 @@ async def hammer(bot: Bot, rounds: int = 3) -> None:
     await customer(bot, f"Customer {mark}")
     bot.emulator.requests.clear()
     # More at once a slow disk may refuse, in words; then nothing is proven.
-    stop, gate = asyncio.Event(), asyncio.Semaphore(6)
+    stop, gate = asyncio.Event(), asyncio.Semaphore(3)
 
     async def forget() -> None:
         """The caches are emptied, and expire, again and again while everybody asks."""
