@@ -12,15 +12,13 @@ from itertools import pairwise
 from typing import Final
 
 from .errors import BadInput, UnknownCommand, UserError
-from .fields import ColumnsMark, Named
-from .filters import FilterMark
 from .language import markup, references
 from .language.arguments import PREPOSITIONS, read_arguments
 from .language.listing import described
 from .language.names import nearest
 from .language.phrases import Phrases, Said, leading, phrases
 from .language.pointing import said_last
-from .language.quotes import quote
+from .language.printing import unparse
 from .language.reading import Reading, Unreadable, shown
 from .language.results import HelpAsked, Meaning, Menu, OfLast, Parsed, Problem, Result, Vocabulary
 from .nouns import NOUNS, VERBS, Noun, named, of_number, of_table
@@ -304,25 +302,3 @@ def _noun_of(text: str) -> Noun | None:
     if named_record.form is references.Form.NUMBER:
         return of_number(named_record.text)
     return of_table(named_record.table) if named_record.table else None
-
-
-def unparse(operation: Operation) -> str:
-    """A command that `parse` reads as this operation again, in every locale."""
-    kind = type(operation)
-    pieces = [kind.verb]
-    for name, text in operation.args().items():
-        parameter = kind.parameters[name]
-        if parameter.marked(ColumnsMark):
-            pieces += (
-                f"{quote(column)}={quote(markup.escape(value))}" for column, value in getattr(operation, name).items()
-            )
-        elif parameter.marked(FilterMark) or _is_person(getattr(operation, name)):
-            pieces.append(f"{name}={quote(text)}")
-        else:
-            pieces.append(f"{name}={quote(markup.escape(text))}")
-    return " ".join(pieces)
-
-
-def _is_person(value: object) -> bool:
-    """Somebody of the chat platform, written as the platform does."""
-    return isinstance(value, Named) and value.form is references.Form.MENTION

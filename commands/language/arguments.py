@@ -10,16 +10,17 @@ from commands.nouns import named
 from commands.operation import Operation, Parameter
 from crm.tables import Kind
 
-from . import markup, people, references
+from . import markup, references
 from .doubts import Doubt, left_over, torn, unknown
 from .filter_prose import formal
 from .names import Names, condition, names, squash
+from .persons import add_person
 from .pointing import said_last
 from .reading import Unreadable, shown
 from .results import Parsed, Problem, Vocabulary
 from .tokens import Pair, Word, items, labelled, take_raw
+from .words import decoded, joined
 
-_ADDRESSES: Final = frozenset({Kind.LOOKUP, Kind.ID, Kind.EMAIL, Kind.PHONE, Kind.URL})
 _SEVERAL_WORDS: Final = frozenset({Kind.TEXT, Kind.MULTILINE, Kind.LOOKUP, Kind.ID, None})
 """Kinds whose values often have several words, so that words after an unquoted one are in doubt."""
 _MAYBE_SEVERAL: Final = frozenset({Kind.MONEY, Kind.DATE, Kind.DATETIME, Kind.CHOICE, Kind.INTEGER, Kind.DECIMAL})
@@ -27,8 +28,6 @@ _MAYBE_SEVERAL: Final = frozenset({Kind.MONEY, Kind.DATE, Kind.DATETIME, Kind.CH
 PREPOSITIONS: Final = frozenset({"to", "on", "for", "of", "as"})
 _LEADING: Final = frozenset({"where", "for", "of", "from", "with", "about"})
 """Words that only lead to the conditions of a list."""
-_BEFORE_NAME: Final = frozenset({"for", "called", "named"})
-_BEFORE_COMPANY: Final = frozenset({"at", "from", "bei", "@"})
 _NAME: Final = "name"
 _WHOLE_NAMES: Final = frozenset({"name", "fullname"})
 _RECORD: Final = "record"
@@ -138,7 +137,7 @@ class _Filling:
             key = " ".join((*(w.text for w in label), pair.key))
             if parameter := self._parameter(key):
                 del words[len(words) - back :]
-                self._put(parameter, _decoded(pair.value, parameter.kind), key)
+                self._put(parameter, decoded(pair.value, parameter.kind), key)
                 return parameter.kind
             if column := self._column(key):
                 del words[len(words) - back :]
@@ -186,7 +185,7 @@ class _Filling:
         if _NAME in wanted and self._takes_person:
             wanted = [name for name in wanted if name != _NAME]
             if not wanted:
-                self._person(words)
+                add_person(self.operation, self.args, words)
                 return
         if not wanted:
             raise left_over(self.operation, self.args, words)
@@ -194,7 +193,7 @@ class _Filling:
             words = self._without_preposition(name, words)
             first, words = words[0], words[1:]
             text = first.text.rstrip(":,") if words and not first.quoted else first.text
-            self.args[name] = _decoded(text, self.operation.parameters[name].kind)
+            self.args[name] = decoded(text, self.operation.parameters[name].kind)
             if not words:
                 return
         self._rest(wanted[-1], self._without_preposition(wanted[-1], words))
@@ -225,7 +224,7 @@ class _Filling:
         if name == _RECORD and len(words) > 1 and (words[0].quoted or _tells(words[0].text)):
             self._said_of(words[1:])
             words = [words[0] if words[0].quoted else words[0]._replace(text=words[0].text.rstrip(":,"))]
-        text = _joined(words, parameter.kind)
+        text = joined(words, parameter.kind)
         if parameter.kind is not Kind.MULTILINE and "\n" in text:
             memo = next(
                 (p for p in self.operation.parameters.values() if _takes_lines(p) and p.name not in self.args), None
@@ -251,50 +250,9 @@ class _Filling:
                 else texts[length:]
             )
             if parameter and value and _CLEAR in self.operation.parameters and _AND.isdisjoint(value):
-                self._put(parameter, _decoded(" ".join(value), parameter.kind), parameter.name)
+                self._put(parameter, decoded(" ".join(value), parameter.kind), parameter.name)
                 return
         raise left_over(self.operation, {}, words)
-
-    def _person(self, words: list[Word]) -> None:
-        words = self._without_company(self._without_addresses(words))
-        text = _joined(words, Kind.TEXT).replace("\n", " ")
-        if "first_name" in self.args and "last_name" in self.args:
-            raise left_over(self.operation, self.args, words)
-        if "first_name" in self.args or "last_name" in self.args:
-            self.args["last_name" if "first_name" in self.args else "first_name"] = text
-            return
-        first, last = people.split(text)
-        self.args.update({"first_name": first, "last_name": last} if first else {"last_name": last})
-
-    def _without_addresses(self, words: list[Word]) -> list[Word]:
-        """`Jane Smith jane@acme.example +1 206 555 0100`: no name looks so. A company in brackets is asked about."""
-        texts = ["" if w.quoted else _decoded(w.text, Kind.EMAIL) for w in words]
-        if texts[-1].endswith(")") and any(text.startswith("(") for text in texts[1:]):
-            raise left_over(self.operation, {}, words[next(i for i, t in enumerate(texts) if t.startswith("(")) :])
-        kept, *found = people.reached([text or "quoted" for text in texts])
-        for name, text in zip(("email", "phone"), found, strict=True):
-            if text and name in self.operation.parameters:
-                self._put(self.operation.parameters[name], text, name)
-            elif text:
-                return words
-        if len(kept) == len(words) or not kept:
-            return words
-        words = [words[i] for i in kept]
-        last = words[-1]
-        return words if last.quoted else [*words[:-1], last._replace(text=last.text.rstrip(",;") or last.text)]
-
-    def _without_company(self, words: list[Word]) -> list[Word]:
-        """`for Jane Smith from Acme Corp`: no name has such words in it, so the company is given."""
-        folded = ["" if word.quoted else word.text.casefold() for word in words]
-        begin = 1 if folded[0] in _BEFORE_NAME and len(words) > 1 else 0
-        at = next((i for i in range(begin + 1, len(words) - 1) if folded[i] in _BEFORE_COMPANY), 0)
-        company = self.operation.parameters.get("company")
-        if not at or company is None:
-            return words[begin:]
-        if company.name in self.args:
-            raise left_over(self.operation, self.args, words[at:])
-        self.args[company.name] = _joined(words[at + 1 :], company.kind).replace("\n", " ")
-        return words[begin:at]
 
 
 def _tells(text: str) -> bool:
@@ -308,15 +266,3 @@ def _tells(text: str) -> bool:
 
 def _takes_lines(parameter: Parameter) -> bool:
     return parameter.kind is Kind.MULTILINE
-
-
-def _decoded(text: str, kind: Kind | None) -> str:
-    return markup.targets(text) if kind in _ADDRESSES else markup.plain(text)
-
-
-def _joined(words: list[Word], kind: Kind | None) -> str:
-    pieces = []
-    for text, _, breaks, _ in words:
-        pieces.append("\n" * min(breaks, 2) if breaks else " ")
-        pieces.append(_decoded(text, kind) if "<" in text or "&" in text else text)
-    return "".join(pieces[1:])

@@ -10,6 +10,33 @@ from typing import Final
 
 from . import dates, money
 from .filter_pieces import Token, lex
+from .filter_prose_words import (
+    AGED,
+    AMOUNT,
+    AMOUNT_OPS,
+    AMOUNTS,
+    BETWEEN,
+    CUSTOMERS,
+    DATE_OPS,
+    DATED,
+    EMPTY,
+    FIGURES,
+    FILLER,
+    KEYS,
+    NAMELESS,
+    NEXT,
+    OF,
+    ORDER,
+    ORDERS,
+    OVERDUE,
+    OWNER,
+    SORTED,
+    TO,
+    TOP,
+    WITHIN,
+    WORD_OPS,
+    WORDED,
+)
 from .filter_tree import Flag, Is, Term
 from .quotes import OPENERS, quote
 from .reading import Reading, Unreadable
@@ -17,84 +44,6 @@ from .reading import Reading, Unreadable
 Has = Callable[[str], str]
 """A column's name as conditions know it, from a person's word for it; empty where the table has none."""
 
-_CREATED: Final = ("created", "opened", "added", "made", "new", "received", "logged")
-_KEYS: Final = {
-    **dict.fromkeys(_CREATED, ("created",)),
-    **dict.fromkeys(("modified", "changed", "updated"), ("modified",)),
-    **dict.fromkeys(("closing", "closes"), ("close_date",)),
-    **dict.fromkeys(("due", "overdue"), ("due", "delivery_by", "close_date", "follow_up")),
-    "delivered": ("delivered",),
-    "closed": ("actual_close", "modified"),
-}
-"""Columns that a word about a date may mean; the first that the table has."""
-_AMOUNTS: Final = ("value", "total", "revenue")
-_CUSTOMERS: Final = ("customer", "company")
-_DATE_OPS: Final = {
-    **dict.fromkeys(("before", "prior to", "earlier than"), "<"),
-    **dict.fromkeys(("by", "until", "till", "up to"), "<="),
-    **dict.fromkeys(("after", "later than"), ">"),
-    **dict.fromkeys(("since", "from", "as of"), ">="),
-    **dict.fromkeys(("in", "on", "during", "at", ""), "="),
-}
-_AMOUNT_OPS: Final = {
-    **dict.fromkeys(("over", "above", "more than", "greater than", "bigger than", "larger than", "exceeding"), ">"),
-    **dict.fromkeys(("under", "below", "less than", "smaller than"), "<"),
-    **dict.fromkeys(("at least", "from"), ">="),
-    **dict.fromkeys(("at most", "up to"), "<="),
-}
-_WORD_OPS: Final = {
-    **dict.fromkeys(("is not", "isn't"), "!="),
-    **dict.fromkeys(("is", "equals"), "="),
-    **dict.fromkeys(("contains", "includes", "like"), "~"),
-}
-_ORDERS: Final = {
-    **dict.fromkeys(("newest first", "latest first", "newest", "latest", "most recent"), ("-", ("created",))),
-    **dict.fromkeys(("oldest first", "oldest"), ("", ("created",))),
-    **dict.fromkeys(("biggest first", "largest first", "biggest", "largest"), ("-", _AMOUNTS)),
-}
-
-
-def _any(words: object) -> str:
-    return "|".join(sorted(map(re.escape, map(str, words)), key=lambda w: -len(w)))  # type: ignore[call-overload]
-
-
-_END: Final = r"(?=[\s)]|$)"
-_DATED = re.compile(rf"(?:(?P<key>{_any(_KEYS)})\s+)?(?:(?P<op>{_any(filter(None, _DATE_OPS))})\s+)?", re.IGNORECASE)
-_BETWEEN = re.compile(r"(?:(?P<key>[^\W\d][\w-]*)\s+)?between\s+", re.IGNORECASE)
-_TO = re.compile(r"\s+(?:and|to|-)\s+", re.IGNORECASE)
-_WITHIN = re.compile(
-    rf"(?P<key>{_any(_KEYS)})\s+(?:with)?in\s+(?:the\s+next\s+)?(?P<n>\d{{1,3}})\s*(?P<unit>[^\W\d_]+){_END}",
-    re.IGNORECASE,
-)
-_AGED = re.compile(
-    rf"(?P<way>older|newer|younger)\s+than\s+(?P<age>(?:\d{{1,4}}|an?)\s*[^\W\d_]+){_END}", re.IGNORECASE
-)
-_AMOUNT = re.compile(rf"(?:(?P<key>[^\W\d][\w-]*)\s+)?(?:is\s+)?(?P<op>{_any(_AMOUNT_OPS)})\s+", re.IGNORECASE)
-_WORDED = re.compile(rf"(?P<key>[^\W\d][\w-]*)\s+(?P<op>{_any(_WORD_OPS)})\s+(?P<value>[^\s()]+){_END}", re.IGNORECASE)
-_EMPTY = re.compile(
-    rf"(?P<no>without|with\s+no|with|missing|no)\s+(?:an?\s+)?(?P<key>[^\W\d][\w-]*){_END}", re.IGNORECASE
-)
-_ORDER = re.compile(rf"(?P<order>{_any(_ORDERS)})(?:\s+(?P<n>\d{{1,3}}))?{_END}", re.IGNORECASE)
-_SORTED = re.compile(
-    rf"(?:(?:sort|sorted|order|ordered)\s+)?by\s+(?P<key>[^\W\d][\w-]*)(?P<desc>\s+desc(?:ending)?)?{_END}",
-    re.IGNORECASE,
-)
-_TOP = re.compile(rf"(?:top|first|last|latest)\s+(?P<n>\d{{1,3}}){_END}", re.IGNORECASE)
-_FILLER = re.compile(
-    rf"(?:(?:that|which|who)\s+)?(?:are|is)\s+(?=(?:open|active|closed|inactive|mine|{_any(_KEYS)})(?:[\s)]|$))",
-    re.IGNORECASE,
-)
-"""`cases that are open`."""
-_OVERDUE = re.compile(rf"overdue{_END}", re.IGNORECASE)
-_OWNER = re.compile(r"(?:owned\s+by|assigned\s+to)\s+", re.IGNORECASE)
-_OF = re.compile(r"(?P<word>for|of|from|at|in|with)\s+", re.IGNORECASE)
-_NEXT = re.compile(r"(?:for|from|at|in|owned\s+by|assigned\s+to)\s", re.IGNORECASE)
-_FIGURES = re.compile(rf"\d{{4}}-\d\d-\d\d|\d{{1,2}}[./]\d{{1,2}}(?:[./](?:\d{{4}}|\d\d)?)?|\d{{4}}{_END}")
-_NAMELESS = re.compile(
-    rf"(?:the\s+)?(?:(?:this|last|next|past)\s|(?:today|yesterday|tomorrow|heute|gestern|morgen|q[1-4]){_END})",
-    re.IGNORECASE,
-)
-"""Dates that are plain enough to say no column; any other may be part of a name."""
 _READINGS: Final = tuple(Reading(locale=language) for language in ("en", "de", "fr", "ru"))
 _LONGEST: Final = 200
 """Characters; nobody says more in words."""
@@ -153,7 +102,7 @@ class _Prose:
 
     def _says(self, pos: int) -> bool:
         """Whether something else than a name begins here."""
-        return bool(self._match(_NEXT, pos) or self._stated(pos))
+        return bool(self._match(NEXT, pos) or self._stated(pos))
 
     def _first(self, names: tuple[str, ...]) -> str:
         return next((found for name in names if (found := self.has(name))), "")
@@ -162,100 +111,100 @@ class _Prose:
         return pattern.match(self.text, pos, min(len(self.text), pos + _REACH))
 
     def _filler(self, pos: int) -> tuple[str, int] | None:
-        found = self._match(_FILLER, pos)
+        found = self._match(FILLER, pos)
         return ("", found.end()) if found else None
 
     def _overdue(self, pos: int) -> tuple[str, int] | None:
-        found, key = self._match(_OVERDUE, pos), self._first(_KEYS["overdue"])
+        found, key = self._match(OVERDUE, pos), self._first(KEYS["overdue"])
         return (f"{key}<today open", found.end()) if found and key else None
 
     def _within(self, pos: int) -> tuple[str, int] | None:
-        found = self._match(_WITHIN, pos)
-        key = self._first(_KEYS[found["key"].casefold()]) if found else ""
+        found = self._match(WITHIN, pos)
+        key = self._first(KEYS[found["key"].casefold()]) if found else ""
         last = f"in {found['n']} {found['unit']}" if found else ""
         if not found or not key or not _is_date(last):
             return None
         return f"{key}>=today {key}<={quote(last)}", found.end()
 
     def _between(self, pos: int) -> tuple[str, int] | None:
-        found = self._match(_BETWEEN, pos)
+        found = self._match(BETWEEN, pos)
         if found is None:
             return None
         for end_of in (self._date_end, self._amount_end):
             first = end_of(found.end())
-            to = self._match(_TO, first) if first else None
+            to = self._match(TO, first) if first else None
             last = end_of(to.end()) if to else 0
             word = (found["key"] or "").casefold()
-            names = _KEYS.get(word, (word,) if word else ("created",) if end_of == self._date_end else _AMOUNTS)
+            names = KEYS.get(word, (word,) if word else ("created",) if end_of == self._date_end else AMOUNTS)
             if to and last and (key := self._first(names)):
                 ends = quote(self.text[found.end() : first]), quote(self.text[to.end() : last])
                 return f"{key}>={ends[0]} {key}<={ends[1]}", last
         return None
 
     def _aged(self, pos: int) -> tuple[str, int] | None:
-        found = self._match(_AGED, pos)
+        found = self._match(AGED, pos)
         if found is None or not dates.age(found["age"]):
             return None
         return f"created{'<' if found['way'].casefold() == 'older' else '>'}{quote(found['age'])}", found.end()
 
     def _dated(self, pos: int) -> tuple[str, int] | None:
-        found = self._match(_DATED, pos)
+        found = self._match(DATED, pos)
         if found is None:
             return None
         word, op = (found["key"] or "").casefold(), (found["op"] or "").casefold()
-        if not word and op != "since" and not self._match(_NAMELESS, found.end()):
+        if not word and op != "since" and not self._match(NAMELESS, found.end()):
             return None
         end = self._date_end(found.end())
         if not end:
             return None
         said = self.text[found.end() : end]
         key = self._first(
-            _KEYS[word] if word else ("close_date", "created") if self.has("probability") else ("created",)
+            KEYS[word] if word else ("close_date", "created") if self.has("probability") else ("created",)
         )
         extra = "closed " if word == "closed" else ""
-        way = "=" if op == "from" and not word else _DATE_OPS[op]  # `leads from last week`
+        way = "=" if op == "from" and not word else DATE_OPS[op]  # `leads from last week`
         return (f"{extra}{key}{way}{quote(said)}", end) if key else None
 
     def _amount(self, pos: int) -> tuple[str, int] | None:
-        found = self._match(_AMOUNT, pos)
+        found = self._match(AMOUNT, pos)
         end = self._amount_end(found.end()) if found else 0
         if not found or not end:
             return None
         said = self.text[found.end() : end]
-        names = (found["key"],) if found["key"] else ("probability",) if said.endswith("%") else _AMOUNTS
+        names = (found["key"],) if found["key"] else ("probability",) if said.endswith("%") else AMOUNTS
         key = self._first(names)
-        return (f"{key}{_AMOUNT_OPS[found['op'].casefold()]}{quote(said)}", end) if key else None
+        return (f"{key}{AMOUNT_OPS[found['op'].casefold()]}{quote(said)}", end) if key else None
 
     def _empty(self, pos: int) -> tuple[str, int] | None:
-        found = self._match(_EMPTY, pos)
+        found = self._match(EMPTY, pos)
         key = self.has(found["key"]) if found else ""
         if not found or not key:
             return None
         return f"{key}{'!' if found['no'].casefold() == 'with' else ''}=empty", found.end()
 
     def _sorted(self, pos: int) -> tuple[str, int] | None:
-        if found := self._match(_TOP, pos):
+        if found := self._match(TOP, pos):
             return f"top={found['n']}", found.end()
-        if found := self._match(_ORDER, pos):
-            sign, names = _ORDERS[found["order"].casefold()]
+        if found := self._match(ORDER, pos):
+            sign, names = ORDERS[found["order"].casefold()]
             key = self._first(names)
             top = f" top={found['n']}" if found["n"] else ""
             return (f"sort={sign}{key}{top}", found.end()) if key else None
-        found = self._match(_SORTED, pos)
+        found = self._match(SORTED, pos)
         key = self.has(found["key"]) if found else ""
         if not found or not key:
             return None
-        falls = found["desc"] or key in _AMOUNTS
+        falls = found["desc"] or key in AMOUNTS
         return f"sort={'-' if falls else ''}{key}", found.end()
 
     def _worded(self, pos: int) -> tuple[str, int] | None:
-        found = self._match(_WORDED, pos)
+        found = self._match(WORDED, pos)
         key = self.has(found["key"]) if found else ""
-        return (f"{key}{_WORD_OPS[found['op'].casefold()]}{found['value']}", found.end()) if found and key else None
+        return (f"{key}{WORD_OPS[found['op'].casefold()]}{found['value']}", found.end()) if found and key else None
 
     def _named(self, pos: int, number: int) -> tuple[str, int] | None:
         """`for Contoso`, `in Berlin`, `owned by Jane Doe`: the words up to the next that says something else."""
-        owner, of = self._match(_OWNER, pos), self._match(_OF, pos)
+        owner, of = self._match(OWNER, pos), self._match(OF, pos)
         if of and of["word"].casefold() == "of" and number and isinstance(self.tokens[number - 1].what, Term):
             of = None  # `bank of America`
         begin = owner.end() if owner else of.end() if of else 0
@@ -265,7 +214,7 @@ class _Prose:
         if owner:
             return ("mine" if name.casefold() in ("me", "myself") else f"owner~{quote(name)}"), end
         word = of["word"].casefold() if of else ""
-        names = ("city",) if word == "in" else (self._first(_CUSTOMERS), "city") if word == "from" else _CUSTOMERS
+        names = ("city",) if word == "in" else (self._first(CUSTOMERS), "city") if word == "from" else CUSTOMERS
         keys = [key for key in map(self.has, names) if key][: 2 if word == "from" else 1]
         said = " OR ".join(f"{key}~{quote(name)}" for key in keys)
         return (f"({said})" if len(keys) > 1 else said, end) if keys else None
@@ -287,7 +236,7 @@ class _Prose:
 
     def _date_end(self, pos: int) -> int:
         """Where a date that begins here ends; 0 for none."""
-        for pattern in (dates.PHRASE, _FIGURES):
+        for pattern in (dates.PHRASE, FIGURES):
             found = self._match(pattern, pos)
             if found and _is_date(found[0]):
                 return found.end()

@@ -17,6 +17,7 @@ importlib.import_module("commands.operations")  # joins the operations to the ca
         ("lead create Jane Smith jane@acme.example topic=x", "lead create", {"first_name": "Jane", "last_name": "Smith", "email": "jane@acme.example", "topic": "x"}),
         ("lead create Jane Smith <mailto:jane@acme.example|jane@acme.example>", "lead create", {"first_name": "Jane", "last_name": "Smith", "email": "jane@acme.example"}),
         ("lead create Jane Smith from Acme Corp, jane@acme.example, +1 206 555 0100", "lead create", {"first_name": "Jane", "last_name": "Smith", "company": "Acme Corp", "email": "jane@acme.example", "phone": "+1 206 555 0100"}),
+        ("lead create jane@acme.example", "lead create", {"email": "jane@acme.example"}),
         ("lead create Agent 007", "lead create", {"first_name": "Agent", "last_name": "007"}),
         ("lead create Smith, Jane", "lead create", {"first_name": "Jane", "last_name": "Smith"}),
         ("lead create Name: Jane Smith, company: Acme, Inc., topic: Five machines", "lead create", {"first_name": "Jane", "last_name": "Smith", "company": "Acme, Inc.", "topic": "Five machines"}),
