@@ -125,7 +125,7 @@ def _phrase() -> re.Pattern[str]:
     )
     year = r"(?:(?:\s+|\s*/\s*)(?:of\s+)?\d{4})"
     return re.compile(
-        rf"(?:(?:the|le|la|on|am|den)\s+)?"
+        rf"(?:(?:by|until|bis)\s+)?(?:(?:the|le|la|on|am|den|in|im)\s+)?"
         rf"(?:{EDGES}\s+{OF}?(?:{WHICH}\s+)?(?:{quarter}|{month}\b|{unit}\b|\d{{4}})(?:{year}|\s+{AFTER})?"
         rf"|(?:{WHICH}|past)\s+{COUNT}\s+{unit}\b"
         rf"|{WHICH}\s+(?:{unit}|{day})\b|(?:{unit}|{day})\s+{AFTER}"

@@ -46,7 +46,9 @@ _TIME = re.compile(
 
 
 _LAST_DAYS = re.compile(r"^(?:the )?(?:last|past) (?=\d)")
-_LEADING = re.compile(r"(?:the|le|la|on|am|den)\s+")
+_LEADING = re.compile(
+    r"(?:(?:by|until|bis)\s+)?(?:(?:the|le|la|on|am|den)\s+|(?:in|im)\s+(?!\d|an?\s|one\s))|(?:by|until|bis)\s+"
+)
 
 
 def span(text: str, reading: Reading, toward: Toward = "future") -> Period:

@@ -10,6 +10,12 @@ _PARTICLES: Final = frozenset(
 """Lower-case words that begin a family name."""
 
 
+def swapped(name: str) -> bool:
+    """Whether what stands before a comma is a family name alone: `Smith, Jane`, `van Gogh, Vincent`."""
+    before = name.partition(",")[0].split()
+    return all(word in _PARTICLES for word in before[:-1])
+
+
 def split(name: str) -> tuple[str, str]:
     """(first, last): `Jane Mary Smith`, `Smith, Jane`, `Vincent van Gogh`; a single word is the last name."""
     last, comma, first = name.partition(",")
@@ -22,6 +28,8 @@ def split(name: str) -> tuple[str, str]:
 
 _EMAIL = re.compile(r"[^\s@<>()\[\],;:\"\\]{1,64}@(?:[\w-]{1,63}\.)+[\w-]{2,63}")
 _PHONE = re.compile(r"\+?[\d().\-/]+")
+_LEADING: Final = frozenset({"with", "and", "email", "e-mail", "mail", "address"})
+"""Words before an e-mail address."""
 _DIGITS: Final = 7
 """From which on figures are a phone number."""
 
@@ -44,6 +52,8 @@ def reached(words: list[str]) -> tuple[list[int], str, str]:
         figures = []
         if not email and _EMAIL.fullmatch(bare):
             email = bare
+            while kept and words[kept[-1]].casefold().strip(":,") in _LEADING:
+                kept.pop()
         elif word:
             kept.append(at)
     return kept, email, phone

@@ -6,12 +6,14 @@ from commands.operation import Operation
 from crm.tables import Kind
 
 from .doubts import Doubt, left_over
-from .people import reached, split
+from .people import reached, split, swapped
 from .tokens import Word
 from .words import decoded, joined
 
 _BEFORE_NAME: Final = frozenset({"for", "called", "named"})
 _BEFORE_COMPANY: Final = frozenset({"at", "from", "bei", "@"})
+_NO_NAME: Final = frozenset({"for", "with", "about", "and", "&", "und"})
+"""Words that are in no name."""
 
 
 def add_person(operation: type[Operation], args: dict[str, str], words: list[Word]) -> None:
@@ -20,7 +22,12 @@ def add_person(operation: type[Operation], args: dict[str, str], words: list[Wor
     if not words:
         return
     words = _without_company(operation, args, words)
+    at = next((i for i, w in enumerate(words) if i and not w.quoted and w.text.casefold() in _NO_NAME), 0)
     text = joined(words, Kind.TEXT).replace("\n", " ")
+    if not at and len(words) > 1 and "," in text and not swapped(text):  # `Jane Smith, CEO`
+        at = next((i for i, w in enumerate(words) if not w.quoted and w.text.endswith(",")), -1) + 1
+    if at:
+        raise left_over(operation, {}, words[at:])
     if "first_name" in args and "last_name" in args:
         raise left_over(operation, args, words)
     if "first_name" in args or "last_name" in args:

@@ -18,6 +18,9 @@ importlib.import_module("commands.operations")  # joins the operations to the ca
         ("lead create Jane Smith <mailto:jane@acme.example|jane@acme.example>", "lead create", {"first_name": "Jane", "last_name": "Smith", "email": "jane@acme.example"}),
         ("lead create Jane Smith from Acme Corp, jane@acme.example, +1 206 555 0100", "lead create", {"first_name": "Jane", "last_name": "Smith", "company": "Acme Corp", "email": "jane@acme.example", "phone": "+1 206 555 0100"}),
         ("lead create jane@acme.example", "lead create", {"email": "jane@acme.example"}),
+        ("lead create Jane Smith at Acme with email jane@acme.example", "lead create", {"first_name": "Jane", "last_name": "Smith", "company": "Acme", "email": "jane@acme.example"}),
+        ("lead create van Gogh, Vincent", "lead create", {"first_name": "Vincent", "last_name": "van Gogh"}),
+        ("opportunity create Canteen close_date=by end of March", "opportunity create", {"name": "Canteen", "close_date": "by end of March"}),
         ("lead create Agent 007", "lead create", {"first_name": "Agent", "last_name": "007"}),
         ("lead create Smith, Jane", "lead create", {"first_name": "Jane", "last_name": "Smith"}),
         ("lead create Name: Jane Smith, company: Acme, Inc., topic: Five machines", "lead create", {"first_name": "Jane", "last_name": "Smith", "company": "Acme, Inc.", "topic": "Five machines"}),
@@ -43,6 +46,8 @@ def test_phrasing(text: str, verb: str, args: dict[str, str]) -> None:
     ("text", "asks"),
     [
         ("lead create Jane Smith (Acme Corp) topic=x", "(Acme Corp)"),
+        ("lead create Jane Smith, CEO topic=x", "CEO"),
+        ("lead create Jane Smith & Ben Carter topic=x", "& Ben Carter"),
         ("opportunity create Canteen probability=60 pc", "pc"),
         ("opportunity win it for 68k", "for 68k"),
         ("opportunity lose 'New kitchen' went with a competitor", "went with a competitor"),

@@ -105,6 +105,10 @@ TOWARD: tuple[Toward, ...] = ("future", "past")
         ("fin du mois", FR, "2026-11-30"),
         ("fin du trimestre", FR, "2026-12-31"),
         ("fin de l'année", FR, "2026-12-31"),
+        ("by end of March", US, "2027-03-31"),
+        ("by friday", US, "2026-11-27"),
+        ("in Q1", US, "2027-01-01"),
+        ("im März", DE, "2027-03-01"),
     ],
 )
 def test_days(text: str, reading: Reading, expected: str) -> None:
