@@ -43,7 +43,6 @@ async def test_invokes_that_the_bot_does_not_know(teams):
         assert (await teams.invoke(name, {})).status == 501
 
 
-@pytest.mark.parametrize("value", [None, [], "x", {}, {"action": 5}, {"action": {"type": "Action.Submit"}}])
 @pytest.mark.parametrize(
     "name",
     [
@@ -59,10 +58,11 @@ async def test_invokes_that_the_bot_does_not_know(teams):
         "signin/failure",
     ],
 )
-async def test_odd_values_get_a_proper_answer(teams, name, value):
-    answer = await teams.invoke(name, value)
-    assert answer.status == 200
-    assert problems(name, answer.json) == []
+async def test_odd_values_get_a_proper_answer(teams, name):
+    for value in (None, [], "x", {}, {"action": 5}, {"action": {"type": "Action.Submit"}}):
+        answer = await teams.invoke(name, value)
+        assert answer.status == 200
+        assert problems(name, answer.json) == []
 
 
 async def test_without_an_app_id_only_this_machine_is_heard(session, script, state):
