@@ -20,7 +20,7 @@ from .context import Context
 from .fields import Money, Named
 from .form_inputs import HIDDEN, InputMaker, changes, columns_field, creates, required_columns, said_inputs
 from .language.references import reference
-from .operation import CATALOG, ByButton, Operation
+from .operation import CATALOG, ByButton, Effect, Operation
 from .press import Do, Press
 from .references import Wanted, resolve, suggestions
 
@@ -70,7 +70,9 @@ async def form(operation: type[Operation], args: Mapping[str, str], ctx: Context
         title=_title(operation),
         intro=_intro(operation, inputs),
         submit=press,
-        submit_label=_SUBMIT.get(operation.verb.rpartition(" ")[2], "Save"),
+        submit_label=_SUBMIT.get(
+            operation.verb.rpartition(" ")[2], _SHOW if operation.effect is Effect.READ else "Save"
+        ),
         inputs=tuple(shown),
         more=more,
     )
@@ -185,12 +187,22 @@ def problems(operation: Operation, metadata: Metadata) -> dict[str, str]:
     return found
 
 
-_SUBMIT: Final = {"create": "Create", "update": "Save", "note": "Add note", "assign": "Assign", "resolve": "Resolve"}
+_SUBMIT: Final = {
+    "create": "Create",
+    "update": "Save",
+    "note": "Add note",
+    "assign": "Assign",
+    "resolve": "Resolve",
+    "search": "Search",
+    "remind": "Remind me",
+}
+_SHOW: Final = "Show"
+_TITLES: Final = {"update": "Edit", "get": _SHOW}
 
 
 def _title(operation: type[Operation]) -> str:
     noun, _, verb = operation.verb.rpartition(" ")
-    return f"{'Edit' if verb == 'update' else verb.capitalize()} {noun}".strip()
+    return f"{_TITLES.get(verb, verb.capitalize())} {noun}".strip()
 
 
 async def _subject(operation: type[Operation], table: Table, args: Mapping[str, str], ctx: Context) -> Ref:

@@ -55,7 +55,7 @@ class Modals:
         return {
             "type": "modal",
             "callback_id": SHOWN,
-            "title": plain_text(title or card.subtitle or card.title or "CRM", 24),
+            "title": plain_text(title or next((t for t in (card.subtitle, card.title) if 0 < len(t) <= 24), "CRM"), 24),
             "close": plain_text("Close", 24),
             "private_metadata": self._metadata(Press(do=Do.DISMISS), principal, place),
             "blocks": shown.blocks or [note("Done.")],

@@ -3,6 +3,8 @@
 import json
 from uuid import UUID
 
+import pytest
+
 from commands import forms
 from commands.cards import Form, Input, InputKind, Submission
 from commands.fields import Reading
@@ -164,3 +166,12 @@ async def test_a_form_says_what_is_needed(desk: Desk) -> None:
     form = await forms.form(CATALOG["case create"], {"title": "A", "customer": "Contoso"}, desk.context())
     assert form.intro == "Open a case for a customer."
     assert not any(field.problem for field in form.inputs)
+
+
+@pytest.mark.parametrize(
+    ("verb", "title", "label"),
+    [("case get", "Show case", "Show"), ("search", "Search", "Search"), ("lead update", "Edit lead", "Save")],
+)
+async def test_what_only_shows_is_not_saved(desk: Desk, verb: str, title: str, label: str) -> None:
+    form = await forms.form(CATALOG[verb], {}, desk.context())
+    assert (form.title, form.submit_label) == (title, label)

@@ -171,3 +171,12 @@ async def test_a_form_of_an_older_deployment_says_so(slack: FakeSlack, script: S
     assert (await slack.submit(view, {"title": "x"})).json["response_action"] == "update"
     assert "too old" in slack.text(slack.view("U1") or view)
     assert len(script.asked) == asked
+
+
+async def test_a_title_too_long_for_the_top_of_a_view_is_not_cut_there(slack: FakeSlack, script: Script) -> None:
+    """It stands whole below."""
+    long = "Records are shown to members of this organisation only."
+    script.answers(Reply(card=Card(kind=CardKind.ERROR, title=long)))
+    await slack.shortcut("crm_new")
+    view = await slack.until(lambda: (v := slack.view("U1")) and long in slack.text(v) and v)
+    assert view.body["title"]["text"] == "CRM"
