@@ -25,7 +25,7 @@ def add_person(operation: type[Operation], args: dict[str, str], words: list[Wor
     at = next((i for i, w in enumerate(words) if i and not w.quoted and w.text.casefold() in _NO_NAME), 0)
     text = joined(words, Kind.TEXT).replace("\n", " ")
     if not at and len(words) > 1 and "," in text and not swapped(text):  # `Jane Smith, CEO`
-        at = next((i for i, w in enumerate(words) if not w.quoted and w.text.endswith(",")), -1) + 1
+        at = next((i for i, w in enumerate(words[:-1]) if not w.quoted and w.text.endswith(",")), -1) + 1
     if at:
         raise left_over(operation, {}, words[at:])
     if "first_name" in args and "last_name" in args:
@@ -33,7 +33,7 @@ def add_person(operation: type[Operation], args: dict[str, str], words: list[Wor
     if "first_name" in args or "last_name" in args:
         args["last_name" if "first_name" in args else "first_name"] = text
         return
-    first, last = split(text)
+    first, last = split(text if words[-1].quoted else text.rstrip(",;") or text)
     args.update({"first_name": first, "last_name": last} if first else {"last_name": last})
 
 

@@ -23,6 +23,8 @@ importlib.import_module("commands.operations")  # joins the operations to the ca
         ("opportunity create Canteen close_date=by end of March", "opportunity create", {"name": "Canteen", "close_date": "by end of March"}),
         ("lead create Agent 007", "lead create", {"first_name": "Agent", "last_name": "007"}),
         ("lead create Smith, Jane", "lead create", {"first_name": "Jane", "last_name": "Smith"}),
+        ("lead create Jane Smith,", "lead create", {"first_name": "Jane", "last_name": "Smith"}),
+        ("lead create Jane Smith, topic=Pumps", "lead create", {"first_name": "Jane", "last_name": "Smith", "topic": "Pumps"}),
         ("lead create Name: Jane Smith, company: Acme, Inc., topic: Five machines", "lead create", {"first_name": "Jane", "last_name": "Smith", "company": "Acme, Inc.", "topic": "Five machines"}),
         ("case create\nTitle: No power\nPriority: high\nDescription: hall 3\nand 4", "case create", {"title": "No power", "priority": "high", "description": "hall 3\nand 4"}),
         ("case create Error: cannot log in", "case create", {"title": "Error: cannot log in"}),
