@@ -14,14 +14,17 @@ _BEFORE_NAME: Final = frozenset({"for", "called", "named"})
 _BEFORE_COMPANY: Final = frozenset({"at", "from", "bei", "@"})
 _NO_NAME: Final = frozenset({"for", "with", "about", "and", "&", "und"})
 """Words that are in no name."""
+_MOST: Final = 100
+"""Words in which a person is looked for."""
 
 
 def add_person(operation: type[Operation], args: dict[str, str], words: list[Word]) -> None:
     """A person's name, and what else is told of them, into the fields. Raises Doubt."""
-    words = _without_addresses(operation, args, words)
-    if not words:
-        return
-    words = _without_company(operation, args, words)
+    if len(words) <= _MOST:  # more are nobody's name, and would take their time
+        words = _without_addresses(operation, args, words)
+        if not words:
+            return
+        words = _without_company(operation, args, words)
     at = next((i for i, w in enumerate(words) if i and not w.quoted and w.text.casefold() in _NO_NAME), 0)
     text = joined(words, Kind.TEXT).replace("\n", " ")
     if not at and len(words) > 1 and "," in text and not swapped(text):  # `Jane Smith, CEO`
