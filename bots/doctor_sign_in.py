@@ -10,7 +10,8 @@ from commands.people import Identity
 from commands.signing_in import CALLBACK
 from crm.auth import Delegated
 from crm.client import Dataverse
-from crm.entra import Entra, Secret, SignedIn
+from crm.credentials import Secret
+from crm.entra import Entra, SignedIn
 from crm.errors import CrmError
 
 from .doctor_dataverse import unreadable

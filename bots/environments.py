@@ -14,7 +14,8 @@ from commands.request import Faces
 from commands.signing_in import SignIn
 from crm.address import organisation
 from crm.client import Dataverse
-from crm.entra import Certificate, Entra, Secret
+from crm.credentials import Certificate, Secret
+from crm.entra import Entra
 
 from .settings import Settings, SettingsError
 

@@ -22,7 +22,8 @@ from commands.people import Identity
 from commands.sign_in_flow import SignInFlow
 from commands.signing_in import CALLBACK, START, SignIn, named
 from commands.state import State
-from crm.entra import Certificate, Entra, Secret
+from crm.credentials import Certificate, Secret
+from crm.entra import Entra
 from crm.errors import CrmError
 
 from .settings import Settings

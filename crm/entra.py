@@ -19,7 +19,7 @@ from .credentials import Certificate, Secret
 from .errors import ConfigurationError, SignInAway, SignInError, SignInRequired
 from .sign_in_errors import refused, unreachable
 
-__all__ = ["Certificate", "DeviceCode", "Entra", "Secret", "SignedIn"]
+__all__ = ["DeviceCode", "Entra", "SignedIn"]
 
 T = TypeVar("T")
 

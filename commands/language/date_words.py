@@ -1,7 +1,7 @@
 """The words of dates: days, months, units of time, and which of them is meant, in four languages."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -97,12 +97,12 @@ def weekdays(language: str) -> dict[str, int]:
     return _names(language, get_day_names) | {"tues": 1, "weds": 2, "thur": 3, "thurs": 3}
 
 
-def _names(language: str, get: object) -> dict[str, int]:
+def _names(language: str, get: Callable[..., Mapping[int, str]]) -> dict[str, int]:
     names: dict[str, int] = {}
     for code in dict.fromkeys((language, "en")):
         for context in ("format", "stand-alone"):
             for width in ("wide", "abbreviated"):
-                table = get(width, context, Locale(code))  # type: ignore[operator]
+                table = get(width, context, Locale(code))
                 for number, name in table.items():
                     names.setdefault(name.casefold().rstrip("."), number)
     return names

@@ -126,8 +126,14 @@ def step(today: date, unit: str, n: int) -> date | None:
     kind = UNITS.get(unit)
     if kind is None:
         return None
-    steps = {"day": "days", "week": "weeks", "month": "months", "quarter": "months", "year": "years"}
-    return today + relativedelta(**{steps[kind]: n * (3 if kind == "quarter" else 1)})  # type: ignore[arg-type]
+    steps = {
+        "day": relativedelta(days=n),
+        "week": relativedelta(weeks=n),
+        "month": relativedelta(months=n),
+        "quarter": relativedelta(months=3 * n),
+        "year": relativedelta(years=n),
+    }
+    return today + steps[kind]
 
 
 def around(unit: str, day: date, offset: int = 0) -> Period:

@@ -15,7 +15,8 @@ from aiohttp import web
 from crm.application_sign_in import managed_identity
 from crm.auth import Application, Delegated, Demand, Token, TokenAuth
 from crm.client import Dataverse
-from crm.entra import Certificate, Entra, Secret, SignedIn
+from crm.credentials import Certificate, Secret
+from crm.entra import Entra, SignedIn
 from crm.errors import (
     CertificateProblem,
     ConfigurationError,

@@ -70,7 +70,8 @@ async def test_a_call_is_one_span_and_one_count(
 
 async def test_no_error_or_representation_shows_a_secret(server: Server) -> None:
     from crm.auth import Delegated
-    from crm.entra import Certificate, Secret, SignedIn
+    from crm.credentials import Certificate, Secret
+    from crm.entra import SignedIn
 
     shown = [Token(TOKEN, 1), Delegated("anna", TokenAuth(give)), Secret(TOKEN), SignedIn("a", "b", "c", "d", TOKEN)]
     assert TOKEN not in repr(shown)

@@ -25,7 +25,8 @@ from commands.signing_in import SignIn, named
 from commands.state import TABLES, State
 from commands.waiting import MOST, Command, Waited, WaitingCommands
 from crm.auth import Demand
-from crm.entra import Entra, Secret, SignedIn
+from crm.credentials import Secret
+from crm.entra import Entra, SignedIn
 from crm.errors import SignInError, SignInRequired
 from tests.crm.openid import ANNA, BORIS, OpenId
 from tests.jobs.postgres import Postgres, postgres

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bots.playground.slack_server import FakeSlack
@@ -24,6 +25,15 @@ async def _tokens(slack: FakeSlack, engine: AsyncEngine, tasks: Tasks) -> Tokens
     return tokens
 
 
+async def _ending(store: Installations, seconds: int) -> Installation:
+    """The installation, whose token is good for so long."""
+    found, _ = await store.read(Workspace("T1"))
+    assert found
+    found.bot_token_expires_at = int(time.time()) + seconds
+    await store.async_save(found)
+    return found
+
+
 async def test_processes_refresh_a_token_once(
     distributed: tuple[SlackFace, str], slack: FakeSlack, engine: AsyncEngine
 ) -> None:
@@ -34,10 +44,7 @@ async def test_processes_refresh_a_token_once(
     store, tasks = Installations(engine, CIPHER, cache_seconds=0), Tasks()
     processes = [await _tokens(slack, engine, tasks) for _ in range(3)]
     for left in (30, 3600):  # ended as good as; and early, in the background
-        found, _ = await store.read(Workspace("T1"))
-        assert found
-        found.bot_token_expires_at = int(time.time()) + left
-        await store.async_save(found)
+        found = await _ending(store, left)
         before = len([c for c in slack.calls if c.args.get("grant_type") == "refresh_token"])
         got = await asyncio.gather(*(p.get(Workspace("T1")) for p in processes for _ in range(5)))
         await tasks.drain(5)
@@ -56,10 +63,7 @@ async def test_a_failed_refresh_keeps_the_token_that_still_works(
     slack.oauth.rotation = True
     await slack.install(f"{url}slack/install")
     store = Installations(engine, CIPHER, cache_seconds=0)
-    found, _ = await store.read(Workspace("T1"))
-    assert found
-    found.bot_token_expires_at = int(time.time()) + 30
-    await store.async_save(found)
+    found = await _ending(store, 30)
     tokens = await _tokens(slack, engine, Tasks())
     slack.fail("oauth.v2.access", "internal_error")
     assert await tokens.get(Workspace("T1")) == found.bot_token
